@@ -1,0 +1,109 @@
+"""Progress bars on a terminal, sparse plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Tick = Callable[..., None]
+
+# A log file wants a line now and then, not a bar redrawn ten times a second.
+PLAIN_SECONDS = 10.0
+
+
+@contextmanager
+def bar(total: int, what: str, unit: str = "step") -> Iterator[Tick]:
+    """Show the progress of `total` units of work on stderr.
+
+    Args:
+        total: number of units in all.
+        what: label at the left, for example ``build emodb``.
+        unit: name of one unit, singular, used for the rate.
+
+    Yields:
+        ``tick(n=1, **fields)``: advances by `n`; `fields` (for example ``loss=0.31``) are shown
+        behind the bar and keep their last value.
+    """
+    if sys.stderr.isatty():
+        with _terminal_bar(total, what, unit) as tick:
+            yield tick
+    else:
+        with _plain_lines(total, what, unit) as tick:
+            yield tick
+
+
+def _suffix(fields: dict[str, object]) -> str:
+    return "  ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in fields.items()
+    )
+
+
+@contextmanager
+def _terminal_bar(total: int, what: str, unit: str) -> Iterator[Tick]:
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("[dim]{task.fields[info]}"),
+        console=Console(stderr=True),
+        transient=False,
+    )
+    started = time.monotonic()
+    shown: dict[str, object] = {}
+    done = 0
+    with progress:
+        task = progress.add_task(what, total=total, rate="", info="")
+
+        def tick(n: int = 1, **fields: object) -> None:
+            nonlocal done
+            done += n
+            shown.update(fields)
+            rate = done / max(time.monotonic() - started, 1e-9)
+            progress.update(
+                task, advance=n, rate=f"{rate:,.1f} {unit}s/s", info=_suffix(shown)
+            )
+
+        yield tick
+
+
+@contextmanager
+def _plain_lines(total: int, what: str, unit: str) -> Iterator[Tick]:
+    started = time.monotonic()
+    last = started
+    done = 0
+    shown: dict[str, object] = {}
+
+    def tick(n: int = 1, **fields: object) -> None:
+        nonlocal done, last
+        done += n
+        shown.update(fields)
+        now = time.monotonic()
+        if now - last >= PLAIN_SECONDS or done >= total:
+            last = now
+            rate = done / max(now - started, 1e-9)
+            left = (total - done) / rate if rate else 0.0
+            print(
+                f"{what}: {done}/{total}  {rate:,.1f} {unit}s/s  {left:.0f} s left  "
+                f"{_suffix(shown)}".rstrip(),
+                file=sys.stderr,
+                flush=True,
+            )
+
+    yield tick
