@@ -1,0 +1,1 @@
+"""Metrics, intervals, the locked test and the report."""

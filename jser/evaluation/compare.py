@@ -1,0 +1,150 @@
+"""Two systems on the same test: one difference a speaker, seeds averaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jser.errors import InputError
+from jser.evaluation import metrics
+from jser.evaluation.intervals import (
+    FEWEST_SPEAKERS,
+    holm,
+    jackknife_t,
+    sign_flip_test,
+    smallest_detectable,
+)
+from jser.evaluation.predictions import Judged, confusion_by, read_csv
+
+# What must be equal for two scores to be of one test, and what only asks for a remark.
+_SAME = ("corpus", "fingerprint", "protocol", "classes")
+_REMARK = ("folds_hash", "normalisation", "level", "selection", "seeds", "leak")
+
+
+def speaker_uar(by_speaker: np.ndarray) -> np.ndarray:
+    """UAR of each speaker [G] over his own classes, seeds averaged; by_speaker [G, R, K, K]."""
+    return np.asarray(np.mean(metrics.uar(by_speaker), axis=1))
+
+
+def paired(by_speaker: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
+    """Compare two systems' matrices [G, R, K, K] of the same speakers, in the same order.
+
+    Returns:
+        `difference`: pooled UAR, system less reference, with `low` and `high` of the jackknife
+        (None with fewer than five speakers); `speaker_difference`: the mean of the speakers'
+        differences of UAR, with `p` of the two-sided sign-flip test, `test` (how p was found), and
+        `smallest_detectable`, the mean difference seen with power .8 at alpha .05 (None where these
+        speakers are too few to see any); `n_speakers`; `speakers_better`.
+    """
+    interval = jackknife_t(by_speaker, metrics.uar, minus=reference)
+    differences = speaker_uar(by_speaker) - speaker_uar(reference)
+    test = sign_flip_test(differences)
+    enough = len(differences) >= FEWEST_SPEAKERS
+    return {
+        "difference": interval.estimate,
+        "low": interval.low if enough else None,
+        "high": interval.high if enough else None,
+        "interval_method": interval.method,
+        "speaker_difference": test.mean,
+        "p": test.p,
+        "test": f"two-sided sign-flip, {test.how}",
+        "smallest_detectable": smallest_detectable(differences),
+        "n_speakers": len(differences),
+        "speakers_better": int(np.sum(differences > 0)),
+    }
+
+
+def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
+    """Compare two run directories that hold report.json and predictions.csv: b less a.
+
+    Returns:
+        What `paired` returns, and `corpus`, `protocol`, `a` and `b` (`run`, `system`, `uar`),
+        `per_speaker` and `remarks`: what else differs between the two runs.
+
+    Raises:
+        InputError: a run is not evaluated, or the two are not of one corpus, protocol and test set.
+    """
+    reports, tables = zip(*(_load(Path(run)) for run in (run_a, run_b)), strict=True)
+    for field in _SAME:
+        a, b = (report.get(field) for report in reports)
+        if a != b:
+            raise InputError(
+                f"{run_a} and {run_b} differ in {field} ({a} and {b}), so they cannot be paired by "
+                f"speaker; compare runs of one corpus and protocol."
+            )
+    first, second = (_truth(table) for table in tables)
+    if first != second:
+        raise InputError(
+            f"{run_a} and {run_b} were tested on different utterances ({len(first)} and "
+            f"{len(second)}); evaluate both on all folds of the protocol."
+        )
+    speakers = sorted({str(s) for s in tables[0].speaker})
+    matrices = [
+        confusion_by(table, table.speaker, speakers, sorted({int(s) for s in table.seed}))
+        for table in tables
+    ]
+    each = [speaker_uar(m) for m in matrices]
+    return {
+        "corpus": reports[0]["corpus"],
+        "protocol": reports[0]["protocol"],
+        "a": _side(run_a, reports[0]),
+        "b": _side(run_b, reports[1]),
+        **paired(matrices[1], matrices[0]),
+        "per_speaker": [
+            {"speaker": s, "a": float(a), "b": float(b), "difference": float(b - a)}
+            for s, a, b in zip(speakers, *each, strict=True)
+        ],
+        "marks": list(dict.fromkeys(reports[0]["marks"] + reports[1]["marks"])),
+        "remarks": [
+            f"{field} differs: {reports[0].get(field)} and {reports[1].get(field)}"
+            for field in _REMARK
+            if reports[0].get(field) != reports[1].get(field)
+        ],
+    }
+
+
+def compare_many(reference: str | Path, runs: Sequence[str | Path]) -> list[dict[str, Any]]:
+    """Compare each of `runs` with `reference`; `p_holm` corrects for their number."""
+    results = [compare(reference, run) for run in runs]
+    for result, p in zip(results, holm([r["p"] for r in results]), strict=True):
+        result["p_holm"] = float(p)
+    return results
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """One sentence on a comparison: the difference, its interval, p, and what could be seen."""
+    low, high, see = result["low"], result["high"], result["smallest_detectable"]
+    between = f" [{100 * low:+.1f}, {100 * high:+.1f}]" if low is not None else ""
+    p = result.get("p_holm", result["p"])
+    word = "p (Holm)" if "p_holm" in result else "p"
+    shown = f"{word} = {p:.3f}" if p >= 0.001 else f"{word} < 0.001"
+    if see is None:
+        reach = "too few speakers to see any difference"
+    else:
+        reach = f"smallest detectable {100 * see:.1f}"
+    return (
+        f"{100 * result['difference']:+.1f} points UAR{between}, {shown} over "
+        f"{result['n_speakers']} speakers ({result['test'].partition(', ')[2]}); {reach}"
+    )
+
+
+def _load(run: Path) -> tuple[dict[str, Any], Judged]:
+    path = run / "report.json"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InputError(f"{path}: no readable report; run jser evaluate {run} first.") from None
+    return report, read_csv(run / "predictions.csv")
+
+
+def _truth(table: Judged) -> dict[str, tuple[str, int]]:
+    rows = zip(table.utterance_id, table.speaker, table.truth, strict=True)
+    return {str(u): (str(s), int(t)) for u, s, t in rows}
+
+
+def _side(run: str | Path, report: dict[str, Any]) -> dict[str, Any]:
+    return {"run": str(run), "system": report["system"], "uar": report["uar"]["mean"]}

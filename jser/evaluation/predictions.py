@@ -1,0 +1,151 @@
+"""What a run predicted: without labels (`Predictions`), and with them (`Judged`).
+
+Only `jser.evaluation.ledger` makes a `Judged` from a `Predictions`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jser.errors import InputError
+from jser.evaluation import atomic
+
+_COLUMNS = ("utterance_id", "speaker", "fold", "seed", "truth", "predicted")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Posteriors of test utterances, one row an utterance and seed; no labels.
+
+    Attributes:
+        utterance_index: [R] int, into the corpus.
+        fold: [R] int, the place of the fold in `Protocol.folds`.
+        seed: [R] int.
+        posterior: [R, K] float32; a row need not sum to 1 (summed votes are fine).
+    """
+
+    utterance_index: np.ndarray
+    fold: np.ndarray
+    seed: np.ndarray
+    posterior: np.ndarray
+
+    def __post_init__(self) -> None:
+        n = len(self.utterance_index)
+        if self.posterior.ndim != 2 or {len(self.fold), len(self.seed), len(self.posterior)} != {n}:
+            raise ValueError(
+                f"predictions need [R], [R], [R] and [R, K], not {self.utterance_index.shape}, "
+                f"{self.fold.shape}, {self.seed.shape} and {self.posterior.shape}"
+            )
+        bad = np.flatnonzero(~np.isfinite(self.posterior).all(axis=1))
+        if bad.size:
+            r = int(bad[0])
+            raise InputError(
+                f"predictions of fold {int(self.fold[r])}, seed {int(self.seed[r])} are not finite "
+                f"in {bad.size} of {n} rows: the training diverged; lower the learning rate."
+            )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Predictions beside the truth, one row an utterance and seed, as in predictions.csv.
+
+    Attributes:
+        classes: the K class names.
+        utterance_id, speaker, fold: [R] str.
+        seed: [R] int.
+        truth, predicted: [R] int in 0..K-1.
+        posterior: [R, K] float32.
+    """
+
+    classes: tuple[str, ...]
+    utterance_id: np.ndarray
+    speaker: np.ndarray
+    fold: np.ndarray
+    seed: np.ndarray
+    truth: np.ndarray
+    predicted: np.ndarray
+    posterior: np.ndarray
+
+
+def confusion_by(
+    judged: Judged, of: np.ndarray, groups: Sequence[str], seeds: Sequence[int]
+) -> np.ndarray:
+    """One confusion matrix a group and seed, [G, R, K, K] int64 (rows: truth).
+
+    Args:
+        judged: [R'] rows.
+        of: [R'] the group of each row, for example `judged.speaker`.
+        groups: the G names that occur in `of`, in the order wanted.
+        seeds: the R seeds that occur, in the order wanted.
+    """
+    place = {g: i for i, g in enumerate(groups)}
+    turn = {s: i for i, s in enumerate(seeds)}
+    g = np.asarray([place[str(name)] for name in of], np.int64)
+    r = np.asarray([turn[int(seed)] for seed in judged.seed], np.int64)
+    shape = (len(groups), len(seeds), len(judged.classes), len(judged.classes))
+    flat = np.ravel_multi_index((g, r, judged.truth, judged.predicted), shape)
+    return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+
+
+def write_csv(path: str | Path, judged: Judged) -> None:
+    """Write predictions.csv: utterance_id, speaker, fold, seed, truth, predicted, p_CLASS ..."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, *(f"p_{c}" for c in judged.classes)])
+    for r in range(len(judged.truth)):
+        writer.writerow(
+            [
+                judged.utterance_id[r],
+                judged.speaker[r],
+                judged.fold[r],
+                int(judged.seed[r]),
+                judged.classes[int(judged.truth[r])],
+                judged.classes[int(judged.predicted[r])],
+                *(f"{float(p):.7g}" for p in judged.posterior[r]),
+            ]
+        )
+    atomic.write_text(path, text.getvalue())
+
+
+def read_csv(path: str | Path) -> Judged:
+    """Read what `write_csv` wrote.
+
+    Raises:
+        InputError: no such file, other columns, or a class that is no column.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            head, *rows = list(csv.reader(file))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: no readable predictions ({error}); run jser evaluate on the run first."
+        ) from None
+    if tuple(head[:6]) != _COLUMNS or not all(h.startswith("p_") for h in head[6:]):
+        raise InputError(
+            f"{path}: columns {', '.join(head)} are not those of a run's predictions.csv."
+        )
+    classes = tuple(h.removeprefix("p_") for h in head[6:])
+    place = {c: i for i, c in enumerate(classes)}
+    try:
+        columns = list(zip(head, *rows, strict=True))
+        columns = [column[1:] for column in columns]
+        return Judged(
+            classes=classes,
+            utterance_id=np.asarray(columns[0], np.str_),
+            speaker=np.asarray(columns[1], np.str_),
+            fold=np.asarray(columns[2], np.str_),
+            seed=np.asarray(columns[3], np.int64),
+            truth=np.asarray([place[c] for c in columns[4]], np.int64),
+            predicted=np.asarray([place[c] for c in columns[5]], np.int64),
+            posterior=np.asarray(columns[6:], np.float32).T.reshape(len(rows), len(classes)),
+        )
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: a row does not fit its header ({error}); run jser evaluate on the run again."
+        ) from None

@@ -1,0 +1,308 @@
+"""The report of a run: every figure with what it needs to be believed.
+
+`build` makes the dict that report.json holds, `write` puts it and its tables into the run,
+`render` (in `tables`) shows it on a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jser.evaluation import atomic, metrics
+from jser.evaluation.compare import paired, speaker_uar
+from jser.evaluation.intervals import MANY_SPEAKERS, speaker_interval
+from jser.evaluation.ledger import Scores
+from jser.evaluation.predictions import write_csv
+from jser.evaluation.tables import render, text
+from jser.evaluation.yardsticks import beside
+from jser.protocols import Certificate, Protocol, Records
+
+__all__ = ["build", "installed_versions", "render", "text", "write"]
+
+_METRICS = {"uar": metrics.uar, "wa": metrics.wa, "macro_f1": metrics.macro_f1}
+_PACKAGES = (
+    "jser", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections",
+    "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
+)  # fmt: skip
+
+
+def build(
+    scores: Scores,
+    corpus: Records,
+    protocol: Protocol,
+    certificate: Certificate,
+    *,
+    system: str,
+    normalisation: str,
+    level: str,
+    parameters: int,
+    selection: str = "nested",
+    pooling_rule: str = "pooled",
+    seconds: Mapping[str, float | None] | None = None,
+    peak_memory_mb: float | None = None,
+    device: str | None = None,
+    versions: Mapping[str, str] | None = None,
+    baseline: Scores | None = None,
+    baseline_name: str = "pooled features, linear read-out",
+) -> dict[str, Any]:
+    """Make the report of a run.
+
+    Args:
+        scores: from `ledger.score`.
+        corpus: the records; `partial`, `synthetic`, `note` and `fingerprint` are read if there.
+        protocol: that was scored.
+        certificate: of that protocol.
+        system: name of the system.
+        normalisation: one of the five modes.
+        level: how level was treated, for example 'as recorded'.
+        parameters: trained and frozen parameters of one member.
+        selection: 'nested' or 'shared'.
+        pooling_rule: how the headline makes one figure of the folds.
+        seconds: of `build`, `compile`, `train`, `evaluate`.
+        peak_memory_mb: of the device.
+        device: what it ran on.
+        versions: of packages; those installed if not given.
+        baseline: scores of the baseline on the same test.
+        baseline_name: its name.
+
+    Returns:
+        A dict that `json.dump` takes; figures in 0..1. `std` is over seeds, None with one seed;
+        `low` and `high` are the 95 % interval by speaker of the mean over seeds, None with fewer
+        than five speakers. `confusion` [K][K] is summed over seeds (rows: truth).
+    """
+    conf = scores.by_speaker
+    pooled = conf.sum(0)  # [R, K, K]
+    fold_values = {m: np.mean(f(scores.by_fold), axis=1) for m, f in _METRICS.items()}
+    absent = [c for c, n in zip(corpus.classes, pooled.sum((0, 2)), strict=True) if n == 0]
+    headline, other = speaker_interval(conf, metrics.uar)
+    report: dict[str, Any] = {
+        "marks": [],
+        "system": system,
+        "corpus": corpus.name,
+        "fingerprint": str(getattr(corpus, "fingerprint", "")),
+        "classes": list(corpus.classes),
+        "n_utterances": len(np.unique(scores.judged.utterance_id)),
+        "n_speakers": len(scores.speakers),
+        "protocol": protocol.name,
+        "protocol_description": protocol.description,
+        "folds_hash": certificate.folds_hash,
+        "folds_missing": list(scores.missing_folds),
+        "leak": certificate.leak,
+        "partial_corpus": bool(getattr(corpus, "partial", False)),
+        "synthetic": bool(getattr(corpus, "synthetic", False)),
+        "note": getattr(corpus, "note", None),
+        "text_seen": certificate.text_seen,
+        "sentences": {
+            "tested": certificate.sentences_tested,
+            "heard_in_training": certificate.sentences_heard,
+        },
+        "dev_test_same_session": certificate.dev_test_same_session,
+        "selection": selection,
+        "configs_scored": scores.configs_scored,
+        "configs_total": scores.configs_total,
+        "normalisation": normalisation,
+        "level": level,
+        "interval_method": headline.method,
+        "pooling_rule": pooling_rule,
+        "seeds": list(scores.seeds),
+        **{name: _figure(conf, function) for name, function in _METRICS.items()},
+        "uar_fold_mean": float(np.mean(fold_values["uar"])),
+        "wa_fold_mean": float(np.mean(fold_values["wa"])),
+        "interval_beside": _beside(conf, other),
+        "per_speaker": _per_speaker(scores, corpus),
+        "folds": _folds(scores, protocol, fold_values),
+        "per_class_recall": dict(
+            zip(corpus.classes, np.mean(metrics.recalls(pooled), axis=0).tolist(), strict=True)
+        ),
+        "absent_classes": absent,
+        "confusion": pooled.sum(0).tolist(),
+        "chance_uar": 1 / (len(corpus.classes) - len(absent)),
+        "majority": _majority(scores, corpus, protocol),
+        "baseline": _baseline(scores, baseline, baseline_name),
+        "parameters": int(parameters),
+        "seconds": {k: (seconds or {}).get(k) for k in ("build", "compile", "train", "evaluate")},
+        "peak_memory_mb": peak_memory_mb,
+        "versions": dict(installed_versions() if versions is None else versions),
+        "device": device,
+    }
+    report["marks"] = _marks(report, protocol)
+    report["warnings"] = _warnings(report)
+    report["yardsticks"] = beside(report)
+    return dict(_plain(report))
+
+
+def write(run_dir: str | Path, report: Mapping[str, Any], scores: Scores) -> None:
+    """Write predictions.csv, report.txt and report.json, each whole or not at all, in this order.
+
+    So where there is a report.json, the rest is there too.
+    """
+    run = Path(run_dir)
+    write_csv(run / "predictions.csv", scores.judged)
+    atomic.write_text(run / "report.txt", text(report))
+    atomic.write_text(run / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the packages a result may depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+# --------------------------------------------------------------------------------- the parts of it
+
+
+def _figure(conf: np.ndarray, statistic: metrics.Statistic) -> dict[str, float | None]:
+    by_seed = statistic(conf.sum(0))
+    interval, _ = speaker_interval(conf, statistic)
+    return {
+        "mean": float(by_seed.mean()),
+        "std": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        "low": interval.low,
+        "high": interval.high,
+    }
+
+
+def _beside(conf: np.ndarray, other: Any) -> dict[str, Any] | None:
+    """The other interval method's interval, of each metric."""
+    if other is None:
+        return None
+    found: dict[str, Any] = {"method": other.method}
+    for name, function in _METRICS.items():
+        _, interval = speaker_interval(conf, function)
+        if interval is not None:
+            found[name] = {"low": interval.low, "high": interval.high}
+    return found
+
+
+def _per_speaker(scores: Scores, corpus: Records) -> list[dict[str, Any]]:
+    wa = np.mean(metrics.wa(scores.by_speaker), axis=1)
+    n = scores.by_speaker[:, 0].sum((-2, -1))
+    return [
+        {
+            "speaker": s,
+            "sex": corpus.sex.get(s, "?"),
+            "n": int(n[g]),
+            "uar": float(uar),
+            "wa": float(wa[g]),
+        }
+        for g, (s, uar) in enumerate(
+            zip(scores.speakers, speaker_uar(scores.by_speaker), strict=True)
+        )
+    ]
+
+
+def _folds(
+    scores: Scores, protocol: Protocol, values: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    folds = {fold.name: fold for fold in protocol.folds}
+    return [
+        {
+            "name": name,
+            "test_speakers": list(folds[name].test_speakers),
+            "dev_speakers": list(folds[name].dev_speakers),
+            "n": int(scores.by_fold[f, 0].sum()),
+            "uar": float(values["uar"][f]),
+            "wa": float(values["wa"][f]),
+        }
+        for f, name in enumerate(scores.folds)
+    ]
+
+
+def _majority(scores: Scores, corpus: Records, protocol: Protocol) -> dict[str, float]:
+    """Each fold answers its training utterances' commonest class; the first of equals."""
+    n_classes = len(corpus.classes)
+    conf = np.zeros((n_classes, n_classes))
+    for f, name in enumerate(scores.folds):
+        train = next(fold.train for fold in protocol.folds if fold.name == name)
+        answer = int(np.argmax(np.bincount(corpus.label[train], minlength=n_classes)))
+        conf[:, answer] += scores.by_fold[f, 0].sum(-1)
+    return {"uar": float(metrics.uar(conf)), "wa": float(metrics.wa(conf))}
+
+
+def _baseline(scores: Scores, baseline: Scores | None, name: str) -> dict[str, Any] | None:
+    if baseline is None:
+        return None
+    if baseline.speakers != scores.speakers or not np.array_equal(
+        baseline.by_speaker[:, 0].sum(-1), scores.by_speaker[:, 0].sum(-1)
+    ):
+        raise ValueError("the baseline was scored on other utterances than the system")
+    figures = {m: _figure(baseline.by_speaker, f) for m, f in _METRICS.items()}
+    return {
+        "name": name,
+        **figures,
+        "comparison": paired(scores.by_speaker, baseline.by_speaker),
+    }
+
+
+def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
+    """What a reader must see before the figures."""
+    marks = []
+    if report["synthetic"]:
+        marks.append("SYNTHETIC: made by a generator; says nothing about speech")
+    if report["partial_corpus"]:
+        marks.append(f"PARTIAL: only {report['n_utterances']} utterances of an incomplete corpus")
+    if report["note"]:
+        marks.append(f"NOT COMPARABLE: {report['note']}")
+    if report["leak"]:
+        marks.append(f"{'RANDOM SPLIT' if protocol.leak else 'LEAK'}: {report['leak']}")
+    if report["folds_missing"]:
+        marks.append(
+            f"INCOMPLETE: {len(report['folds_missing'])} of {len(protocol.folds)} folds are missing"
+        )
+    if report["selection"] != "nested":
+        marks.append(
+            f"SELECTION {report['selection'].upper()}: not each member by its own dev speakers only"
+        )
+    if report["normalisation"].startswith("speaker"):
+        marks.append(
+            f"NORMALISATION {report['normalisation']}: uses the test speakers' own statistics"
+        )
+    return marks
+
+
+def _warnings(report: Mapping[str, Any]) -> list[str]:
+    found = []
+    n = report["n_speakers"]
+    if report["uar"]["low"] is None:
+        found.append(
+            f"{n} test speakers are too few for an interval: see each speaker's own value."
+        )
+    elif n < MANY_SPEAKERS:
+        found.append(
+            f"{n} test speakers: the jackknife is the interval, the bootstrap is known to be too "
+            f"narrow here."
+        )
+    if report["absent_classes"]:
+        names = ", ".join(report["absent_classes"])
+        found.append(f"UAR is over the classes present; the test lacks {names}.")
+    if len(report["seeds"]) == 1:
+        found.append("One seed: how much the figure depends on it is not known.")
+    if report["configs_total"] > 1:
+        found.append(
+            f"{report['configs_total']} configurations were scored on this test; the best of them "
+            f"is chosen on it."
+        )
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no nan: a figure that does not exist is null. Six digits are plenty."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), 6) if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

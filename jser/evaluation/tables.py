@@ -1,0 +1,277 @@
+"""A report as tables for a terminal of 100 columns, and the same as plain text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from jser.evaluation.compare import verdict
+
+_BAR = 24  # characters of a full bar
+_MOST_ROWS = 30  # of speakers or folds; more are in report.json
+
+
+def render(report: Mapping[str, Any]) -> Group:
+    """The tables of a report, marks first."""
+    parts: list[RenderableType] = [_title(report)]
+    parts += [Text(f"  {mark}", style="bold red") for mark in report["marks"]]
+    parts += [_headline(report), *_setting(report), _classes(report)]
+    by_fold = [set(f["test_speakers"]) for f in report["folds"]]
+    if not all(len(s) == 1 for s in by_fold):
+        parts.append(_rows("Folds", report["folds"], _fold_name))
+    parts.append(_rows("Test speakers", report["per_speaker"], _speaker_name, side=2))
+    if report["yardsticks"]:
+        parts.append(_yardsticks(report["yardsticks"]))
+    parts.append(Text())
+    parts += [Text(f"  {warning}", style="yellow") for warning in report["warnings"]]
+    parts.append(_cost(report))
+    return Group(*parts)
+
+
+def text(report: Mapping[str, Any], width: int = 100) -> str:
+    """`render` without colour."""
+    return to_text(render(report), width)
+
+
+def to_text(what: RenderableType, width: int = 100) -> str:
+    """Any renderable as plain text without trailing blanks."""
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None, highlight=False).print(what)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def render_comparison(result: Mapping[str, Any]) -> Group:
+    """The tables of what `compare.compare` returns."""
+    a, b = result["a"], result["b"]
+    table = _table(["speaker", "a", "b", "b less a"], left=1)
+    for row in result["per_speaker"][:_MOST_ROWS]:
+        table.add_row(
+            row["speaker"], _pc(row["a"]), _pc(row["b"]), f"{100 * row['difference']:+.1f}"
+        )
+    more = len(result["per_speaker"]) - _MOST_ROWS
+    parts: list[RenderableType] = [
+        Text(f"{result['corpus']}, {result['protocol']}", style="bold"),
+        *(Text(f"  {mark}", style="bold red") for mark in result["marks"]),
+        Text(f"  a  {a['system']}  UAR {_pc(a['uar'])}  ({a['run']})"),
+        Text(f"  b  {b['system']}  UAR {_pc(b['uar'])}  ({b['run']})"),
+        Text(f"  b less a: {verdict(dict(result))}"),
+        _section("Test speakers, UAR in %", table),
+    ]
+    if more > 0:
+        parts.append(Text(f"  and {more} more", style="dim"))
+    parts += [Text(f"  {remark}", style="yellow") for remark in result["remarks"]]
+    return Group(*parts)
+
+
+# ------------------------------------------------------------------------------- parts of a report
+
+
+def _title(report: Mapping[str, Any]) -> Text:
+    title = Text("\n")
+    title.append(report["system"], style="bold")
+    title.append(f" on {report['corpus']}, {report['protocol']}")
+    title.append(
+        f"  ({report['n_utterances']} utterances, {report['n_speakers']} speakers, "
+        f"{len(report['seeds'])} seed{'s' * (len(report['seeds']) != 1)})",
+        style="dim",
+    )
+    return title
+
+
+def _headline(report: Mapping[str, Any]) -> RenderableType:
+    columns = ["%", "UAR", "95 % by speaker", "seeds' sd", "mean of folds", "WA", "macro F1"]
+    table = _table(columns, left=1)
+    base = report["baseline"]
+    rows = [(report["system"], report, "bold")] + ([(base["name"], base, "")] if base else [])
+    for name, figures, style in rows:
+        uar = figures["uar"]
+        table.add_row(
+            Text(name, style=style),
+            Text(_pc(uar["mean"]), style=style),
+            _between(uar),
+            _pc(uar["std"]),
+            _pc(figures.get("uar_fold_mean")),
+            Text(_pc(figures["wa"]["mean"]), style=style),
+            _pc(figures["macro_f1"]["mean"]),
+        )
+    majority = report["majority"]
+    table.add_row("majority class", _pc(majority["uar"]), "", "", "", _pc(majority["wa"]), "")
+    table.add_row("chance", _pc(report["chance_uar"]), "", "", "", "", "")
+    return Padding(table, (1, 0, 1, 1))
+
+
+def _setting(report: Mapping[str, Any]) -> Iterable[RenderableType]:
+    """What the figures depend on, one line each."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    base, beside = report["baseline"], report["interval_beside"]
+    if base:
+        grid.add_row("  to baseline", verdict(base["comparison"]))
+    grid.add_row("  interval", report["interval_method"])
+    if beside:
+        grid.add_row("  beside it", f"{_between(beside['uar'])}  {beside['method']}")
+    grid.add_row("  folds", report["protocol_description"])
+    seen = {None: "not known", True: "yes", False: "no"}[report["text_seen"]]
+    heard = report["sentences"]
+    if heard["tested"]:
+        seen += f", {heard['heard_in_training']} of {heard['tested']} counted fold by fold"
+    grid.add_row("  test sentences heard in training", seen)
+    grid.add_row(
+        "  selection",
+        f"{report['selection']}; normalisation {report['normalisation']}; level {report['level']}; "
+        f"headline {report['pooling_rule']}",
+    )
+    grid.add_row(
+        "  ledger",
+        f"{_ordinal(report['configs_scored'])} configuration scored here, "
+        f"of {report['configs_total']} so far",
+    )
+    return [grid]
+
+
+def _classes(report: Mapping[str, Any]) -> RenderableType:
+    """Confusion in % of the truth, and each class' recall as a bar."""
+    classes = report["classes"]
+    shown = 3 if len(classes) > 6 else 9
+    columns = ["truth \\ predicted", *(c[:shown] for c in classes), "n", "recall", ""]
+    table = _table(columns, left=1)
+    table.columns[-1].justify = "left"
+    n_seeds = max(len(report["seeds"]), 1)
+    for k, name in enumerate(classes):
+        row = report["confusion"][k]
+        total = sum(row)
+        cells = [
+            Text(f"{100 * x / total:.0f}" if total else "-", style=_shade(j == k, x, total))
+            for j, x in enumerate(row)
+        ]
+        recall = report["per_class_recall"][name]
+        table.add_row(name, *cells, str(total // n_seeds), _pc(recall), _bar(recall, 16))
+    return _section("Classes, in % of the truth", table)
+
+
+def _shade(diagonal: bool, n: int, total: int) -> str:
+    if diagonal:
+        return "bold"
+    return "red" if total and n / total >= 0.2 else "" if n else "dim"
+
+
+def _rows(
+    title: str, rows: Sequence[Mapping[str, Any]], name: Callable[..., list[str]], side: int = 1
+) -> RenderableType:
+    """Folds or speakers with their UAR as bars, in `side` tables beside each other."""
+    shown = rows[:_MOST_ROWS]
+    side = side if len(shown) > 12 else 1
+    height = -(-len(shown) // side)
+    grid = Table.grid(padding=(0, 2))
+    tables = []
+    for start in range(0, len(shown), height):
+        table = _table([*name(None), "n", "WA", "UAR", ""], left=len(name(None)))
+        table.columns[-1].justify = "left"
+        for row in shown[start : start + height]:
+            bar = _bar(row["uar"], _BAR // side)
+            table.add_row(*name(row), str(row["n"]), _pc(row["wa"]), _pc(row["uar"]), bar)
+        tables.append(table)
+    grid.add_row(*tables)
+    if len(rows) <= _MOST_ROWS:
+        return _section(title, grid)
+    worst, best = (f(rows, key=lambda r: r["uar"] or 0.0) for f in (min, max))
+    more = Text(
+        f"and {len(rows) - _MOST_ROWS} more in report.json; lowest {_pc(worst['uar'])} "
+        f"({name(worst)[0]}), highest {_pc(best['uar'])} ({name(best)[0]})",
+        style="dim",
+    )
+    return _section(title, grid, more)
+
+
+def _fold_name(row: Mapping[str, Any] | None) -> list[str]:
+    if row is None:
+        return ["fold", "test", "dev"]
+    return [row["name"], _some(row["test_speakers"]), _some(row["dev_speakers"])]
+
+
+def _speaker_name(row: Mapping[str, Any] | None) -> list[str]:
+    return ["speaker", "sex"] if row is None else [row["speaker"], row["sex"]]
+
+
+def _yardsticks(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Published figures; their sources and protocols are listed once, below."""
+    table = _table(["published", "", "%", "this run", "by", "comparable?"], left=2)
+    for column in table.columns[4:]:
+        column.justify = "left"
+    sources = list(dict.fromkeys((row["source"], row["protocol"]) for row in rows))
+    for row in rows:
+        spread = f" ± {100 * row['spread']:.1f}" if row["spread"] else ""
+        answer = {True: "yes", False: "no", None: "not known"}[row["comparable"]]
+        table.add_row(
+            row["name"],
+            Text(f"[{sources.index((row['source'], row['protocol'])) + 1}]", style="dim"),
+            f"{100 * row['value']:.1f}{spread}",
+            _pc(row["this_run"]),
+            f"{row['metric'].upper()}, {row['rule']}",
+            f"{answer}: {row['why']}" if row["why"] else answer,
+        )
+    notes = [
+        Text(f"[{i}] {source}: {protocol}", style="dim")
+        for i, (source, protocol) in enumerate(sources, start=1)
+    ]
+    return _section("Yardsticks", table, *notes)
+
+
+def _cost(report: Mapping[str, Any]) -> Text:
+    times = ", ".join(f"{k} {v:.0f} s" for k, v in report["seconds"].items() if v is not None)
+    memory = report["peak_memory_mb"]
+    parts = [
+        f"{report['parameters']:,} parameters",
+        times,
+        f"{memory:,.0f} MB" if memory is not None else "",
+        report["device"] or "",
+    ]
+    return Text("  " + "; ".join(p for p in parts if p), style="dim")
+
+
+# ------------------------------------------------------------------------------------------- cells
+
+
+def _table(columns: Sequence[str], left: int) -> Table:
+    """An empty table whose first `left` columns are words and whose others are figures."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), header_style="dim")
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i < left else "right")
+    return table
+
+
+def _section(title: str, *parts: RenderableType) -> Group:
+    head = Text(f"\n  {title}", style="bold")
+    # A table's cells have a blank of their own.
+    indent = [2 if isinstance(part, Text) else 1 for part in parts]
+    return Group(head, *(Padding(p, (0, 0, 0, n)) for p, n in zip(parts, indent, strict=True)))
+
+
+def _pc(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _between(figure: Mapping[str, float | None]) -> str:
+    low, high = figure["low"], figure["high"]
+    return "none" if low is None or high is None else f"{_pc(low)} to {_pc(high)}"
+
+
+def _bar(value: float | None, width: int) -> str:
+    return "" if value is None else "━" * round(value * width)
+
+
+def _some(names: Sequence[str]) -> str:
+    return " ".join(names) if len(names) <= 6 else f"{' '.join(names[:5])} +{len(names) - 5}"
+
+
+def _ordinal(n: int) -> str:
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

@@ -1,0 +1,135 @@
+"""Published figures to hold a result against, each with its protocol and its source.
+
+Only figures with a source to cite stand here. What a paper does not state is said to be not
+stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """One published figure, in 0..1.
+
+    `same_as` is the protocol here that has its test sets; None where the paper does not state its
+    folds. `rule` is how the paper makes one figure of its folds.
+    """
+
+    name: str
+    value: float
+    metric: Literal["uar", "wa"]
+    rule: Literal["pooled", "mean of folds", "not stated", "listeners"]
+    protocol: str
+    source: str
+    same_as: str | None = None
+    spread: float | None = None  # over folds or repetitions, as published
+    remark: str = ""
+
+
+_ACRNN = "Chen et al. 2018, IEEE SPL 25(10)"
+_ZHANG = "Zhang et al. 2021, Front. Physiol. 12:643202"
+_RNN_ELM = "Lee and Tashev 2015, Interspeech"
+_EMOBOX = "Ma et al. 2024, EmoBox, Interspeech"
+_TEN_FOLDS = "10 folds of 8 train, 1 dev, 1 test speaker, 5 seeds"
+_FIVE_SESSIONS = "improvised, 4 classes, 5 sessions, one speaker dev and one test"
+_SIX_FOLDS = "EmoBox, 6 folds by actor; epoch chosen on a random fifth of train"
+_UNKNOWN = "speaker-independent, folds not stated"
+
+
+def _emobox(name: str, uar: float, wa: float) -> tuple[Yardstick, Yardstick]:
+    full = f"{name}, frozen, linear head"
+    return (
+        Yardstick(full, uar, "uar", "not stated", _SIX_FOLDS, _EMOBOX, "ravdess_emobox"),
+        Yardstick(full, wa, "wa", "not stated", _SIX_FOLDS, _EMOBOX, "ravdess_emobox"),
+    )
+
+
+YARDSTICKS: Mapping[str, tuple[Yardstick, ...]] = {
+    "emodb": (
+        Yardstick("DCNN-BLSTM with attention", 0.8786, "uar", "not stated", _UNKNOWN, _ZHANG),
+        Yardstick(
+            "3-D ACRNN", 0.8282, "uar", "mean of folds", _TEN_FOLDS, _ACRNN,
+            "leave_one_speaker_out", 0.0499,
+        ),
+        Yardstick(
+            "2-D ACRNN", 0.7938, "uar", "mean of folds", _TEN_FOLDS, _ACRNN,
+            "leave_one_speaker_out", 0.0778,
+        ),
+        Yardstick(
+            "DNN-ELM, run by the same", 0.7156, "uar", "mean of folds", _TEN_FOLDS, _ACRNN,
+            "leave_one_speaker_out", 0.0843,
+        ),
+    ),
+    "ravdess": (
+        *_emobox("Whisper large-v3", 0.7532, 0.7587),
+        *_emobox("WavLM large", 0.7200, 0.7222),
+        *_emobox("HuBERT large", 0.7000, 0.7029),
+        *_emobox("wav2vec 2.0 base", 0.5433, 0.5540),
+    ),
+    "iemocap": (
+        Yardstick("DCNN-BLSTM with attention", 0.6850, "uar", "not stated",
+                  "4 classes, subset and folds not stated", _ZHANG),
+        Yardstick("3-D ACRNN", 0.6474, "uar", "mean of folds",
+                  f"improvised, 4 classes, {_TEN_FOLDS}", _ACRNN, None, 0.0544),
+        Yardstick("RNN-ELM", 0.6389, "uar", "not stated", _FIVE_SESSIONS, _RNN_ELM),
+        Yardstick("RNN-ELM", 0.6285, "wa", "not stated", _FIVE_SESSIONS, _RNN_ELM),
+        Yardstick("Whisper large, frozen, linear head", 0.7354, "uar", "not stated",
+                  "all 5531 utterances, excitement in happiness", _EMOBOX),
+    ),
+    "savee": (
+        Yardstick("data2vec 2.0 large, frozen, linear head", 0.7575, "uar", "not stated",
+                  "EmoBox folds", _EMOBOX),
+        Yardstick("hybrid CNN and LSTM", 0.9426, "wa", "not stated",
+                  "split not stated, probably random",
+                  "Qazi and Kaushik 2020, IJEAT 9(5)",
+                  remark="a random split would explain it"),
+    ),
+    "crema_d": (
+        Yardstick("listeners, audio only", 0.409, "wa", "listeners", "no training",
+                  "Cao et al. 2014, IEEE T-AFFC 5(4)"),
+    ),
+}  # fmt: skip
+
+
+def beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The yardsticks of a report's corpus, with this run's figure by the same metric and rule.
+
+    `comparable` is False wherever something differs that is known, and None where the paper does
+    not say enough to know; `why` names it.
+    """
+    rows = []
+    for y in YARDSTICKS.get(report["corpus"], ()):
+        against = [
+            reason
+            for reason, holds in (
+                ("this corpus is partial", report["partial_corpus"]),
+                ("this run leaks", report["leak"] is not None),
+                ("this run normalises by speaker", report["normalisation"].startswith("speaker")),
+                ("this run has folds missing", bool(report["folds_missing"])),
+                ("another protocol", y.same_as not in (None, report["protocol"])),
+            )
+            if holds and y.rule != "listeners"
+        ]
+        silent = "its folds are not stated" if y.same_as is None and y.rule != "listeners" else ""
+        folds_rule = y.rule == "mean of folds"
+        rows.append(
+            {
+                "name": y.name,
+                "value": y.value,
+                "spread": y.spread,
+                "metric": y.metric,
+                "rule": y.rule,
+                "protocol": y.protocol,
+                "source": y.source,
+                "this_run": (
+                    report[f"{y.metric}_fold_mean"] if folds_rule else report[y.metric]["mean"]
+                ),
+                "comparable": False if against else None if silent else True,
+                "why": "; ".join(filter(None, [*against, silent, y.remark])),
+            }
+        )
+    return rows
