@@ -1,0 +1,1 @@
+"""One ml_collections file a system; the argument names the corpus."""

@@ -1,0 +1,85 @@
+"""A-conv: frozen ImageNet AlexNet convolutions, BLSTM, attention (Zhang H. et al. 2021).
+
+    jser train --config=dcnn_blstm:ravdess --workdir=runs/ravdess
+
+"""
+
+import ml_collections
+
+# corpus -> (protocol, dev speakers, decibels of silence trimmed)
+CORPORA = {
+    "synthetic": ("leave_one_speaker_out", 2, 0.0),
+    "emodb": ("leave_one_speaker_out", 2, 0.0),
+    "emodb_4class": ("leave_one_speaker_out", 2, 0.0),
+    "emodb_first2s": ("leave_one_speaker_out", 2, 0.0),
+    # A RAVDESS clip starts and ends with about a second of near silence.
+    "ravdess": ("ravdess_emobox", 4, 35.0),
+}
+
+
+def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
+    protocol, dev_speakers, trim_db = CORPORA[corpus]
+    config = ml_collections.ConfigDict()
+    config.system = "dcnn_blstm"
+    config.corpus = corpus
+    config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
+    config.protocol = protocol
+    config.dev_speakers = dev_speakers
+    config.seeds = (0, 1, 2)
+    # none, train, utterance, speaker_transductive, speaker_enrol:n
+    config.normalisation = "train"
+    config.refit = True  # train again on train + dev for the epochs that dev chose
+
+    config.stem = ml_collections.ConfigDict()
+    config.stem.weights = "imagenet"  # imagenet, random
+    config.stem.seed = 0  # of random weights
+    config.stem.picture = "utterance"  # utterance; segments: as in the paper, 64 frames resized
+    config.stem.taps = (1, 2)  # convolutions 1 to 5; the paper takes fc7
+    config.stem.pooled = True  # after the tap's max-pooling
+    config.stem.scale = 2  # pixels a Mel band and frame (utterance)
+    config.stem.input_size = 227  # pixels (segments)
+    config.stem.window = 32  # frames pooled into one step (utterance)
+    config.stem.shift = 16  # frames between steps or segments; literature: 30, 32 (segments)
+    config.stem.pool = ("mean", "std", "max")  # over time; frequency is kept
+    config.stem.channels = 3  # 3: with delta and delta-delta; 1: static alone
+    config.stem.level = "recorded"  # recorded; peak: each utterance's maximum at 0 dB
+    config.stem.range_db = (-60.0, 30.0)  # becomes 0 to 1 in the picture
+    config.stem.delta_db = 6.0  # a frame; becomes 1
+    config.stem.trim_db = trim_db  # 0: no trimming
+    config.components = 256  # principal components of the stem's features, by fold; 0: all
+
+    config.augment = ml_collections.ConfigDict()
+    config.augment.copies = ()  # of noise, speed, noise_speed; needs records with waveforms
+    config.augment.snr_db = (15.0, 25.0)  # not given in the paper
+    config.augment.speeds = (0.9, 1.1)  # not given in the paper
+
+    config.balance = ml_collections.ConfigDict()  # one at a time
+    config.balance.class_weights = True
+    config.balance.oversample = False
+    config.balance.augment = False
+
+    config.model = ml_collections.ConfigDict()
+    config.model.units = 128  # a direction; not given in the paper
+    config.model.attention = "learned"  # learned, self, mean
+    config.model.dense = (128,)  # not given in the paper
+    config.model.linear_path = True  # ours
+
+    config.batch_size = 32
+    config.epochs = 30
+    config.mixup = True
+    config.hyper = ml_collections.ConfigDict()  # traced: a sweep compiles once
+    config.hyper.learning_rate = 1e-3
+    config.hyper.weight_decay = 0.05
+    config.hyper.clip = 1.0
+    config.hyper.warmup = 0.05  # share of all steps
+    config.hyper.dropout = 0.5
+    config.hyper.input_dropout = 0.3
+    config.hyper.label_smoothing = 0.1
+    config.hyper.mixup = 0.3  # alpha of Beta(alpha, alpha)
+
+    config.population = ml_collections.ConfigDict()
+    config.population.width = 0  # members of a block; 0: by device
+    config.population.steps_per_call = 0  # 0: by device
+    config.checkpoint = ml_collections.ConfigDict()
+    config.checkpoint.every_seconds = 60.0
+    return config

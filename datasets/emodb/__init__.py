@@ -1,0 +1,1 @@
+"""Berlin Database of Emotional Speech (EMO-DB)."""

@@ -1,0 +1,72 @@
+"""RAVDESS, audio-only speech: 24 actors, 60 recordings each.
+
+File names (Livingstone and Russo 2018): ``03-01-06-01-02-01-12.wav`` is modality (03: audio only),
+vocal channel (01: speech, 02: song), emotion, intensity, statement, repetition, actor.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jser.records.builder import CorpusBuilder, CorpusInfo
+from jser.records.files import Skipped, Utterance, code, find_by_name
+
+EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happiness",
+    "04": "sadness",
+    "05": "anger",
+    "06": "fear",
+    "07": "disgust",
+    "08": "surprise",
+}
+# Odd actors are male, even ones female.
+SPEAKERS = {f"{actor:02d}": "m" if actor % 2 else "f" for actor in range(1, 25)}
+MODALITIES = {"01": "audio and video", "02": "video only", "03": "audio only"}
+LAYOUT = "RAVDESS' file names, for example Actor_12/03-01-06-01-02-01-12.wav"
+_NAME = re.compile(r"-".join([r"(\d\d)"] * 7))
+
+
+class Ravdess(CorpusBuilder):
+    """The 1440 speech recordings, eight classes."""
+
+    INFO = CorpusInfo(
+        name="ravdess",
+        classes=tuple(EMOTIONS.values()),
+        # Neutral was not acted in the strong intensity.
+        counts={name: 96 if name == "neutral" else 192 for name in EMOTIONS.values()},
+        speakers=SPEAKERS,
+        counts_by_speaker=dict.fromkeys(SPEAKERS, 60),
+        description="24 North American actors, two sentences, eight acted emotions.",
+        citation="Livingstone and Russo 2018, PLoS ONE 13(5): e0196391",
+        licence="CC BY-NC-SA 4.0",
+        homepage="https://zenodo.org/records/1188976",
+        how_to_get="fetch Audio_Speech_Actors_01-24.zip from https://zenodo.org/records/1188976 "
+        "and unpack it",
+    )
+
+    @classmethod
+    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
+        """Speech recordings under `corpus_dir`; song and video are skipped and counted."""
+        return find_by_name(corpus_dir, cls._parse, LAYOUT)
+
+    @classmethod
+    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+        match = _NAME.fullmatch(path.stem)
+        if match is None:
+            return None
+        modality, channel, emotion, intensity, statement, repetition, actor = match.groups()
+        label = EMOTIONS[code(path, "emotion code", emotion, EMOTIONS)]
+        code(path, "modality", modality, MODALITIES)
+        code(path, "vocal channel", channel, ("01", "02"))
+        code(path, "intensity", intensity, ("01", "02"))
+        code(path, "statement", statement, ("01", "02"))
+        code(path, "repetition", repetition, ("01", "02"))
+        code(path, "actor", actor, SPEAKERS)
+        if channel == "02":
+            return Skipped(path, "song, not speech")
+        if modality != "03":
+            return Skipped(path, f"modality {modality} ({MODALITIES[modality]})")
+        return Utterance(path, path.stem, actor, actor, statement, label)

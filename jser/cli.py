@@ -1,0 +1,238 @@
+"""The commands, one table.
+
+Exit status: 0 done, 1 the user's input is at fault (one sentence on stderr), 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jser.errors import InputError
+
+# Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
+
+
+def _build(args: argparse.Namespace) -> None:
+    from jser.records import audit
+    from jser.records.builder import build
+
+    result = build(args.corpus, args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
+    print(audit.render(result.audit))
+    for reason, count in result.skipped.items():
+        print(f"left out: {count} ({reason})")
+    if result.already_built:
+        print(f"already built, nothing has changed: {result.path}")
+        return
+    speed = result.audio_seconds / max(result.seconds, 1e-9)
+    resumed = f", {result.resumed} taken from an unfinished build" if result.resumed else ""
+    print(
+        f"built {result.computed} utterances{resumed} in {result.seconds:.1f} s "
+        f"({speed:,.0f} x real time): {result.path}"
+    )
+
+
+def _train(args: argparse.Namespace) -> None:
+    from jser import config as configs
+    from jser import experiment
+
+    config = configs.load(args.config, args.overrides)
+    _use_compilation_cache(experiment.data_dir(config))
+    _show(experiment.run(config, Path(args.workdir), args.allow_leak), Path(args.workdir))
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    if len(args.run) == 2:
+        from jser.evaluation import compare, tables
+
+        result = compare.compare(Path(args.run[0]), Path(args.run[1]))
+        print(tables.to_text(tables.render_comparison(result), _width()))
+        return
+    if len(args.run) > 2:
+        raise InputError(
+            f"evaluate: {len(args.run)} runs were given; give one to score it again, or two to "
+            "compare them"
+        )
+    from jser import experiment
+
+    run_dir = Path(args.run[0])
+    config = experiment.config_of(run_dir)
+    _use_compilation_cache(experiment.data_dir(config))
+    _show(experiment.evaluate(run_dir), run_dir)
+
+
+def _audit(args: argparse.Namespace) -> None:
+    from jser import protocols
+    from jser.records import audit, corpus
+
+    loaded = corpus.load(args.corpus, args.data_dir)
+    print(audit.render(loaded.audit))
+    if args.protocol:
+        from jser.evaluation.certificates import text
+
+        protocol = protocols.make(args.protocol, loaded, args.dev_speakers)
+        certificate = protocols.certificate(loaded, protocol, "shown by jser audit")
+        print(text(certificate.to_json()))
+
+
+def _doctor(args: argparse.Namespace) -> None:
+    del args
+    from jser import doctor
+
+    doctor.show()
+
+
+def _show(report: dict, run_dir: Path) -> None:
+    from rich.console import Console
+
+    from jser.evaluation.report import render, text
+
+    if sys.stdout.isatty():
+        Console().print(render(report))
+    else:
+        print(text(report))
+    print(f"report: {run_dir / 'report.json'}, {run_dir / 'report.txt'}")
+
+
+def _width() -> int:
+    return os.get_terminal_size().columns if sys.stdout.isatty() else 100
+
+
+def _use_compilation_cache(data_dir: Path) -> None:
+    """Compiled programs are kept beside the records, so the second run starts at once."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(data_dir / "cache" / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Options in full only, so that a script written today still means the same tomorrow."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(
+        prog="jser",
+        description="Speech emotion recognition in JAX, with results that can be believed.",
+        epilog="example: jser build synthetic && "
+        "jser train --config=dcnn_blstm:synthetic --workdir=runs/first",
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], None], text: str, example: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=text, description=text, epilog=f"example: {example}"
+        )
+        command.set_defaults(run_command=run)
+        return command
+
+    data_dir = {
+        "metavar": "DIR",
+        "help": "where records lie; default: $JSER_DATA, then ~/jser_data",
+    }
+    build = add(
+        "build",
+        _build,
+        "Turn a corpus on disk into audited, sharded records.",
+        "jser build emodb --corpus_dir=~/corpora/emodb",
+    )
+    build.add_argument("corpus", metavar="CORPUS", help="for example emodb, ravdess, synthetic")
+    build.add_argument(
+        "--corpus_dir", metavar="DIR", help="the recordings, in the published layout or flat"
+    )
+    build.add_argument("--data_dir", **data_dir)
+    build.add_argument(
+        "--variant",
+        choices=("log_mel", "waveform"),
+        default="log_mel",
+        help="waveform keeps the audio too, which augmented copies need",
+    )
+    build.add_argument(
+        "--allow_partial",
+        action="store_true",
+        help="accept an incomplete corpus; every later result says so",
+    )
+
+    train = add(
+        "train",
+        _train,
+        "Cross-validate a system: train, select on dev speakers, score the test once.",
+        "jser train --config=dcnn_blstm:emodb --workdir=runs/emodb --config.epochs=40",
+    )
+    train.add_argument(
+        "--config", required=True, metavar="FILE.py[:ARG]", help="a file, or a packaged name"
+    )
+    train.add_argument("--workdir", required=True, metavar="RUN", help="run directory")
+    train.add_argument(
+        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
+    )
+
+    evaluate = add(
+        "evaluate",
+        _evaluate,
+        "Make a run's report again from its checkpoints, or compare two runs by speaker.",
+        "jser evaluate runs/a runs/b",
+    )
+    evaluate.add_argument("run", nargs="+", metavar="RUN")
+
+    audit = add(
+        "audit",
+        _audit,
+        "Show what a built corpus holds, and what a protocol shares between its parts.",
+        "jser audit ravdess --protocol=ravdess_emobox",
+    )
+    audit.add_argument("corpus", metavar="CORPUS")
+    audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
+    audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
+    audit.add_argument("--data_dir", **data_dir)
+
+    add("doctor", _doctor, "Show devices, versions, weights and caches.", "jser doctor")
+    return top
+
+
+def _overrides(unknown: list[str], top: argparse.ArgumentParser) -> list[tuple[str, str]]:
+    found = []
+    rest = iter(unknown)
+    for word in rest:
+        if not word.startswith("--config."):
+            top.error(f"unrecognised argument: {word}")
+        field, has_value, value = word.removeprefix("--config.").partition("=")
+        if not has_value:
+            value = next(rest, "")
+            if not value or value.startswith("--"):
+                top.error(f"{word} needs a value: {word}=VALUE")
+        found.append((field, value))
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    top = parser()
+    args, unknown = top.parse_known_args(argv)
+    if unknown and args.command != "train":
+        top.error(f"unrecognised argument: {unknown[0]}")
+    args.overrides = _overrides(unknown, top)
+    try:
+        args.run_command(args)
+    except InputError as error:
+        from jser.config import UsageError
+
+        print(f"jser: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print(
+            "jser: interrupted; what was finished is kept, the same command goes on",
+            file=sys.stderr,
+        )
+        return 130
+    return 0

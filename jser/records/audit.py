@@ -1,0 +1,212 @@
+"""What is in a corpus, against what its authors published; and what is odd about its audio."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jser.frontend.waveform import SAMPLE_RATE
+
+# Eight bits of a sixteen-bit recording are left at this peak.
+NEAR_SILENCE_DB = -45.0
+# Peak normalisation leaves a few samples at full scale; one in a thousand is clipping.
+CLIPPED_SHARE = 1e-3
+NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One utterance as the audit sees it.
+
+    Attributes:
+        seconds: duration of what is kept.
+        sample_rate_in: Hz in the file.
+        channels_in: channels in the file.
+        peak_db: highest sample in dB of full scale.
+        clipped: share of samples at full scale, 0..1.
+    """
+
+    utterance_id: str
+    speaker: str
+    label: str
+    seconds: float
+    pcm_sha256: str
+    sample_rate_in: int
+    channels_in: int
+    peak_db: float
+    clipped: float
+
+
+def missing(found: Mapping[str, int], expected: Mapping[str, int]) -> dict[str, int]:
+    """Expected minus found, where they differ (negative: more than published)."""
+    names = [*expected, *(name for name in found if name not in expected)]
+    short = {name: expected.get(name, 0) - found.get(name, 0) for name in names}
+    return {name: n for name, n in short.items() if n}
+
+
+def make(
+    name: str,
+    rows: Sequence[Row],
+    counts: Mapping[str, int],
+    sex: Mapping[str, str],
+    counts_by_speaker: Mapping[str, int] | None,
+    skipped: Mapping[str, int],
+    broken: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Audit of a built corpus, as plain data for JSON; `render` shows it.
+
+    Args:
+        name: of the corpus.
+        rows: one an utterance.
+        counts: class -> published number of recordings, in the corpus' order of classes.
+        sex: speaker -> 'f' or 'm'.
+        counts_by_speaker: speaker -> published number of recordings, where known.
+        skipped: reason -> number of files left out on purpose.
+        broken: files that could not be used, each with its reason.
+    """
+    by_class = Counter(row.label for row in rows)
+    by_speaker = Counter(row.speaker for row in rows)
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    same: dict[str, list[str]] = defaultdict(list)
+    peaks: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        table[row.speaker][row.label] += 1
+        same[row.pcm_sha256].append(row.utterance_id)
+        peaks[row.label].append(row.peak_db)
+    seconds = [row.seconds for row in rows]
+    expected_speaker = counts_by_speaker or {}
+    return {
+        "name": name,
+        "n_utterances": len(rows),
+        "n_expected": sum(counts.values()),
+        "seconds": {
+            "total": sum(seconds),
+            "shortest": min(seconds, default=0.0),
+            "median": statistics.median(seconds) if seconds else 0.0,
+            "longest": max(seconds, default=0.0),
+        },
+        "classes": {
+            label: {
+                "found": by_class[label],
+                "expected": n,
+                "peak_db": statistics.fmean(peaks[label]) if peaks[label] else None,
+            }
+            for label, n in counts.items()
+        },
+        "speakers": {
+            speaker: {
+                "sex": sex[speaker],
+                "found": by_speaker[speaker],
+                "expected": expected_speaker.get(speaker),
+                "classes": {label: table[speaker][label] for label in counts},
+            }
+            for speaker in sorted(sex)
+        },
+        "missing": {
+            "classes": missing(by_class, counts),
+            "speakers": missing(by_speaker, expected_speaker) if counts_by_speaker else {},
+            "broken": list(broken),
+        },
+        "skipped": dict(sorted(skipped.items())),
+        "duplicates": sorted(sorted(ids) for ids in same.values() if len(ids) > 1),
+        "near_silent": {
+            row.utterance_id: row.peak_db for row in rows if row.peak_db < NEAR_SILENCE_DB
+        },
+        "clipped": {row.utterance_id: row.clipped for row in rows if row.clipped > CLIPPED_SHARE},
+        "stereo": sorted(row.utterance_id for row in rows if row.channels_in != 1),
+        "sample_rates": dict(sorted(Counter(str(row.sample_rate_in) for row in rows).items())),
+    }
+
+
+def render(audit: Mapping[str, Any]) -> str:
+    """The audit as text for a terminal: a table by speaker and class, then what is odd."""
+    seconds = audit["seconds"]
+    lines = [
+        f"{audit['name']}: {audit['n_utterances']} of {audit['n_expected']} recordings, "
+        f"{seconds['total']:,.0f} s (shortest {seconds['shortest']:.2f}, "
+        f"median {seconds['median']:.2f}, longest {seconds['longest']:.2f} s)",
+        "",
+        *_table(audit),
+        "",
+        *_findings(audit),
+    ]
+    return "\n".join(lines)
+
+
+def _table(audit: Mapping[str, Any]) -> list[str]:
+    classes = list(audit["classes"])
+    width = [max(len(name), 5) for name in classes]
+
+    def line(head: str, cells: Sequence[str], last: str) -> str:
+        row = "  ".join(cell.rjust(w) for cell, w in zip(cells, width, strict=True))
+        return f"{head:<12} {row}  {last:>9}"
+
+    lines = [line("speaker", classes, "all")]
+    for speaker, entry in audit["speakers"].items():
+        cells = [str(entry["classes"][name]) if entry["classes"][name] else "-" for name in classes]
+        lines.append(line(f"{speaker} {entry['sex']}", cells, _of(entry)))
+    found = [str(audit["classes"][name]["found"]) for name in classes]
+    expected = [str(audit["classes"][name]["expected"]) for name in classes]
+    peak = [audit["classes"][name]["peak_db"] for name in classes]
+    lines.append(line("all", found, str(audit["n_utterances"])))
+    lines.append(line("published", expected, str(audit["n_expected"])))
+    lines.append(line("peak, dB", ["-" if p is None else f"{p:.1f}" for p in peak], ""))
+    return lines
+
+
+def _of(entry: Mapping[str, Any]) -> str:
+    if entry["expected"] in (None, entry["found"]):
+        return str(entry["found"])
+    return f"{entry['found']} of {entry['expected']}"
+
+
+def _findings(audit: Mapping[str, Any]) -> list[str]:
+    lines = []
+    short = audit["missing"]
+    if short["classes"] or short["speakers"] or short["broken"]:
+        lines.append(f"incomplete: {describe_missing(short)}")
+        lines += [f"  {text}" for text in short["broken"]]
+    lines += [f"skipped: {n} x {reason}" for reason, n in audit["skipped"].items()]
+    lines += [f"same audio: {' = '.join(ids)}" for ids in audit["duplicates"]]
+    for key, what, unit, scale in (
+        ("near_silent", f"near silence (peak below {NEAR_SILENCE_DB:.0f} dB)", "dB", 1.0),
+        ("clipped", "clipped (samples at full scale)", "%", 100.0),
+    ):
+        found = [f"{name} ({value * scale:.1f} {unit})" for name, value in audit[key].items()]
+        if found:
+            lines.append(f"{what}: {_some(found)}")
+    if audit["stereo"]:
+        lines.append(f"not mono, channels averaged: {_some(audit['stereo'])}")
+    rates = {int(rate): n for rate, n in audit["sample_rates"].items()}
+    if set(rates) - {SAMPLE_RATE}:
+        text = ", ".join(f"{n} at {rate} Hz" for rate, n in rates.items())
+        lines.append(f"resampled to {SAMPLE_RATE} Hz: {text}")
+    if len(rates) > 1:
+        lines.append("mixed sample rates: bandwidth may give speaker or class away")
+    if any(rate < SAMPLE_RATE for rate in rates):
+        lines.append("upsampled: those recordings hold nothing above half their own rate")
+    return lines or ["nothing odd: no duplicate audio, near silence, clipping, stereo or odd rates"]
+
+
+def describe_missing(short: Mapping[str, Any]) -> str:
+    """One clause that says what an incomplete corpus lacks."""
+
+    def side(counts: Mapping[str, int], word: str) -> list[str]:
+        less = [f"{name} {n}" for name, n in counts.items() if n > 0]
+        more = [f"{name} {-n}" for name, n in counts.items() if n < 0]
+        parts = [f"missing by {word}: {', '.join(less)}"] if less else []
+        return parts + ([f"more than published by {word}: {', '.join(more)}"] if more else [])
+
+    parts = side(short["classes"], "class") + side(short["speakers"], "speaker")
+    if short.get("broken"):
+        parts.append(f"{len(short['broken'])} broken")
+    return "; ".join(parts)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMES_SHOWN])
+    rest = len(names) - NAMES_SHOWN
+    return f"{len(names)}: {shown}" + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,409 @@
+"""What every corpus' TFDS builder shares: features, hashing, shards, audit, and `build`.
+
+A corpus is one subclass with `INFO` and `find`. TFDS writes the shards (ArrayRecord, without
+TensorFlow); resume and parallelism sit before it, in `extract` and `cache`, because TFDS has
+neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from jser import progress
+from jser.errors import InputError
+from jser.frontend.log_mel import LogMelSpec
+from jser.records import audit as auditing
+from jser.records import cache as caching
+from jser.records import disk, places, sidecar, sources
+from jser.records import extract as extracting
+from jser.records.files import Skipped, Utterance, listing
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """What its authors published about a corpus.
+
+    Attributes:
+        name: lower case, as on the command line.
+        classes: label names (see `jser.emotions`), in the order of the label indices.
+        speakers: speaker -> 'f' or 'm'.
+        counts: class -> number of recordings in the complete corpus.
+        description: one sentence.
+        citation: BibTeX key or reference.
+        licence: name of the licence.
+        homepage: where it comes from.
+        how_to_get: one sentence, shown when no folder is given.
+        counts_by_speaker: speaker -> number of recordings, where published.
+        some_longer_than: seconds that some recording exceeds; where none does, they have been cut.
+        max_seconds: only so much of each recording is kept; None: all.
+        synthetic: generated audio, not people.
+        note: stands on every result, where the corpus is not what its name suggests.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    speakers: Mapping[str, str]
+    counts: Mapping[str, int]
+    description: str
+    citation: str
+    licence: str
+    homepage: str
+    how_to_get: str
+    counts_by_speaker: Mapping[str, int] | None = None
+    some_longer_than: float | None = None
+    max_seconds: float | None = None
+    synthetic: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build did.
+
+    Attributes:
+        path: folder of the shards and the sidecar.
+        audit: see `jser.records.audit.make`.
+        already_built: nothing had changed, nothing was done.
+        computed: recordings that went through the front end now.
+        resumed: recordings taken from an earlier build that did not finish.
+        seconds: wall time.
+        audio_seconds: of the corpus.
+        skipped: reason -> number of files left out on purpose.
+    """
+
+    path: Path
+    audit: dict[str, Any]
+    already_built: bool
+    computed: int
+    resumed: int
+    seconds: float
+    audio_seconds: float
+    skipped: dict[str, int]
+
+
+class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Base of all corpora; a subclass gives `INFO` and `find`, and `fetch` if it can download."""
+
+    INFO: ClassVar[CorpusInfo]
+    VERSION = tfds.core.Version(places.VERSION)
+    BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
+        tfds.core.BuilderConfig(name="log_mel", description="log-Mel spectrogram"),
+        tfds.core.BuilderConfig(
+            name="waveform", description="log-Mel spectrogram and 16-bit audio"
+        ),
+    ]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        cls.name = cls.INFO.name
+        # TFDS' own registry is not used: its names are global to the process.
+        super().__init_subclass__(skip_registration=True, **kwargs)  # type: ignore[call-arg]
+
+    def __init__(
+        self,
+        *,
+        spec: LogMelSpec | None = None,
+        examples: Iterable[tuple[str, dict[str, object]]] | None = None,
+        **kwargs: Any,
+    ):
+        self._spec = spec or LogMelSpec()
+        self._examples = examples
+        super().__init__(**kwargs)
+
+    @classmethod
+    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
+        """All recordings under `corpus_dir`; raises InputError for what must not be there."""
+        raise NotImplementedError
+
+    @classmethod
+    def fetch(cls, folder: Path) -> Path:
+        """Get the corpus into `folder` when no --corpus_dir is given; returns where it lies."""
+        raise InputError(f"{cls.INFO.name}: give --corpus_dir=DIR; {cls.INFO.how_to_get}")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        raw = tfds.features.Encoding.BYTES  # The default, varint, is several times slower.
+        features: dict[str, Any] = {
+            "utterance_id": tfds.features.Text(),
+            "speaker": tfds.features.Text(),
+            "session": tfds.features.Text(),
+            "text_id": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=list(self.INFO.classes)),
+            "n_frames": np.int32,
+            "pcm_sha256": tfds.features.Text(),
+            "log_mel": tfds.features.Tensor(
+                shape=(None, self._spec.n_mels), dtype=np.float32, encoding=raw
+            ),
+        }
+        if self.builder_config.name == "waveform":
+            features["waveform"] = tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding=raw)
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.INFO.description,
+            features=tfds.features.FeaturesDict(features),
+            homepage=self.INFO.homepage,
+            citation=self.INFO.citation,
+            license=self.INFO.licence,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        if self._examples is None:
+            raise InputError(
+                f"{self.INFO.name}: records are built by `jser build {self.INFO.name}`"
+            )
+        return {places.SPLIT: self._generate_examples()}
+
+    def _generate_examples(self) -> Iterator[tuple[str, dict[str, object]]]:
+        assert self._examples is not None
+        yield from self._examples
+
+
+def build(
+    name: str,
+    corpus_dir: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    variant: str = "log_mel",
+    allow_partial: bool = False,
+    spec: LogMelSpec | None = None,
+) -> BuildResult:
+    """Build the records of a corpus; does nothing when they are there and nothing has changed.
+
+    Interrupted at any moment, the same call goes on with the recordings that are not finished. Old
+    records stay in place until the new ones are whole.
+
+    Args:
+        name: a corpus of `jser.datasets.names`.
+        corpus_dir: its recordings, in the published layout or flat; None: the corpus fetches or
+            generates itself, where it can.
+        data_dir: where records go; None: `places.default_data_dir`.
+        variant: 'log_mel', or 'waveform' for the 16-bit audio beside it.
+        allow_partial: build although recordings are missing or broken; the records say so for ever.
+        spec: the front end's specification; None: the default.
+
+    Raises:
+        InputError: anything about the input: see the messages.
+    """
+    # Not above: the registry imports the corpora, and they import this module.
+    from jser.datasets import builder_class
+
+    started = time.monotonic()
+    cls = builder_class(name)
+    spec = spec or LogMelSpec()
+    root = Path(data_dir) if data_dir else places.default_data_dir()
+    if variant not in places.VARIANTS:
+        raise InputError(f"variant '{variant}' is none of {', '.join(places.VARIANTS)}")
+    with disk.disk_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        source = Path(corpus_dir) if corpus_dir else cls.fetch(places.downloads_dir(root, name))
+        with disk.only_build(root, name, variant):
+            return _build(cls, source, root, variant, allow_partial, spec, started)
+
+
+def _build(
+    cls: type[CorpusBuilder],
+    source: Path,
+    root: Path,
+    variant: str,
+    allow_partial: bool,
+    spec: LogMelSpec,
+    started: float,
+) -> BuildResult:
+    info = cls.INFO
+    final = places.records_dir(root, info.name, variant)
+    utterances, content, skipped = sources.identify(info.name, source, cls.find(source))
+    if not allow_partial:
+        sources.check_complete(
+            info.name, info.counts, info.counts_by_speaker, utterances, skipped, source
+        )
+    digest = _sources_digest(cls, utterances, content)
+    old = sidecar.read(final)
+    if old and _unchanged(final, old, digest, spec, allow_partial):
+        return BuildResult(
+            path=final,
+            audit=old["audit"],
+            already_built=True,
+            computed=0,
+            resumed=0,
+            seconds=time.monotonic() - started,
+            audio_seconds=old["audit"]["seconds"]["total"],
+            skipped=skipped,
+        )
+
+    keys = {u.utterance_id: caching.address(content[u.path], info.max_seconds) for u in utterances}
+    cache = caching.PackCache(places.cache_dir(root, variant, spec.hash()))
+    cache.verify(keys.values())
+    resumed = sum(key in cache for key in keys.values())
+    # Equal files are worked on once.
+    todo = {keys[u.utterance_id]: u.path for u in utterances if keys[u.utterance_id] not in cache}
+    reasons = extracting.extract(
+        todo,
+        cache,
+        spec,
+        max_seconds=info.max_seconds,
+        keep_pcm=variant == "waveform",
+        what=f"build {info.name}",
+    )
+    broken = [
+        f"{sources.shown(u.path, source)}: {reasons[keys[u.utterance_id]]}"
+        for u in utterances
+        if keys[u.utterance_id] in reasons
+    ]
+    if broken and not allow_partial:
+        raise InputError(
+            f"{source}: {len(broken)} of {len(utterances)} recordings cannot be used; replace "
+            "them, or leave them out with --allow_partial\n" + listing(broken)
+        )
+    usable = [u for u in utterances if keys[u.utterance_id] in cache]
+    if not usable:
+        raise InputError(f"{source}: no recording can be used\n" + listing(broken))
+    facts = cache.facts(keys[u.utterance_id] for u in usable)
+    report = auditing.make(
+        info.name,
+        [_row(u, facts[keys[u.utterance_id]], spec.sample_rate) for u in usable],
+        counts=info.counts,
+        sex=info.speakers,
+        counts_by_speaker=info.counts_by_speaker,
+        skipped=skipped,
+        broken=broken,
+    )
+    longest = report["seconds"]["longest"]
+    if not allow_partial and info.some_longer_than and longest <= info.some_longer_than:
+        raise InputError(
+            f"{source}: no recording is longer than {longest:.2f} s, so these are not the "
+            f"recordings of {info.name} but cuts of them; give the published ones"
+        )
+    staging = places.work_dir(root, info.name, variant)
+    try:
+        staged = _write_shards(cls, usable, keys, cache, staging, variant, spec)
+        pcm = [(u.utterance_id, facts[keys[u.utterance_id]].pcm_sha256, u.label) for u in usable]
+        lacks = any(report["missing"].values())
+        sidecar.write(
+            staged,
+            {
+                "name": info.name,
+                "variant": variant,
+                "classes": list(info.classes),
+                "sex": dict(info.speakers),
+                "n_utterances": len(usable),
+                "fingerprint": sidecar.fingerprint(pcm),
+                "front_end": asdict(spec),
+                "front_end_hash": spec.hash(),
+                "partial": lacks,
+                "missing": report["missing"],
+                "synthetic": info.synthetic,
+                "note": info.note,
+                "citation": info.citation,
+                "licence": info.licence,
+                "homepage": info.homepage,
+                "sources": digest,
+                "shards": sidecar.shard_hashes(staged),
+                "audit": report,
+            },
+        )
+        _publish(staged, final, staging)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    cache.clear(keys.values())
+    return BuildResult(
+        path=final,
+        audit=report,
+        already_built=False,
+        computed=len(usable) - resumed,
+        resumed=resumed,
+        seconds=time.monotonic() - started,
+        audio_seconds=report["seconds"]["total"],
+        skipped=skipped,
+    )
+
+
+def _sources_digest(
+    cls: type[CorpusBuilder], utterances: list[Utterance], content: dict[Path, str]
+) -> str:
+    """Hash of everything about the source that decides the records, the front end aside."""
+    digest = hashlib.sha256(repr((cls.INFO, str(cls.VERSION))).encode())
+    for u in utterances:
+        line = (u.utterance_id, u.speaker, u.session, u.text_id, u.label, content[u.path])
+        digest.update(repr(line).encode())
+    return digest.hexdigest()
+
+
+def _unchanged(
+    final: Path, old: dict[str, Any], digest: str, spec: LogMelSpec, allow_partial: bool
+) -> bool:
+    if old.get("sources") != digest or old.get("front_end_hash") != spec.hash():
+        return False
+    if old["partial"] and not allow_partial:
+        return False
+    try:
+        sidecar.verify_shards(final, old, remedy="")
+    except InputError:
+        return False
+    return True
+
+
+def _write_shards(
+    cls: type[CorpusBuilder],
+    utterances: list[Utterance],
+    keys: dict[str, str],
+    cache: caching.PackCache,
+    staging: Path,
+    variant: str,
+    spec: LogMelSpec,
+) -> Path:
+    """Let TFDS write the records under `staging`; returns the folder of the shards."""
+    shutil.rmtree(staging, ignore_errors=True)
+    by_key: dict[str, list[Utterance]] = {}
+    for u in utterances:
+        by_key.setdefault(keys[u.utterance_id], []).append(u)
+
+    def examples() -> Iterator[tuple[str, dict[str, object]]]:
+        with progress.bar(len(utterances), f"write {cls.INFO.name}", unit="utterance") as tick:
+            for done in cache.read(by_key):
+                for u in by_key[done.key]:
+                    fields = {k: v for k, v in vars(u).items() if k != "path"}
+                    yield u.utterance_id, extracting.example(fields, done)
+                    tick()
+
+    tfds.disable_progress_bar()
+    builder = cls(data_dir=staging, config=variant, spec=spec, examples=examples())
+    # TFDS announces itself on stdout, which belongs to the command's own output.
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare(
+            file_format="array_record",
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+        )
+    return places.records_dir(staging, cls.INFO.name, variant)
+
+
+def _publish(staged: Path, final: Path, staging: Path) -> None:
+    """Put the finished records in their place; what lay there goes with the staging folder."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    for half in final.parent.glob("incomplete.*"):  # Left by a killed TFDS of another origin.
+        shutil.rmtree(half, ignore_errors=True)
+    if final.exists():
+        os.rename(final, staging / "old")
+    os.rename(staged, final)
+
+
+def _row(u: Utterance, facts: caching.Facts, sample_rate: int) -> auditing.Row:
+    return auditing.Row(
+        utterance_id=u.utterance_id,
+        speaker=u.speaker,
+        label=u.label,
+        seconds=facts.n_samples / sample_rate,
+        pcm_sha256=facts.pcm_sha256,
+        sample_rate_in=facts.sample_rate_in,
+        channels_in=facts.channels_in,
+        peak_db=facts.peak_db,
+        clipped=facts.clipped,
+    )

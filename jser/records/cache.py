@@ -1,0 +1,173 @@
+"""Finished utterances on disk, so that an interrupted build goes on where it stopped.
+
+Utterances are addressed by the hash of their file's content and how it is cut; the folder is that
+of one front end. About 64 of them share a file: one file each would cost more than the front end.
+A pack is written under a temporary name and renamed, so a killed build leaves whole packs only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the audit needs to know of one recording; see `jser.frontend.waveform.Waveform`."""
+
+    n_samples: int
+    sample_rate_in: int
+    channels_in: int
+    pcm_sha256: str
+    peak_db: float
+    clipped: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One utterance after the front end.
+
+    Attributes:
+        key: address, from `address`.
+        facts: of its waveform.
+        log_mel: float32 [T, n_mels].
+        pcm: int16 [samples], or None where the variant has no waveform.
+    """
+
+    key: str
+    facts: Facts
+    log_mel: np.ndarray
+    pcm: np.ndarray | None
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Hex sha256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def address(content_sha256: str, max_seconds: float | None) -> str:
+    """Key of an utterance: its file's content, and how much of it is kept."""
+    return content_sha256 if max_seconds is None else f"{content_sha256}-{max_seconds:g}s"
+
+
+class PackCache:
+    """Packs of finished utterances in one folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._pack: dict[str, Path] = {}
+        self._keys: dict[Path, list[str]] = {}
+        for path in sorted(folder.glob("*.npz")):
+            try:
+                with np.load(path) as pack:
+                    keys = json.loads(pack["meta"].tobytes())["keys"]
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+                path.unlink(missing_ok=True)  # Damaged: computing it again is cheap.
+                continue
+            self._note(path, keys)
+
+    def _note(self, path: Path, keys: list[str]) -> None:
+        self._keys[path] = keys
+        for key in keys:
+            self._pack[key] = path
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._pack
+
+    def put(self, items: list[Finished]) -> None:
+        """Write one pack. Raises OSError; nothing is left behind then."""
+        if not items:
+            return
+        keys = [item.key for item in items]
+        arrays = {
+            "length": np.array([len(item.log_mel) for item in items], np.int64),
+            "frames": np.concatenate([item.log_mel for item in items]),
+        }
+        pcm = [item.pcm for item in items if item.pcm is not None]
+        if pcm:
+            arrays["pcm"] = np.concatenate(pcm)
+        meta = {"keys": keys, "facts": [asdict(item.facts) for item in items]}
+        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
+        path = self.folder / f"{name}.npz"
+        temporary = self.folder / f"{name}.{os.getpid()}.part"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._note(path, keys)
+
+    def verify(self, keys: Iterable[str]) -> None:
+        """Read the packs that hold `keys` whole; forget and remove damaged ones."""
+        for path in sorted({self._pack[key] for key in keys if key in self._pack}):
+            try:
+                _read(path)
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+                for key in self._keys.pop(path):
+                    if self._pack.get(key) == path:
+                        del self._pack[key]
+                path.unlink(missing_ok=True)
+
+    def facts(self, keys: Iterable[str]) -> dict[str, Facts]:
+        """Facts of the utterances `keys`."""
+        wanted = set(keys)
+        found: dict[str, Facts] = {}
+        for path in sorted({self._pack[key] for key in wanted}):
+            with np.load(path) as pack:
+                meta = json.loads(pack["meta"].tobytes())
+            for key, facts in zip(meta["keys"], meta["facts"], strict=True):
+                if key in wanted:
+                    found[key] = Facts(**facts)
+        return found
+
+    def read(self, keys: Iterable[str]) -> Iterator[Finished]:
+        """The utterances `keys`, pack by pack, each once."""
+        wanted = set(keys)
+        for path in sorted({self._pack[key] for key in wanted}):
+            for item in _read(path):
+                if item.key in wanted:
+                    wanted.discard(item.key)
+                    yield item
+
+    def clear(self, keys: Iterable[str]) -> None:
+        """Remove the packs that hold nothing but `keys`, and left-over halves."""
+        done = set(keys)
+        for path, held in list(self._keys.items()):
+            if done.issuperset(held):
+                path.unlink(missing_ok=True)
+        for half in self.folder.glob("*.part"):
+            half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Another build's packs are there: the folder stays.
+            self.folder.rmdir()
+
+
+def _read(path: Path) -> list[Finished]:
+    """All utterances of a pack; zip's checksums are verified by the reading."""
+    with np.load(path) as pack:
+        meta = json.loads(pack["meta"].tobytes())
+        frames, length = pack["frames"], pack["length"]
+        pcm = pack["pcm"] if "pcm" in pack.files else None
+    facts = [Facts(**fields) for fields in meta["facts"]]
+    start = np.concatenate([[0], np.cumsum(length)])
+    sample = np.concatenate([[0], np.cumsum([f.n_samples for f in facts])])
+    return [
+        Finished(
+            key=key,
+            facts=facts[i],
+            log_mel=frames[start[i] : start[i + 1]],
+            pcm=None if pcm is None else pcm[sample[i] : sample[i + 1]],
+        )
+        for i, key in enumerate(meta["keys"])
+    ]

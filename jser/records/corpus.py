@@ -1,0 +1,155 @@
+"""Records -> arrays on the host, ragged: what training and evaluation work on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jser.errors import InputError
+from jser.frontend.log_mel import LogMelSpec
+from jser.records import places, sidecar
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All utterances of a built corpus, sorted by utterance_id.
+
+    Attributes:
+        name: of the corpus.
+        variant: 'log_mel' or 'waveform'.
+        classes: label names in the order of the indices.
+        utterance_id: str [N].
+        speaker: str [N].
+        session: str [N].
+        text_id: str [N].
+        label: int32 [N].
+        pcm_sha256: str [N].
+        frames: float32 [sum T, n_mels], the utterances' log-Mel frames one behind the other.
+        offset: int64 [N], first row of an utterance in `frames`.
+        length: int32 [N], frames of an utterance.
+        waveform: N arrays int16 [samples], or None where the variant has none.
+        sex: speaker -> 'f' or 'm'.
+        fingerprint: hex sha256 of the sorted (id, pcm_sha256, label).
+        front_end_hash: of the specification that made the frames.
+        partial: recordings are missing from the published corpus.
+        synthetic: generated audio.
+        note: what every result on this corpus must say, or None.
+        audit: see `jser.records.audit`.
+    """
+
+    name: str
+    variant: str
+    classes: tuple[str, ...]
+    utterance_id: np.ndarray
+    speaker: np.ndarray
+    session: np.ndarray
+    text_id: np.ndarray
+    label: np.ndarray
+    pcm_sha256: np.ndarray
+    frames: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    waveform: list[np.ndarray] | None
+    sex: dict[str, str]
+    fingerprint: str
+    front_end_hash: str
+    partial: bool
+    synthetic: bool
+    note: str | None
+    audit: dict[str, Any]
+
+
+def load(
+    name: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    variant: str = "log_mel",
+    spec: LogMelSpec | None = None,
+) -> Corpus:
+    """Read a built corpus into memory, after checking that it is whole and the right one.
+
+    Args:
+        name: of the corpus.
+        data_dir: where records lie; None: `places.default_data_dir`.
+        variant: 'log_mel' or 'waveform'.
+        spec: the front end that the caller works with; None: the default.
+
+    Raises:
+        InputError: not built, a shard is damaged, or the records were made by another front end.
+    """
+    spec = spec or LogMelSpec()
+    root = Path(data_dir) if data_dir else places.default_data_dir()
+    folder = places.records_dir(root, name, variant)
+    command = f"`jser build {name}"
+    if variant != "log_mel":
+        command += f" --variant={variant}"
+    command += f" --data_dir={root}`"
+    content = sidecar.read(folder)
+    if content is None:
+        raise InputError(f"{folder}: no records of {name} there; build them with {command}")
+    if content["front_end_hash"] != spec.hash():
+        raise InputError(
+            f"{folder}: records were made by front end {content['front_end_hash']}, this program's "
+            f"is {spec.hash()}{_difference(content['front_end'], spec)}; build again with {command}"
+        )
+    sidecar.verify_shards(folder, content, remedy=f"build again with {command}")
+    return _read(folder, content)
+
+
+def _difference(built: dict[str, Any], spec: LogMelSpec) -> str:
+    parts = [
+        f"{field} {built.get(field)} there, {value} here"
+        for field, value in vars(spec).items()
+        if built.get(field) != value
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _read(folder: Path, content: dict[str, Any]) -> Corpus:
+    import tensorflow_datasets as tfds  # Slow to import; most commands never get here.
+
+    source = tfds.builder_from_directory(folder).as_data_source(places.SPLIT)
+    # One call lets the reader fetch a shard's records in parallel.
+    records = source.__getitems__(list(range(len(source))))
+    if len(records) != content["n_utterances"]:
+        raise InputError(
+            f"{folder}: {len(records)} records, {places.SIDECAR} says {content['n_utterances']}; "
+            "remove the folder and build again"
+        )
+    records = sorted(records, key=lambda record: record["utterance_id"])
+
+    def text(field: str) -> np.ndarray:
+        return np.array([record[field].decode() for record in records], dtype=np.str_)
+
+    length = np.array([record["n_frames"] for record in records], np.int32)
+    end = np.cumsum(length, dtype=np.int64)
+    frames = np.empty((int(end[-1]), content["front_end"]["n_mels"]), np.float32)
+    for record, stop, n in zip(records, end, length, strict=True):
+        frames[stop - n : stop] = record["log_mel"]
+    has_audio = content["variant"] == "waveform"
+    corpus = Corpus(
+        name=content["name"],
+        variant=content["variant"],
+        classes=tuple(content["classes"]),
+        utterance_id=text("utterance_id"),
+        speaker=text("speaker"),
+        session=text("session"),
+        text_id=text("text_id"),
+        label=np.array([record["label"] for record in records], np.int32),
+        pcm_sha256=text("pcm_sha256"),
+        frames=frames,
+        offset=end - length,
+        length=length,
+        waveform=[np.asarray(record["waveform"]) for record in records] if has_audio else None,
+        sex=dict(content["sex"]),
+        fingerprint=content["fingerprint"],
+        front_end_hash=content["front_end_hash"],
+        partial=content["partial"],
+        synthetic=content["synthetic"],
+        note=content["note"],
+        audit=content["audit"],
+    )
+    return corpus

@@ -1,0 +1,124 @@
+"""Finding a corpus' recordings on disk, whatever folder layout they were unpacked into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jser.errors import InputError
+
+SUFFIXES = (".wav", ".flac")
+# More lines than this help nobody; the count says how many there are.
+LINES_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording that belongs to the corpus.
+
+    Attributes:
+        path: of the sound file.
+        utterance_id: unique in the corpus; usually the file's name without suffix.
+        speaker: key in the corpus' table of speakers.
+        session: of the recording; the speaker again where a corpus has no sessions.
+        text_id: of the sentence spoken; '' where unknown.
+        label: one of the corpus' classes.
+    """
+
+    path: Path
+    utterance_id: str
+    speaker: str
+    session: str
+    text_id: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A sound file that is left out on purpose, with the reason that the audit counts."""
+
+    path: Path
+    reason: str
+
+
+# A file's path -> what it is; None when the name is not of this corpus at all.
+Parse = Callable[[Path], Utterance | Skipped | None]
+
+
+def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """All wav and flac files under `folder`, sorted; hidden files and macOS' ``._`` are ignored.
+
+    Raises:
+        InputError: no such folder, or not a folder, or no sound file in it.
+    """
+    root = Path(folder)
+    if not root.exists():
+        raise InputError(f"{root}: no such folder; give the corpus' folder with --corpus_dir=DIR")
+    if not root.is_dir():
+        raise InputError(f"{root}: is a file; unpack it and give the folder with --corpus_dir=DIR")
+    found = []
+    for where, folders, names in os.walk(root):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        found += [
+            Path(where, name)
+            for name in sorted(names)
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    if not found:
+        raise InputError(f"{root}: no wav or flac file in it; is it the corpus' folder?")
+    return found
+
+
+def find_by_name(corpus_dir: Path, parse: Parse, layout: str) -> list[Utterance | Skipped]:
+    """`find` of a corpus whose file names say everything.
+
+    Args:
+        corpus_dir: folder to search, at any depth.
+        parse: what a file is, by its name; raises InputError for a code that must not be there.
+        layout: what was expected, for the message when nothing is recognised.
+
+    Raises:
+        InputError: nothing recognised, or wrong codes (all of them at once).
+    """
+    found: list[Utterance | Skipped] = []
+    wrong: list[str] = []
+    strange: list[Path] = []
+    for path in sound_files(corpus_dir):
+        try:
+            entry = parse(path)
+        except InputError as error:
+            wrong.append(str(error))
+            continue
+        if entry is None:
+            strange.append(path)
+        else:
+            found.append(entry)
+    if wrong:
+        raise InputError(listing(wrong))
+    if not found:
+        raise InputError(
+            f"{corpus_dir}: none of its {len(strange)} sound files is named as expected, for "
+            f"example {strange[0].relative_to(corpus_dir)}; expected {layout}"
+        )
+    return found + [Skipped(path, "file name is not of this corpus") for path in strange]
+
+
+def code(path: Path, what: str, value: str, known: Iterable[str]) -> str:
+    """`value` if it is one of the known codes.
+
+    Raises:
+        InputError: ``03a01Xx.wav: emotion code 'X' is none of W L E A F T N``.
+    """
+    known = list(known)
+    if value not in known:
+        shown = " ".join(known) if len(known) < 15 else f"{known[0]} to {known[-1]}"
+        raise InputError(f"{path.name}: {what} '{value}' is none of {shown}")
+    return value
+
+
+def listing(lines: list[str]) -> str:
+    """Error lines under each other, cut where they become too many."""
+    rest = len(lines) - LINES_SHOWN
+    return "\n".join(lines[:LINES_SHOWN] + ([f"and {rest} more"] if rest > 0 else []))

@@ -1,0 +1,36 @@
+"""Where records, caches and downloads lie under the data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+VARIANTS = ("log_mel", "waveform")
+VERSION = "1.0.0"
+SPLIT = "corpus"
+SIDECAR = "jser_corpus.json"
+
+
+def default_data_dir() -> Path:
+    """The data folder when none is given: ``$JSER_DATA``, else ``~/jser_data``."""
+    return Path(os.environ.get("JSER_DATA") or Path.home() / "jser_data")
+
+
+def records_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
+    """Folder of the finished records of one corpus and variant, laid out as TFDS does."""
+    return Path(data_dir) / name / variant / VERSION
+
+
+def downloads_dir(data_dir: str | os.PathLike[str], name: str) -> Path:
+    """Folder of a corpus that was downloaded or generated rather than given."""
+    return Path(data_dir) / "downloads" / name
+
+
+def work_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
+    """Folder of a build on its way; stale ones are cleared by the next build."""
+    return Path(data_dir) / "cache" / "building" / f"{name}-{variant}"
+
+
+def cache_dir(data_dir: str | os.PathLike[str], variant: str, front_end_hash: str) -> Path:
+    """Folder of finished utterances of builds that did not finish."""
+    return Path(data_dir) / "cache" / "utterances" / f"{variant}-{front_end_hash}"

@@ -1,0 +1,87 @@
+"""The recordings on disk before any work: which they are, and whether all are there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from jser.errors import InputError
+from jser.records import audit as auditing
+from jser.records import cache as caching
+from jser.records.extract import threads
+from jser.records.files import Skipped, Utterance, listing
+
+
+def identify(
+    name: str, source: Path, found: list[Utterance | Skipped]
+) -> tuple[list[Utterance], dict[Path, str], dict[str, int]]:
+    """Utterances sorted by id, their files' hashes, and the counts of what is skipped.
+
+    Some copies of RAVDESS hold every actor twice, in nested folders: equal files under one name are
+    one recording, different files under one name are an error.
+    """
+    skipped = Counter(entry.reason for entry in found if isinstance(entry, Skipped))
+    entries = [entry for entry in found if isinstance(entry, Utterance)]
+    if not entries:
+        reasons = ", ".join(f"{n} x {reason}" for reason, n in skipped.items())
+        raise InputError(f"{source}: no recording of {name} in it (skipped: {reasons})")
+
+    def content_of(entry: Utterance) -> str:
+        try:
+            return caching.file_sha256(entry.path)
+        except OSError:
+            return ""  # Unreadable; decoding names it among the broken ones.
+
+    with ThreadPoolExecutor(threads()) as pool:
+        hashes = list(pool.map(content_of, entries))
+    content: dict[Path, str] = {}
+    kept: dict[str, Utterance] = {}
+    clash: list[str] = []
+    for entry, digest in zip(entries, hashes, strict=True):
+        content[entry.path] = digest
+        first = kept.setdefault(entry.utterance_id, entry)
+        if first is entry:
+            continue
+        if content[first.path] == digest:
+            skipped["second copy of a recording"] += 1
+        else:
+            clash.append(
+                f"{shown(first.path, source)} and {shown(entry.path, source)}: both are "
+                f"'{entry.utterance_id}' but differ; remove one"
+            )
+    if clash:
+        raise InputError(listing(clash))
+    return sorted(kept.values(), key=lambda u: u.utterance_id), content, dict(skipped)
+
+
+def check_complete(
+    name: str,
+    counts: Mapping[str, int],
+    counts_by_speaker: Mapping[str, int] | None,
+    utterances: list[Utterance],
+    skipped: dict[str, int],
+    source: Path,
+) -> None:
+    """Refuse an incomplete corpus before any work is done on it."""
+    short: dict[str, Any] = {
+        "classes": auditing.missing(Counter(u.label for u in utterances), counts),
+        "speakers": {},
+    }
+    if counts_by_speaker:
+        found = Counter(u.speaker for u in utterances)
+        short["speakers"] = auditing.missing(found, counts_by_speaker)
+    if short["classes"] or short["speakers"]:
+        reasons = "".join(f", {n} skipped: {reason}" for reason, n in skipped.items())
+        raise InputError(
+            f"{source}: {len(utterances)} recordings of {name}, published are "
+            f"{sum(counts.values())} ({auditing.describe_missing(short)}{reasons}); "
+            "complete it, or use it as it is with --allow_partial"
+        )
+
+
+def shown(path: Path, source: Path) -> str:
+    """A file's name in messages: below the corpus' folder where it lies there."""
+    return str(path.relative_to(source)) if path.is_relative_to(source) else str(path)

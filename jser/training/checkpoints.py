@@ -1,0 +1,79 @@
+"""Saving and restoring a population's state: the only module that knows Orbax."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from jser.errors import InputError
+
+
+class Checkpoints:
+    """Checkpoints of one stage of a run, the newest two kept.
+
+    A checkpoint holds host arrays [P, ...] without dummies, so it can be resumed with another
+    number of devices. Orbax writes under a temporary name and renames, so a kill never leaves a
+    checkpoint that looks whole and is not.
+    """
+
+    def __init__(self, directory: Path, every_seconds: float):
+        self._every = every_seconds
+        self._last = time.monotonic()
+        self._manager = ocp.CheckpointManager(
+            directory.resolve(),
+            options=ocp.CheckpointManagerOptions(max_to_keep=2, create=True),
+        )
+
+    def due(self) -> bool:
+        """Whether the last save is long enough ago."""
+        return time.monotonic() - self._last >= self._every
+
+    def save(self, epoch: int, state: Any, extra: dict[str, Any]) -> None:
+        """Save `state` (host tree) and `extra` (JSON) as of the end of `epoch`."""
+        if epoch in self._manager.all_steps():
+            return
+        self._manager.save(
+            epoch,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state), extra=ocp.args.JsonSave(extra)
+            ),
+        )
+        self._last = time.monotonic()
+
+    def latest(self) -> int | None:
+        """Epoch of the newest whole checkpoint, or None."""
+        return self._manager.latest_step()
+
+    def restore(self, like: Any) -> tuple[int, Any, dict[str, Any]]:
+        """Newest checkpoint: (epoch, host tree shaped as `like`, extra).
+
+        Raises:
+            InputError: the checkpoint is damaged or of another shape.
+        """
+        epoch = self.latest()
+        assert epoch is not None
+        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        try:
+            found = self._manager.restore(
+                epoch,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(target), extra=ocp.args.JsonRestore()
+                ),
+            )
+        except Exception as error:
+            raise InputError(
+                f"{self._manager.directory}/{epoch}: the checkpoint cannot be read "
+                f"({type(error).__name__}: {str(error).splitlines()[0][:200]}); delete this folder "
+                "to go on from the one before"
+            ) from error
+        return epoch, jax.device_get(found["state"]), json.loads(json.dumps(found["extra"]))
+
+    def close(self) -> None:
+        """Wait until everything is on disk."""
+        self._manager.wait_until_finished()
+        self._manager.close()

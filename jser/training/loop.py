@@ -1,0 +1,284 @@
+"""Epochs of a population: step, select on dev, checkpoint, resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from tensorboardX import SummaryWriter
+
+from jser import progress
+from jser.errors import InputError
+from jser.training import population
+from jser.training.checkpoints import Checkpoints
+from jser.training.population import EpochMetrics, Features, Members, Program, State
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How the work is cut for the device.
+
+    Attributes:
+        width: members of a block on one device; decides the bits.
+        steps_per_call: optimiser steps in one compiled call.
+        devices: over which blocks are split.
+    """
+
+    width: int
+    steps_per_call: int
+    devices: tuple[jax.Device, ...]
+
+    @property
+    def block(self) -> int:
+        """Members of a block over all devices."""
+        return self.width * len(self.devices)
+
+
+def choose_plan(
+    n_members: int, steps_per_epoch: int, width: int = 0, steps_per_call: int = 0
+) -> Plan:
+    """The default plan: on a CPU one member at a time, on accelerators as many as there are.
+
+    Args:
+        n_members: P.
+        steps_per_epoch: of the program.
+        width: 0 chooses by device.
+        steps_per_call: 0 chooses by device; must divide steps_per_epoch otherwise.
+    """
+    devices = tuple(jax.devices())
+    on_cpu = devices[0].platform == "cpu"
+    if width < 0 or steps_per_call < 0:
+        raise InputError(
+            f"population.width: {width} and population.steps_per_call: {steps_per_call} must not "
+            "be negative; 0 chooses by device"
+        )
+    width = width or (1 if on_cpu else min(64, -(-n_members // len(devices))))
+    steps_per_call = steps_per_call or (1 if on_cpu else steps_per_epoch)
+    if steps_per_epoch % steps_per_call:
+        raise InputError(
+            f"population.steps_per_call: {steps_per_call} does not divide the "
+            f"{steps_per_epoch} steps of an epoch; choose a divisor, or 0"
+        )
+    return Plan(width, steps_per_call, devices)
+
+
+class MetricsLog:
+    """One JSON line a member and epoch, and TensorBoard events of the same figures."""
+
+    def __init__(self, run_dir: Path, stage: str, members: Members, keep_epochs: int):
+        """Open the log; lines of `stage` after `keep_epochs` are dropped (they come again)."""
+        self._path = run_dir / "metrics.jsonl"
+        self._stage = stage
+        self._members = members
+        if self._path.exists():
+            lines = [json.loads(line) for line in _whole_lines(self._path)]
+            kept = [r for r in lines if r["stage"] != stage or r["epoch"] <= keep_epochs]
+            temporary = self._path.with_suffix(".tmp")
+            temporary.write_text("".join(json.dumps(r) + "\n" for r in kept))
+            os.replace(temporary, self._path)
+        self._file = self._path.open("a")
+        self._events = SummaryWriter(str(run_dir / "tensorboard" / stage), purge_step=keep_epochs)
+
+    def write(self, epoch: int, metrics: EpochMetrics, alive: np.ndarray) -> None:
+        """Write the figures of `epoch` (1-based) of the members that trained in it."""
+        for p in np.flatnonzero(alive):
+            row = {
+                "stage": self._stage,
+                "epoch": epoch,
+                "fold": int(self._members.fold[p]),
+                "seed": int(self._members.seed[p]),
+                **{
+                    f.name: _number(getattr(metrics, f.name)[p])
+                    for f in dataclasses.fields(metrics)
+                },
+            }
+            self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+        for field in dataclasses.fields(metrics):
+            values = np.asarray(getattr(metrics, field.name))[alive]
+            if len(values):
+                self._events.add_scalar(f"mean/{field.name}", float(values.mean()), epoch)
+        self._events.flush()
+
+    def close(self) -> None:
+        """Close both."""
+        self._file.close()
+        self._events.close()
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
+    """Lines that end in a newline; a kill may have left part of one."""
+    with path.open() as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield line
+
+
+def fit(
+    program: Program,
+    features: Features,
+    members: Members,
+    plan: Plan,
+    run_dir: Path,
+    stage: str,
+    checkpoint_seconds: float,
+) -> State:
+    """Train a population to its end, from its newest checkpoint if there is one.
+
+    Args:
+        program: the static part.
+        features: host or device arrays.
+        members: host table [P, ...].
+        plan: how the work is cut.
+        run_dir: gets ``checkpoints/<stage>``, ``metrics.jsonl`` and ``tensorboard/<stage>``.
+        stage: name of this training in the run, for example ``select``.
+        checkpoint_seconds: the least time between two checkpoints.
+
+    Returns:
+        The final state, a host tree [P, ...]. It is the same, bit for bit, however often the
+        training was killed and resumed with the same width and kind of device.
+    """
+    mesh = population.member_mesh(list(plan.devices))
+    shared = NamedSharding(mesh, PartitionSpec())
+    split = NamedSharding(mesh, PartitionSpec("member"))
+    compiled = population.compile_block(program, mesh, plan.steps_per_call)
+    features = jax.device_put(features, shared)
+    tables = population.to_blocks(members, plan.block, mesh)
+    checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
+    start = 0
+    if checkpoints.latest() is None:
+        states = [compiled.init(features, table) for table in tables]
+    else:
+        like = jax.eval_shape(compiled.init, features, tables[0])
+        like = jax.tree.map(
+            lambda s: jax.ShapeDtypeStruct((len(members), *s.shape[1:]), s.dtype), like
+        )
+        start, host, _ = checkpoints.restore(like)
+        states = _state_blocks(host, plan.block, split)
+    log = MetricsLog(run_dir, stage, members, start)
+    # Host copies that decide which blocks still have work; they lag one epoch behind nothing:
+    # a member's number of epochs is known beforehand, and only a failure ends it earlier.
+    total = int(np.max(members.epochs))
+    firsts = [
+        jax.device_put(np.int32(i), shared)
+        for i in range(0, program.steps_per_epoch, plan.steps_per_call)
+    ]
+    work = int(np.sum(np.maximum(members.epochs - start, 0)))
+    try:
+        with (
+            jax.transfer_guard("disallow"),
+            progress.bar(work, f"train ({stage})", "member-epoch") as tick,
+        ):
+            for epoch in range(start, total):
+                alive = np.asarray(members.epochs) > epoch
+                epoch_on_device = jax.device_put(np.int32(epoch), shared)
+                measured: list[EpochMetrics | None] = []
+                for b, table in enumerate(tables):
+                    mine = alive[b * plan.block : (b + 1) * plan.block]
+                    if not mine.any():
+                        measured.append(None)
+                        continue
+                    states[b], metrics = _epoch(
+                        compiled, features, table, states[b], epoch_on_device, firsts
+                    )
+                    # The block before is fetched while this one computes.
+                    measured.append(metrics)
+                    if b and (before := measured[b - 1]) is not None:
+                        _show(tick, before, alive[(b - 1) * plan.block : b * plan.block])
+                if (last := measured[-1]) is not None:
+                    _show(tick, last, alive[(len(tables) - 1) * plan.block :])
+                log.write(epoch + 1, _join(measured, plan.block, len(members)), alive)
+                if checkpoints.due() and epoch + 1 < total:
+                    host = population.from_blocks(states, len(members))
+                    checkpoints.save(epoch + 1, host, {"stage": stage})
+        final = population.from_blocks(states, len(members))
+        checkpoints.save(total, final, {"stage": stage})
+    finally:
+        checkpoints.close()
+        log.close()
+    if final.failed.all():
+        raise InputError(
+            "every member's loss stopped being finite; lower --config.hyper.learning_rate "
+            f"({float(members.hyper['learning_rate'][0]):g})"
+        )
+    return final
+
+
+def _epoch(
+    compiled: population.BlockProgram,
+    features: Features,
+    table: Members,
+    state: State,
+    epoch: jax.Array,
+    firsts: list[jax.Array],
+) -> tuple[State, EpochMetrics]:
+    """One epoch of one block: shuffle, step, select. Nothing here waits for the device."""
+    orders = compiled.shuffle(epoch, table)
+    losses = None
+    for first in firsts:
+        state, loss = compiled.train(features, first, table, state, orders)
+        losses = loss if losses is None else losses + loss
+    return compiled.finish(features, table, state, losses)
+
+
+def _show(tick: progress.Tick, metrics: EpochMetrics, alive: np.ndarray) -> None:
+    loss, uar = jax.device_get((metrics.train_loss, metrics.dev_uar))
+    loss, uar = loss[: len(alive)][alive], uar[: len(alive)][alive]
+    tick(int(alive.sum()), loss=float(loss.mean()), dev_uar=float(uar.mean()))
+
+
+def _join(measured: list[EpochMetrics | None], block: int, n_members: int) -> EpochMetrics:
+    nothing = np.full(block, np.nan, np.float32)
+    blocks = [EpochMetrics(nothing, nothing, nothing) if m is None else m for m in measured]
+    return population.from_blocks(blocks, n_members)
+
+
+def _state_blocks(host: State, block: int, sharding: NamedSharding) -> list[State]:
+    n = len(host.epoch)
+    missing = -n % block
+    padded = jax.tree.map(lambda a: np.concatenate([a, np.repeat(a[-1:], missing, 0)]), host)
+    # Dummies have no epochs to train; a restored one must not either.
+    padded = padded.replace(
+        alive=np.concatenate([host.alive, np.zeros(missing, bool)]),
+    )
+    return [
+        jax.device_put(jax.tree.map(lambda a: a[i : i + block], padded), sharding)  # noqa: B023
+        for i in range(0, n + missing, block)
+    ]
+
+
+def predict(
+    program: Program,
+    features: Features,
+    members: Members,
+    params: Any,
+    rows: np.ndarray,
+    plan: Plan,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits [P, V, K] and attention [P, V, S] of each member's own rows int [P, V]."""
+    mesh = population.member_mesh(list(plan.devices))
+    compiled = population.compile_block(program, mesh, plan.steps_per_call)
+    features = jax.device_put(features, NamedSharding(mesh, PartitionSpec()))
+    tables = population.to_blocks(members, plan.block, mesh)
+    split = NamedSharding(mesh, PartitionSpec("member"))
+    missing = -len(members) % plan.block
+    padded = jax.tree.map(
+        lambda a: np.concatenate([a, np.repeat(a[-1:], missing, 0)]), (params, rows)
+    )
+    out = []
+    for b, table in enumerate(tables):
+        chosen = jax.tree.map(lambda a: a[b * plan.block : (b + 1) * plan.block], padded)  # noqa: B023
+        my_params, my_rows = jax.device_put(chosen, split)
+        out.append(compiled.predict(features, table, my_params, my_rows))
+    return population.from_blocks(out, len(members))

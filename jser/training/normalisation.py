@@ -1,0 +1,62 @@
+"""The five named ways to normalise features; the report names the one that was used.
+
+`train` uses the member's training utterances alone and is the default. The two speaker modes see
+a test speaker's own recordings (without labels) and are different, easier tasks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jser.errors import InputError
+
+MODES = ("none", "train", "utterance", "speaker_transductive", "speaker_enrol:n")
+
+
+def parse(mode: str) -> tuple[str, int]:
+    """('speaker_enrol', n) of ``speaker_enrol:n``, or (mode, 0).
+
+    Raises:
+        InputError: an unknown mode, or n is not a positive number.
+    """
+    kind, _, number = mode.partition(":")
+    if kind == "speaker_enrol" and number.isdigit() and int(number) > 0:
+        return kind, int(number)
+    if mode in MODES[:-1]:
+        return mode, 0
+    raise InputError(f"normalisation: {mode!r} is none of {', '.join(MODES)}")
+
+
+def by_group(
+    frames: np.ndarray, length: np.ndarray, speaker: np.ndarray, mode: str
+) -> np.ndarray:
+    """Apply the modes that do not depend on a fold; `none` and `train` return the input.
+
+    Args:
+        frames: [F, D], steps of all rows one behind the other.
+        length: int [R], steps of a row.
+        speaker: str [R].
+        mode: a name of `MODES`.
+
+    Returns:
+        [F, D]; each group (utterance or speaker) at mean 0 and deviation 1. With
+        ``speaker_enrol:n`` the figures come from the speaker's first n rows.
+    """
+    kind, n = parse(mode)
+    if kind in ("none", "train"):
+        return frames
+    group = np.arange(len(length)) if kind == "utterance" else np.unique(speaker, True, True)[2]
+    out = np.empty(frames.shape, np.float32)
+    of_step = np.repeat(group, length)
+    row_of_step = np.repeat(np.arange(len(length)), length)
+    for g in np.unique(group):
+        mine = of_step == g
+        seen = mine
+        if n:
+            seen = mine & np.isin(row_of_step, np.flatnonzero(group == g)[:n])
+        x = frames[seen].astype(np.float32)
+        deviation = x.std(0)
+        out[mine] = (frames[mine].astype(np.float32) - x.mean(0)) / (
+            deviation + 0.01 * deviation.mean() + 1e-12
+        )
+    return out

@@ -1,0 +1,411 @@
+"""A population: members that share one corpus and train as one compiled program.
+
+A member is one (fold, seed, hyperparameters). Members differ by index tables, labels and scalars
+alone, so the program of one is the program of all: `vmap` over the members of a block, `shard_map`
+over the devices, the host's loop over blocks, step-blocks and epochs. Results are equal bit for
+bit whatever the number, order and neighbours of members, as long as the width of a block is kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jser.training import objectives, optimiser
+
+Params = Any
+Hyper = dict[str, jax.Array]
+
+
+@flax.struct.dataclass
+class Features:
+    """A corpus in device memory: ragged sequences, without labels.
+
+    Attributes:
+        frames: [G, F, D]; G is 1 where all members see the same features, else one a fold.
+        offset: int32 [R], first step of each row in `frames`.
+        length: int32 [R], steps of each row.
+        source: int32 [R], the utterance (0..N-1) of which the row is a copy.
+        max_steps: longest row, S.
+    """
+
+    frames: jax.Array
+    offset: jax.Array
+    length: jax.Array
+    source: jax.Array
+    max_steps: int = flax.struct.field(pytree_node=False)
+
+
+@flax.struct.dataclass
+class Members:
+    """What sets the members of a population apart; every leaf has the leading axis P.
+
+    Attributes:
+        fold: int32 [P].
+        seed: int32 [P].
+        group: int32 [P], which of the G feature sets is the member's.
+        hyper: name -> float32 [P].
+        train_index: int32 [P, L], rows of `Features`; -1 pads; repeats are allowed.
+        dev_index: int32 [P, V], rows to select on; -1 pads.
+        label: int32 [P, N], -1 off the member's own train and dev utterances.
+        mean: float32 [P, D], subtracted from features.
+        scale: float32 [P, D], multiplied with them.
+        epochs: int32 [P], epochs to train.
+    """
+
+    fold: jax.Array
+    seed: jax.Array
+    group: jax.Array
+    hyper: Hyper
+    train_index: jax.Array
+    dev_index: jax.Array
+    label: jax.Array
+    mean: jax.Array
+    scale: jax.Array
+    epochs: jax.Array
+
+    def __len__(self) -> int:
+        return self.fold.shape[0]
+
+
+@flax.struct.dataclass
+class State:
+    """Training state; every leaf has the leading axis P.
+
+    `best_*` belong to the epoch that the member's dev speakers chose. `alive` ends with the
+    member's last epoch, or with a loss that is not finite (then `failed`).
+    """
+
+    params: Params
+    opt_state: Any
+    best_params: Params
+    best_score: jax.Array
+    best_loss: jax.Array
+    best_epoch: jax.Array
+    epoch: jax.Array
+    alive: jax.Array
+    failed: jax.Array
+
+
+@flax.struct.dataclass
+class EpochMetrics:
+    """Figures of one epoch, one a member: [P]."""
+
+    train_loss: jax.Array
+    dev_loss: jax.Array
+    dev_uar: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """The static part of a training: what all members of a group share.
+
+    Attributes:
+        model: ``apply(variables, x [B, S, D], length [B], hyper, train) -> (logits, alpha)``.
+        n_classes: K.
+        batch_size: B.
+        steps_per_epoch: steps that cover the longest train table.
+        epochs: epochs of the schedule.
+        class_weighted: weight the loss by inverse class counts of the member's train table.
+        mixup: mix pairs of a batch with a share drawn from Beta(hyper.mixup, hyper.mixup).
+    """
+
+    model: nn.Module
+    n_classes: int
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+    class_weighted: bool
+    mixup: bool = False
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole schedule."""
+        return self.epochs * self.steps_per_epoch
+
+
+def member_key(member: Members, epoch: jax.Array | int) -> jax.Array:
+    """Random key of one member's epoch; never depends on the member's place."""
+    key = jax.random.fold_in(jax.random.key(0), member.seed)
+    return jax.random.fold_in(jax.random.fold_in(key, member.fold), epoch)
+
+
+def gather(features: Features, member: Members, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Normalised sequences [B, S, D] and lengths [B] of rows int [B]; a row of -1 has length 0."""
+    safe = jnp.maximum(rows, 0)
+    length = jnp.where(rows >= 0, features.length[safe], 0)
+    steps = jnp.arange(features.max_steps)
+    index = features.offset[safe][:, None] + steps[None, :]
+    index = jnp.minimum(index, features.frames.shape[1] - 1)
+    x = features.frames[member.group, index].astype(jnp.float32)
+    x = (x - member.mean) * member.scale
+    return jnp.where((steps[None, :] < length[:, None])[:, :, None], x, 0.0), length
+
+
+def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Array:
+    """Labels int [B] of rows; -1 for padding and for what the member must not see."""
+    return jnp.where(rows >= 0, member.label[features.source[jnp.maximum(rows, 0)]], -1)
+
+
+# --- one member ----------------------------------------------------------------------------------
+
+
+def init_member(program: Program, features: Features, member: Members) -> State:
+    """Fresh state of one member; initial weights depend on its seed and fold alone."""
+    x = jnp.zeros((1, features.max_steps, features.frames.shape[-1]))
+    variables = program.model.init(
+        member_key(member, -1), x, jnp.array([features.max_steps]), member.hyper, False
+    )
+    params = variables["params"]
+    return State(
+        params=params,
+        opt_state=optimiser.adamw(member.hyper, program.total_steps).init(params),
+        best_params=params,
+        best_score=jnp.float32(-1.0),
+        best_loss=jnp.float32(jnp.inf),
+        best_epoch=jnp.int32(0),
+        epoch=jnp.int32(0),
+        alive=member.epochs > 0,
+        failed=jnp.bool_(False),
+    )
+
+
+def shuffle(program: Program, member: Members, epoch: jax.Array) -> jax.Array:
+    """The member's train rows in this epoch's order: int [steps, B], padding last."""
+    noise = jax.random.uniform(member_key(member, epoch), member.train_index.shape)
+    order = member.train_index[jnp.argsort(jnp.where(member.train_index >= 0, noise, 2.0))]
+    total = program.steps_per_epoch * program.batch_size
+    order = jnp.pad(order, (0, total - order.shape[0]), constant_values=-1)
+    return order.reshape(program.steps_per_epoch, program.batch_size)
+
+
+def train_step(
+    program: Program,
+    features: Features,
+    member: Members,
+    state: State,
+    rows: jax.Array,
+    step: jax.Array,
+) -> tuple[State, jax.Array]:
+    """One optimiser step of one member on rows int [B]; returns the state and the loss."""
+    key = jax.random.fold_in(member_key(member, state.epoch), step)
+    mix_key, partner_key, dropout_key = jax.random.split(key, 3)
+    x, length = gather(features, member, rows)
+    label = row_labels(features, member, rows)
+    target = objectives.targets(label, program.n_classes, member.hyper["label_smoothing"])
+    weight = (label >= 0).astype(jnp.float32)
+    if program.class_weighted:
+        table = row_labels(features, member, member.train_index)
+        weight = weight * objectives.class_weights(table, program.n_classes)[label]
+    if program.mixup:
+        share = jax.random.beta(mix_key, member.hyper["mixup"], member.hyper["mixup"])
+        # Partners only among rows that count, or a mixed row would be half empty.
+        partner = jax.random.permutation(partner_key, rows.shape[0])
+        partner = jnp.where(label[partner] >= 0, partner, jnp.arange(rows.shape[0]))
+        x = share * x + (1 - share) * x[partner]
+        length = jnp.maximum(length, length[partner])
+        # Each half keeps its own class weight.
+        both = share * weight + (1 - share) * weight[partner]
+        target = (
+            share * weight[:, None] * target
+            + (1 - share) * weight[partner][:, None] * target[partner]
+        ) / jnp.maximum(both, 1e-9)[:, None]
+        weight = jnp.where(label >= 0, both, 0.0)
+
+    def loss_of(params: Params) -> jax.Array:
+        logits, _ = program.model.apply(
+            {"params": params}, x, length, member.hyper, True, rngs={"dropout": dropout_key}
+        )
+        return objectives.cross_entropy(logits, target, weight)
+
+    loss, grads = jax.value_and_grad(loss_of)(state.params)
+    transform = optimiser.adamw(member.hyper, program.total_steps)
+    updates, opt_state = transform.update(grads, state.opt_state, state.params)
+    params = jax.tree.map(jnp.add, state.params, updates)
+    counts = jnp.any(label >= 0)
+    go = state.alive & jnp.isfinite(loss) & counts
+    keep = functools.partial(jax.tree.map, lambda new, old: jnp.where(go, new, old))
+    failed = state.failed | (state.alive & ~jnp.isfinite(loss))
+    return state.replace(
+        params=keep(params, state.params),
+        opt_state=keep(opt_state, state.opt_state),
+        failed=failed,
+        alive=state.alive & ~failed,
+    ), jnp.where(go, loss, 0.0)
+
+
+def predict_rows(
+    program: Program, features: Features, member: Members, params: Params, rows: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Logits [V, K] and attention [V, S] of rows int [V], in batches of the training's size."""
+    padded = -(-rows.shape[0] // program.batch_size) * program.batch_size
+    batches = jnp.pad(rows, (0, padded - rows.shape[0]), constant_values=-1)
+
+    def one(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x, length = gather(features, member, batch)
+        return program.model.apply({"params": params}, x, length, member.hyper, False)
+
+    logits, alpha = jax.lax.map(one, batches.reshape(-1, program.batch_size))
+    return (
+        logits.reshape(padded, -1)[: rows.shape[0]],
+        alpha.reshape(padded, -1)[: rows.shape[0]],
+    )
+
+
+def finish_epoch(
+    program: Program, features: Features, member: Members, state: State, losses: jax.Array
+) -> tuple[State, EpochMetrics]:
+    """Score the member's dev speakers, keep the best epoch, and end members that are done.
+
+    The best epoch has the highest dev UAR over the classes present; ties go to the lower dev
+    loss, then to the earlier epoch. A member without dev rows (a refit) keeps its last epoch.
+    """
+    logits, _ = predict_rows(program, features, member, state.params, member.dev_index)
+    label = row_labels(features, member, member.dev_index)
+    one_hot = objectives.targets(label, program.n_classes)
+    count = one_hot.sum(0)
+    hit = (jnp.argmax(logits, -1)[:, None] == jnp.arange(program.n_classes)) * one_hot
+    present = count > 0
+    recall = jnp.where(present, hit.sum(0) / jnp.maximum(count, 1), 0.0)
+    uar = recall.sum() / jnp.maximum(present.sum(), 1)
+    weight = objectives.class_weights(label, program.n_classes)[label] * (label >= 0)
+    dev_loss = objectives.cross_entropy(logits, one_hot, weight)
+    has_dev = jnp.any(label >= 0)
+    better = jnp.where(
+        has_dev,
+        (uar > state.best_score) | ((uar == state.best_score) & (dev_loss < state.best_loss)),
+        True,
+    )
+    better = better & state.alive
+    epoch = state.epoch + state.alive.astype(jnp.int32)
+    pick = lambda new, old: jnp.where(better, new, old)  # noqa: E731
+    new = state.replace(
+        best_params=jax.tree.map(pick, state.params, state.best_params),
+        best_score=pick(uar, state.best_score),
+        best_loss=pick(dev_loss, state.best_loss),
+        best_epoch=pick(epoch, state.best_epoch),
+        epoch=epoch,
+        alive=state.alive & (epoch < member.epochs),
+    )
+    return new, EpochMetrics(losses, dev_loss, uar)
+
+
+# --- a block of members, over the devices ---------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockProgram:
+    """Compiled functions over a block of ``devices x width`` members; each leaf is [block, ...]."""
+
+    init: Callable[..., State]
+    shuffle: Callable[..., jax.Array]
+    train: Callable[..., tuple[State, jax.Array]]
+    finish: Callable[..., tuple[State, EpochMetrics]]
+    predict: Callable[..., tuple[jax.Array, jax.Array]]
+
+
+def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
+    """One axis, ``member``, over the devices."""
+    devices = devices or jax.devices()
+    return Mesh(np.array(devices), ("member",))
+
+
+def compile_block(program: Program, mesh: Mesh, steps_per_call: int) -> BlockProgram:
+    """Compile the member functions for blocks.
+
+    Args:
+        program: the static part.
+        mesh: from `member_mesh`; each device runs its share of the block, with the same width, so
+            the bits do not depend on the number of devices.
+        steps_per_call: optimiser steps in one call; 1 steps from the host.
+    """
+    members, shared = PartitionSpec("member"), PartitionSpec()
+
+    def over_block(
+        function: Callable[..., Any], n_member_args: int, n_shared: int, donate: tuple[int, ...] = ()
+    ) -> Callable[..., Any]:
+        mapped = jax.vmap(function, in_axes=(None,) * n_shared + (0,) * n_member_args)
+        sharded = jax.shard_map(
+            mapped,
+            mesh=mesh,
+            in_specs=(shared,) * n_shared + (members,) * n_member_args,
+            out_specs=members,
+            check_vma=False,
+        )
+        return jax.jit(sharded, donate_argnums=donate)
+
+    def init(features: Features, member: Members) -> State:
+        return init_member(program, features, member)
+
+    def train(
+        features: Features, first: jax.Array, member: Members, state: State, orders: jax.Array
+    ) -> tuple[State, jax.Array]:
+        if steps_per_call == 1:
+            return train_step(program, features, member, state, orders[first], first)
+
+        def body(
+            carry: tuple[State, jax.Array], step: jax.Array
+        ) -> tuple[tuple[State, jax.Array], None]:
+            state, total = carry
+            state, loss = train_step(program, features, member, state, orders[step], step)
+            return (state, total + loss), None
+
+        steps = first + jnp.arange(steps_per_call)
+        (state, total), _ = jax.lax.scan(body, (state, jnp.float32(0)), steps)
+        return state, total
+
+    def finish(
+        features: Features, member: Members, state: State, losses: jax.Array
+    ) -> tuple[State, EpochMetrics]:
+        return finish_epoch(program, features, member, state, losses / program.steps_per_epoch)
+
+    def predict(
+        features: Features, member: Members, params: Params, rows: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        return predict_rows(program, features, member, params, rows)
+
+    def order(epoch: jax.Array, member: Members) -> jax.Array:
+        return shuffle(program, member, epoch)
+
+    return BlockProgram(
+        init=over_block(init, 1, 1),
+        shuffle=over_block(order, 1, 1),
+        train=over_block(train, 3, 2, donate=(3,)),
+        finish=over_block(finish, 3, 1, donate=(2,)),
+        predict=over_block(predict, 3, 1),
+    )
+
+
+def to_blocks(members: Members, block: int, mesh: Mesh) -> list[Members]:
+    """Cut a host table [P, ...] into device blocks [block, ...]; dummies fill the last.
+
+    A dummy repeats the last member with no epochs to train, so it costs its place and no more.
+    """
+    missing = -len(members) % block
+    padded = jax.tree.map(
+        lambda a: np.concatenate([a, np.repeat(a[-1:], missing, axis=0)]), members
+    )
+    if missing:
+        padded = padded.replace(
+            epochs=np.concatenate([members.epochs, np.zeros(missing, np.int32)])
+        )
+    sharding = NamedSharding(mesh, PartitionSpec("member"))
+    return [
+        jax.device_put(jax.tree.map(lambda a: a[i : i + block], padded), sharding)  # noqa: B023
+        for i in range(0, len(padded), block)
+    ]
+
+
+def from_blocks(blocks: list[Any], n_members: int) -> Any:
+    """Join trees with leaves [block, ...] into one host tree [P, ...] without the dummies."""
+    host = jax.device_get(blocks)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n_members], *host)

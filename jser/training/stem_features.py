@@ -1,0 +1,369 @@
+"""A frozen stem's features: log-Mel pictures through the CNN, computed once and cached.
+
+Nothing here depends on labels or on how speakers are split: the picture's scaling is fixed, so
+one computation serves every fold, seed and hyperparameter. What is learned from data (mean,
+scale, projection) belongs to a member and comes after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jser import progress
+from jser.errors import InputError
+from jser.frontend import log_mel, segments
+from jser.models import imagenet
+
+# Pictures of one call: about 30 seconds of speech, so that memory does not grow with the corpus.
+CALL_FRAMES = 3072
+# Utterances are padded to a multiple of this many frames: a few compiled widths serve them all.
+WIDTH_STEP = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class StemSpec:
+    """Everything that decides a frozen stem's features.
+
+    Attributes:
+        weights: ``imagenet`` or ``random``.
+        seed: of the random weights.
+        picture: ``utterance``: the whole utterance is one picture, `scale` pixels a Mel band and
+            frame, and steps are pooled from windows of its maps; ``segments``: each 64-frame
+            segment is resized to `input_size` squared (Zhang et al. 2021, figure 1) and gives one
+            step.
+        taps: convolutions 1 to 5 whose maps are used.
+        pooled: take a tap after its max-pooling.
+        scale: pixels a band and frame (``utterance``).
+        input_size: pixels (``segments``); 227 in the paper.
+        window: frames pooled into one step (``utterance``); 0 is the whole utterance.
+        shift: frames between two steps or segments; 30 or 32 in the literature.
+        pool: statistics over time, of ``mean``, ``std``, ``max``; frequency is kept.
+        channels: 3 (static, delta, delta-delta) or 1 (static, shown as grey).
+        level: ``recorded`` or ``peak`` (the loudest band and frame of an utterance is put to
+            0 dB, so that loudness carries nothing).
+        range_db: static log-Mel power in dB that becomes 0 and 1 in the picture.
+        delta_db: a delta of plus this many dB a frame becomes 1, minus it 0; the second delta
+            half of it.
+        trim_db: frames before the first and after the last that is within this many dB of the
+            loudest are dropped; 0 keeps all.
+    """
+
+    weights: str = "imagenet"
+    seed: int = 0
+    picture: str = "utterance"
+    taps: tuple[int, ...] = (1, 2)
+    pooled: bool = True
+    scale: int = 2
+    input_size: int = 227
+    window: int = 64
+    shift: int = 32
+    pool: tuple[str, ...] = ("mean", "std", "max")
+    channels: int = 3
+    level: str = "recorded"
+    range_db: tuple[float, float] = (-60.0, 30.0)
+    delta_db: float = 6.0
+    trim_db: float = 0.0
+
+    def __post_init__(self) -> None:
+        choices: list[tuple[str, Any, tuple[Any, ...]]] = [
+            ("weights", self.weights, ("imagenet", "random")),
+            ("picture", self.picture, ("utterance", "segments")),
+            ("channels", self.channels, (1, 3)),
+            ("level", self.level, ("recorded", "peak")),
+            *(("taps", tap, (1, 2, 3, 4, 5)) for tap in self.taps),
+            *(("pool", name, ("mean", "std", "max")) for name in self.pool),
+        ]
+        for field, value, known in choices:
+            if value not in known:
+                raise InputError(
+                    f"stem.{field}: {value!r} is none of {', '.join(map(str, known))}"
+                )
+        if not self.taps or not self.pool:
+            raise InputError("stem.taps and stem.pool need at least one entry each")
+        if self.shift < 1 or self.window < 0:
+            raise InputError(
+                f"stem.shift: {self.shift} and stem.window: {self.window} must be positive"
+            )
+
+    def params(self) -> dict[str, Any]:
+        """The stem's weights."""
+        if self.weights == "imagenet":
+            return imagenet.load_alexnet()
+        return imagenet.random_alexnet(self.seed)
+
+    def key(self, corpus_fingerprint: str, front_end_hash: str) -> str:
+        """Content address of the features: corpus, front end, weights and every field."""
+        text = json.dumps(
+            {
+                "version": 1,
+                "corpus": corpus_fingerprint,
+                "front_end": front_end_hash,
+                "weights": imagenet.ALEXNET_SHA256 if self.weights == "imagenet" else "random",
+                **dataclasses.asdict(self),
+            },
+            sort_keys=True,
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@dataclasses.dataclass(frozen=True)
+class StepFeatures:
+    """Ragged sequences of stem features on the host.
+
+    Attributes:
+        frames: [F, D], all steps of all rows, one behind the other.
+        offset: int32 [R].
+        length: int32 [R], steps of a row.
+    """
+
+    frames: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def prepare(static: np.ndarray, spec: StemSpec) -> np.ndarray:
+    """Trim silence, set the level and fill up a static log-Mel [T, M] (natural logarithm)."""
+    if spec.trim_db > 0:
+        start, stop = segments.speech_bounds(static, spec.trim_db)
+        static = static[start:stop]
+    if spec.level == "peak":
+        static = static - static.max()
+    return segments.fill_short(static)
+
+
+def picture(static: jax.Array, length: jax.Array, spec: StemSpec) -> jax.Array:
+    """Picture [T, M, 3], ImageNet-normalised, of a static log-Mel [T, M] with `length` true frames.
+
+    The scaling is fixed: decibels to 0..1, independent of the data, so that features can be
+    computed before anyone knows who is trained on what.
+    """
+    low, high = spec.range_db
+    static = static * segments.DB
+    if spec.channels == 1:
+        layers = [(static - low) / (high - low)] * 3
+    else:
+        channels = log_mel.three_channels(static, length)
+        layers = [
+            (channels[..., 0] - low) / (high - low),
+            channels[..., 1] / (2 * spec.delta_db) + 0.5,
+            channels[..., 2] / spec.delta_db + 0.5,
+        ]
+    image = jnp.clip(jnp.stack(layers, axis=-1), 0.0, 1.0)
+    return (image - imagenet.MEAN) / imagenet.STD
+
+
+def _pooled_windows(
+    maps: jax.Array, width: jax.Array, start: np.ndarray, size: int, names: tuple[str, ...]
+) -> jax.Array:
+    """Statistics over time of windows of maps, frequency kept.
+
+    Args:
+        maps: [h, w, C].
+        width: true columns.
+        start: first column of each of S windows.
+        size: columns of a window.
+        names: statistics.
+
+    Returns:
+        [S, len(names) * h * C].
+    """
+    columns = start[:, None] + np.arange(size)[None, :]
+    true = columns < width
+    x = jnp.take(maps, jnp.minimum(columns, maps.shape[1] - 1), axis=1)  # [h, S, size, C]
+    weight = true[None, :, :, None].astype(x.dtype)
+    count = jnp.maximum(weight.sum(2), 1.0)
+    mean = (x * weight).sum(2) / count
+    found = {"mean": mean}
+    if "std" in names:
+        variance = (jnp.square(x - mean[:, :, None]) * weight).sum(2) / count
+        found["std"] = jnp.sqrt(variance + 1e-8)
+    if "max" in names:
+        # Maps come after a ReLU, so nothing true lies below 0.
+        found["max"] = jnp.max(x * weight, axis=2)
+    stacked = jnp.stack([found[name] for name in names])  # [n, h, S, C]
+    return jnp.moveaxis(stacked, 2, 0).reshape(len(start), -1)
+
+
+# Pixels between two columns of a tap's maps.
+_STRIDE = {1: 4, 2: 8, 3: 16, 4: 16, 5: 16}
+_STRIDE_POOLED = {1: 8, 2: 16, 3: 16, 4: 16, 5: 32}
+
+
+def steps_of(length: int, spec: StemSpec) -> int:
+    """Steps S that a prepared utterance of `length` frames gives."""
+    if spec.picture == "segments":
+        return segments.n_segments(length, spec.shift)
+    if spec.window == 0:
+        return 1
+    return max(1, -(-(length - spec.window) // spec.shift) + 1)
+
+
+def _utterance_features(params: Any, static: jax.Array, length: jax.Array, spec: StemSpec) -> Any:
+    """[B, T, M], [B] -> [B, S, D] of whole utterances as pictures."""
+    t, m = static.shape[1:]
+    images = jax.vmap(lambda x, n: picture(x, n, spec))(static, length)  # [B, T, M, 3]
+    images = jnp.swapaxes(images, 1, 2)
+    images = jax.image.resize(
+        images, (len(images), m * spec.scale, t * spec.scale, 3), method="bilinear"
+    )
+    stem = imagenet.AlexNet(taps=spec.taps, pooled=spec.pooled)
+    strides = _STRIDE_POOLED if spec.pooled else _STRIDE
+    window, shift = (t, t) if spec.window == 0 else (spec.window, spec.shift)
+    first = np.arange(steps_of(t, spec)) * shift
+    parts = []
+    for tap, (maps, width) in zip(
+        spec.taps, stem.apply({"params": params}, images, length * spec.scale), strict=True
+    ):
+        start = first * spec.scale // strides[tap]
+        size = max(1, window * spec.scale // strides[tap])
+        pooled = functools.partial(_pooled_windows, start=start, size=size, names=spec.pool)
+        parts.append(jax.vmap(pooled)(maps, width))
+    return jnp.concatenate(parts, axis=-1)
+
+
+def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
+    """Segment pictures [B, 64, M, 3] -> [B, D]."""
+    images = jax.image.resize(
+        jnp.swapaxes(cut, 1, 2), (len(cut), spec.input_size, spec.input_size, 3), method="bilinear"
+    )
+    stem = imagenet.AlexNet(taps=spec.taps, pooled=spec.pooled)
+    parts = []
+    for maps, width in stem.apply({"params": params}, images):
+        pooled = functools.partial(
+            _pooled_windows, start=np.zeros(1, int), size=maps.shape[2], names=spec.pool
+        )
+        parts.append(jax.vmap(pooled)(maps, width)[:, 0])
+    return jnp.concatenate(parts, axis=-1)
+
+
+# --- all utterances ------------------------------------------------------------------------------
+
+
+def compute(
+    utterances: list[np.ndarray], spec: StemSpec, what: str = "stem features"
+) -> StepFeatures:
+    """Stem features of static log-Mel spectrograms [T_i, M], with a progress bar.
+
+    An utterance's features do not depend on the others (tested to 1e-5).
+    """
+    prepared = [prepare(x, spec) for x in utterances]
+    length = np.array([steps_of(len(x), spec) for x in prepared], np.int32)
+    offset = (np.cumsum(length) - length).astype(np.int32)
+    run = _run_segments if spec.picture == "segments" else _run_utterances
+    frames: np.ndarray | None = None
+    with progress.bar(len(prepared), what, "utterance") as tick:
+
+        def put(index: int, steps: np.ndarray) -> None:
+            nonlocal frames
+            if frames is None:
+                # float16 keeps three digits, more than the picture's 8 bits would, in half the
+                # memory.
+                frames = np.zeros((int(length.sum()), steps.shape[1]), np.float16)
+            frames[offset[index] : offset[index] + length[index]] = steps[: length[index]]
+            tick(1)
+
+        run(prepared, spec, put)
+    assert frames is not None, "a corpus has at least one utterance"
+    return StepFeatures(frames, offset, length)
+
+
+def _run_utterances(
+    prepared: list[np.ndarray], spec: StemSpec, put: Callable[[int, np.ndarray], None]
+) -> None:
+    compiled = jax.jit(functools.partial(_utterance_features, spec=spec))
+    params = jax.device_put(spec.params())
+    lengths = np.array([len(x) for x in prepared])
+    widths = -(-lengths // WIDTH_STEP) * WIDTH_STEP
+    for width in np.unique(widths):
+        members = np.flatnonzero(widths == width)
+        size = max(1, CALL_FRAMES // int(width))
+        for i in range(0, len(members), size):
+            chosen = members[i : i + size]
+            batch = np.stack(
+                [np.pad(prepared[j], ((0, width - lengths[j]), (0, 0)), "edge") for j in chosen]
+                + [np.zeros((width, prepared[0].shape[1]), np.float32)] * (size - len(chosen))
+            )
+            true = np.pad(lengths[chosen], (0, size - len(chosen)), constant_values=1)
+            out = np.asarray(compiled(params, batch, true))
+            for row, j in enumerate(chosen):
+                put(int(j), out[row])
+
+
+def _run_segments(
+    prepared: list[np.ndarray], spec: StemSpec, put: Callable[[int, np.ndarray], None]
+) -> None:
+    size = max(1, CALL_FRAMES // segments.SEGMENT_FRAMES)
+    compiled = jax.jit(functools.partial(_segment_features, spec=spec))
+    params = jax.device_put(spec.params())
+    pictures = jax.jit(lambda x, n: picture(x, n, spec))
+    waiting: list[np.ndarray] = []
+    owners: list[int] = []
+    done: dict[int, list[np.ndarray]] = {}
+
+    def flush() -> None:
+        batch = np.stack(waiting + [np.zeros_like(waiting[0])] * (size - len(waiting)))
+        out = np.asarray(compiled(params, batch))
+        for owner, steps in zip(owners, out, strict=False):
+            done.setdefault(owner, []).append(steps)
+            if len(done[owner]) == steps_of(len(prepared[owner]), spec):
+                put(owner, np.stack(done.pop(owner)))
+        waiting.clear()
+        owners.clear()
+
+    for index, static in enumerate(prepared):
+        padded = np.pad(static, ((0, -len(static) % WIDTH_STEP), (0, 0)), "edge")
+        image = np.asarray(pictures(padded, len(static)))[: len(static)]
+        for cut in np.asarray(segments.segment(image, spec.shift)):
+            waiting.append(cut)
+            owners.append(index)
+            if len(waiting) == size:
+                flush()
+    if waiting:
+        flush()
+
+
+def cached(
+    folder: Path, key: str, make: Callable[[], StepFeatures]
+) -> tuple[StepFeatures, bool]:
+    """Features from the cache, or made and put there; the flag says whether they were there.
+
+    The file is written under a temporary name and renamed, so a kill leaves nothing half-written.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    path = folder / f"{key}.npz"
+    if path.exists():
+        try:
+            with np.load(path) as stored:
+                return StepFeatures(stored["frames"], stored["offset"], stored["length"]), True
+        except (OSError, ValueError, KeyError, EOFError, ImportError):
+            path.unlink()  # a cache is never worth an error: make it anew
+    features = make()
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{key}.{os.getpid()}.tmp"
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **dataclasses.asdict(features))
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"{folder}: stem features of {features.frames.nbytes / 2**20:.0f} MiB cannot be "
+            f"written ({error.strerror}); free some space or choose another --data_dir"
+        ) from error
+    return features, False
