@@ -1,6 +1,6 @@
 """A-conv: frozen ImageNet AlexNet convolutions, BLSTM, attention (Zhang H. et al. 2021).
 
-    jser train --config=dcnn_blstm:ravdess --workdir=runs/ravdess
+jser train --config=dcnn_blstm:ravdess --workdir=runs/ravdess
 
 """
 

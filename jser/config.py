@@ -162,8 +162,6 @@ def config_hash(config: Any) -> str:
 
     Seeds, places, and how the work is cut for a device do not count.
     """
-    kept = {
-        k: v for k, v in config.to_dict().items() if k not in NOT_THE_CONFIGURATION
-    }
+    kept = {k: v for k, v in config.to_dict().items() if k not in NOT_THE_CONFIGURATION}
     text = json.dumps(kept, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

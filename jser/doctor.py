@@ -25,8 +25,10 @@ def show() -> None:
         print(f"device    {device.platform}: {device.device_kind}")
     try:
         imagenet.load_alexnet()
-        print(f"weights   AlexNet's convolutions, ImageNet, hash as it should be: "
-              f"{imagenet.alexnet_weights_path()}")
+        print(
+            f"weights   AlexNet's convolutions, ImageNet, hash as it should be: "
+            f"{imagenet.alexnet_weights_path()}"
+        )
     except InputError as error:
         print(f"weights   {error}")
     root = places.default_data_dir()

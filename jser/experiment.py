@@ -470,9 +470,7 @@ def _baseline(prepared: Prepared) -> tuple[Predictions, str]:
     digest = hashlib.sha256()
     for k, fold in enumerate(prepared.protocol.folds):
         label = protocols.member_labels(corpus.label, fold)
-        fitted, _ = readout.select_readout(
-            pooled, label, fold.train, fold.dev, len(corpus.classes)
-        )
+        fitted, _ = readout.select_readout(pooled, label, fold.train, fold.dev, len(corpus.classes))
         scores = fitted(pooled[fold.test])
         digest.update(fitted.kernel.tobytes())
         index.append(fold.test)

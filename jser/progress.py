@@ -76,9 +76,7 @@ def _terminal_bar(total: int, what: str, unit: str) -> Iterator[Tick]:
             done += n
             shown.update(fields)
             rate = done / max(time.monotonic() - started, 1e-9)
-            progress.update(
-                task, advance=n, rate=f"{rate:,.1f} {unit}s/s", info=_suffix(shown)
-            )
+            progress.update(task, advance=n, rate=f"{rate:,.1f} {unit}s/s", info=_suffix(shown))
 
         yield tick
 

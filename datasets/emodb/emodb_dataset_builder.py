@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from jser.records import download
-from jser.records.builder import CorpusBuilder, CorpusInfo
+from jser.records.builder import CorpusBuilder
 from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.info import CorpusInfo
 
 URL = "http://emodb.bilderbar.info/download/download.zip"
 
@@ -58,7 +59,7 @@ WHOLE = CorpusInfo(
     counts=COUNTS,
     speakers=SPEAKERS,
     counts_by_speaker=dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True)),
-    some_longer_than=2.5,  # The median; copies cut to 2 s are about.
+    some_longer_than=2.5,  # Copies cut to 2 s are about.
     description="Ten German actors, ten sentences, seven acted emotions.",
     citation="Burkhardt et al. 2005, A Database of German Emotional Speech, Interspeech",
     licence="CC0 1.0 (audb release); free to use, as its authors say",

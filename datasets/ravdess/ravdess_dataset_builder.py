@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jser.records.builder import CorpusBuilder, CorpusInfo
+from jser.records.builder import CorpusBuilder
 from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.info import CorpusInfo
 
 EMOTIONS = {
     "01": "neutral",

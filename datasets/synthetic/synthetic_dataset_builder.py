@@ -13,8 +13,9 @@ import soundfile
 from jser import progress
 from jser.datasets.synthetic import speech
 from jser.records import extract
-from jser.records.builder import CorpusBuilder, CorpusInfo
+from jser.records.builder import CorpusBuilder
 from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.info import CorpusInfo
 
 PER_CLASS = len(speech.SPEAKERS) * len(speech.SENTENCES)
 TEXTS = tuple(f"s{k + 1}" for k in range(len(speech.SENTENCES)))

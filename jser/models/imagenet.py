@@ -86,9 +86,7 @@ class AlexNet(nn.Module):
         found: dict[int, tuple[jax.Array, jax.Array]] = {}
         last = max(self.taps)
         for number, (maps, kernel, stride, padding, pool) in enumerate(ALEXNET[:last], start=1):
-            x = nn.relu(
-                nn.Conv(maps, (kernel, kernel), stride, padding, name=f"conv{number}")(x)
-            )
+            x = nn.relu(nn.Conv(maps, (kernel, kernel), stride, padding, name=f"conv{number}")(x))
             width = _valid(width, kernel, stride, padding)
             x = _blank(x, width)
             if not self.pooled:
@@ -189,9 +187,9 @@ def random_alexnet(seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     return {
         name: {
-            "kernel": (
-                rng.standard_normal(shape) * np.sqrt(2.0 / np.prod(shape[:-1]))
-            ).astype(np.float32),
+            "kernel": (rng.standard_normal(shape) * np.sqrt(2.0 / np.prod(shape[:-1]))).astype(
+                np.float32
+            ),
             "bias": np.zeros(shape[-1], np.float32),
         }
         for name, shape in alexnet_shapes().items()

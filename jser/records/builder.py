@@ -13,7 +13,7 @@ import io
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,43 +29,7 @@ from jser.records import cache as caching
 from jser.records import disk, places, sidecar, sources
 from jser.records import extract as extracting
 from jser.records.files import Skipped, Utterance, listing
-
-
-@dataclass(frozen=True)
-class CorpusInfo:
-    """What its authors published about a corpus.
-
-    Attributes:
-        name: lower case, as on the command line.
-        classes: label names (see `jser.emotions`), in the order of the label indices.
-        speakers: speaker -> 'f' or 'm'.
-        counts: class -> number of recordings in the complete corpus.
-        description: one sentence.
-        citation: BibTeX key or reference.
-        licence: name of the licence.
-        homepage: where it comes from.
-        how_to_get: one sentence, shown when no folder is given.
-        counts_by_speaker: speaker -> number of recordings, where published.
-        some_longer_than: seconds that some recording exceeds; where none does, they have been cut.
-        max_seconds: only so much of each recording is kept; None: all.
-        synthetic: generated audio, not people.
-        note: stands on every result, where the corpus is not what its name suggests.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    speakers: Mapping[str, str]
-    counts: Mapping[str, int]
-    description: str
-    citation: str
-    licence: str
-    homepage: str
-    how_to_get: str
-    counts_by_speaker: Mapping[str, int] | None = None
-    some_longer_than: float | None = None
-    max_seconds: float | None = None
-    synthetic: bool = False
-    note: str | None = None
+from jser.records.info import CorpusInfo
 
 
 @dataclass(frozen=True)

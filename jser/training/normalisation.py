@@ -27,9 +27,7 @@ def parse(mode: str) -> tuple[str, int]:
     raise InputError(f"normalisation: {mode!r} is none of {', '.join(MODES)}")
 
 
-def by_group(
-    frames: np.ndarray, length: np.ndarray, speaker: np.ndarray, mode: str
-) -> np.ndarray:
+def by_group(frames: np.ndarray, length: np.ndarray, speaker: np.ndarray, mode: str) -> np.ndarray:
     """Apply the modes that do not depend on a fold; `none` and `train` return the input.
 
     Args:

@@ -25,6 +25,9 @@ from jser.training import objectives, optimiser
 Params = Any
 Hyper = dict[str, jax.Array]
 
+# Stands for "before the first epoch" where a key is drawn.
+INITIAL = 2**31 - 1
+
 
 @flax.struct.dataclass
 class Features:
@@ -163,7 +166,7 @@ def init_member(program: Program, features: Features, member: Members) -> State:
     """Fresh state of one member; initial weights depend on its seed and fold alone."""
     x = jnp.zeros((1, features.max_steps, features.frames.shape[-1]))
     variables = program.model.init(
-        member_key(member, -1), x, jnp.array([features.max_steps]), member.hyper, False
+        member_key(member, INITIAL), x, jnp.array([features.max_steps]), member.hyper, False
     )
     params = variables["params"]
     return State(
@@ -331,7 +334,10 @@ def compile_block(program: Program, mesh: Mesh, steps_per_call: int) -> BlockPro
     members, shared = PartitionSpec("member"), PartitionSpec()
 
     def over_block(
-        function: Callable[..., Any], n_member_args: int, n_shared: int, donate: tuple[int, ...] = ()
+        function: Callable[..., Any],
+        n_member_args: int,
+        n_shared: int,
+        donate: tuple[int, ...] = (),
     ) -> Callable[..., Any]:
         mapped = jax.vmap(function, in_axes=(None,) * n_shared + (0,) * n_member_args)
         sharded = jax.shard_map(

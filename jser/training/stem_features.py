@@ -86,9 +86,7 @@ class StemSpec:
         ]
         for field, value, known in choices:
             if value not in known:
-                raise InputError(
-                    f"stem.{field}: {value!r} is none of {', '.join(map(str, known))}"
-                )
+                raise InputError(f"stem.{field}: {value!r} is none of {', '.join(map(str, known))}")
         if not self.taps or not self.pool:
             raise InputError("stem.taps and stem.pool need at least one entry each")
         if self.shift < 1 or self.window < 0:
@@ -336,9 +334,7 @@ def _run_segments(
         flush()
 
 
-def cached(
-    folder: Path, key: str, make: Callable[[], StepFeatures]
-) -> tuple[StepFeatures, bool]:
+def cached(folder: Path, key: str, make: Callable[[], StepFeatures]) -> tuple[StepFeatures, bool]:
     """Features from the cache, or made and put there; the flag says whether they were there.
 
     The file is written under a temporary name and renamed, so a kill leaves nothing half-written.

@@ -248,7 +248,7 @@ def test_complete_corpora_are_not_partial(tmp_path):
 
 def test_cut_recordings_are_not_the_corpus(tmp_path):
     source = emodb.make_complete(tmp_path / "e", longest=2.0)
-    with pytest.raises(InputError, match="no recording is longer than 2.00 s"):
+    with pytest.raises(InputError, match=r"no recording is longer than 2\.00 s"):
         build("emodb", source, tmp_path)
     assert not build("emodb_first2s", source, tmp_path).audit["missing"]["classes"]
 
