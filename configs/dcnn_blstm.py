@@ -38,8 +38,8 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.stem.pooled = True  # after the tap's max-pooling
     config.stem.scale = 2  # pixels a Mel band and frame (utterance)
     config.stem.input_size = 227  # pixels (segments)
-    config.stem.window = 32  # frames pooled into one step (utterance)
-    config.stem.shift = 16  # frames between steps or segments; literature: 30, 32 (segments)
+    config.stem.window = 64  # frames pooled into one step (utterance)
+    config.stem.shift = 32  # frames between steps or segments; literature: 30, 32 (segments)
     config.stem.pool = ("mean", "std", "max")  # over time; frequency is kept
     config.stem.channels = 3  # 3: with delta and delta-delta; 1: static alone
     config.stem.level = "recorded"  # recorded; peak: each utterance's maximum at 0 dB
@@ -65,7 +65,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.model.linear_path = True  # ours
 
     config.batch_size = 32
-    config.epochs = 30
+    config.epochs = 20
     config.mixup = True
     config.hyper = ml_collections.ConfigDict()  # traced: a sweep compiles once
     config.hyper.learning_rate = 1e-3
@@ -75,6 +75,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.hyper.dropout = 0.5
     config.hyper.input_dropout = 0.3
     config.hyper.label_smoothing = 0.1
+    config.hyper.average = 0.98  # decay of the weights' moving average, a step; 0: none
     config.hyper.mixup = 0.3  # alpha of Beta(alpha, alpha)
 
     config.population = ml_collections.ConfigDict()

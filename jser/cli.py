@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from jser.errors import InputError
 
@@ -112,9 +113,9 @@ def _use_compilation_cache(data_dir: Path) -> None:
 class _Parser(argparse.ArgumentParser):
     """Options in full only, so that a script written today still means the same tomorrow."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+        super().__init__(allow_abbrev=False, **kwargs)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -136,10 +137,13 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run_command=run)
         return command
 
-    data_dir = {
-        "metavar": "DIR",
-        "help": "where records lie; default: $JSER_DATA, then ~/jser_data",
-    }
+    def add_data_dir(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--data_dir",
+            metavar="DIR",
+            help="where records lie; default: $JSER_DATA, then ~/jser_data",
+        )
+
     build = add(
         "build",
         _build,
@@ -150,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--corpus_dir", metavar="DIR", help="the recordings, in the published layout or flat"
     )
-    build.add_argument("--data_dir", **data_dir)
+    add_data_dir(build)
     build.add_argument(
         "--variant",
         choices=("log_mel", "waveform"),
@@ -194,7 +198,7 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("corpus", metavar="CORPUS")
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
     audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
-    audit.add_argument("--data_dir", **data_dir)
+    add_data_dir(audit)
 
     add("doctor", _doctor, "Show devices, versions, weights and caches.", "jser doctor")
     return top

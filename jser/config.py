@@ -68,7 +68,8 @@ def _module_of_file(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"--config={path}: no such file; packaged configs are {packaged()}")
     spec = importlib.util.spec_from_file_location(f"_jser_config_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):

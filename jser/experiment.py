@@ -152,7 +152,7 @@ def _stem_features(config: Any, corpus: Corpus, spec: StemSpec) -> StepFeatures:
 
         def make(copy: augment.CopySpec = copy) -> StepFeatures:
             assert corpus.waveform is not None
-            changed = augment.copies(corpus.waveform, corpus.pcm_sha256, copy, LogMelSpec())
+            changed = augment.copies(corpus.waveform, list(corpus.pcm_sha256), copy, LogMelSpec())
             return stem_features.compute(changed, spec, f"stem features ({copy.name})")
 
         found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
@@ -359,9 +359,9 @@ class _CompileClock:
         self.seconds = 0.0
         jax.monitoring.register_event_duration_secs_listener(self._listen)
 
-    def _listen(self, event: str, duration: float, **_: Any) -> None:
+    def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
         if event.endswith("backend_compile_duration"):
-            self.seconds += duration
+            self.seconds += duration_secs
 
 
 def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, Any]:

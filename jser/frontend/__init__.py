@@ -1,0 +1,1 @@
+"""Waveform in, features out: jitted, static shapes, masks."""

@@ -84,7 +84,7 @@ def copies(
             if "speed" in copy.name:
                 x = change_speed(x, float(rng.choice(copy.speeds)), spec.sample_rate)
             if "noise" in copy.name:
-                x = add_noise(x, rng.uniform(*copy.snr_db), rng)
+                x = add_noise(x, rng.uniform(copy.snr_db[0], copy.snr_db[1]), rng)
             changed.append(x)
         out += log_mel_batch(changed, spec)
     return out

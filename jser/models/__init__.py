@@ -1,0 +1,1 @@
+"""Flax modules, and the registry that names them."""

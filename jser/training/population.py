@@ -23,14 +23,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jser.training import objectives, optimiser
 
 Params = Any
-Hyper = dict[str, jax.Array]
+# jax.Array on the device, np.ndarray in the host's tables.
+Array = Any
+Hyper = dict[str, Array]
 
 # Stands for "before the first epoch" where a key is drawn.
 INITIAL = 2**31 - 1
 
 
-@flax.struct.dataclass
-class Features:
+class Features(flax.struct.PyTreeNode):
     """A corpus in device memory: ragged sequences, without labels.
 
     Attributes:
@@ -41,15 +42,14 @@ class Features:
         max_steps: longest row, S.
     """
 
-    frames: jax.Array
-    offset: jax.Array
-    length: jax.Array
-    source: jax.Array
+    frames: Array
+    offset: Array
+    length: Array
+    source: Array
     max_steps: int = flax.struct.field(pytree_node=False)
 
 
-@flax.struct.dataclass
-class Members:
+class Members(flax.struct.PyTreeNode):
     """What sets the members of a population apart; every leaf has the leading axis P.
 
     Attributes:
@@ -65,47 +65,47 @@ class Members:
         epochs: int32 [P], epochs to train.
     """
 
-    fold: jax.Array
-    seed: jax.Array
-    group: jax.Array
+    fold: Array
+    seed: Array
+    group: Array
     hyper: Hyper
-    train_index: jax.Array
-    dev_index: jax.Array
-    label: jax.Array
-    mean: jax.Array
-    scale: jax.Array
-    epochs: jax.Array
+    train_index: Array
+    dev_index: Array
+    label: Array
+    mean: Array
+    scale: Array
+    epochs: Array
 
     def __len__(self) -> int:
         return self.fold.shape[0]
 
 
-@flax.struct.dataclass
-class State:
+class State(flax.struct.PyTreeNode):
     """Training state; every leaf has the leading axis P.
 
-    `best_*` belong to the epoch that the member's dev speakers chose. `alive` ends with the
+    `average` is the exponential moving average of the parameters, which is what gets evaluated:
+    it makes the choice of the epoch matter less. `best_*` belong to the epoch that the member's dev speakers chose. `alive` ends with the
     member's last epoch, or with a loss that is not finite (then `failed`).
     """
 
     params: Params
+    average: Params
     opt_state: Any
     best_params: Params
-    best_score: jax.Array
-    best_loss: jax.Array
-    best_epoch: jax.Array
-    epoch: jax.Array
-    alive: jax.Array
-    failed: jax.Array
+    best_score: Array
+    best_loss: Array
+    best_epoch: Array
+    epoch: Array
+    alive: Array
+    failed: Array
 
 
-@flax.struct.dataclass
-class EpochMetrics:
+class EpochMetrics(flax.struct.PyTreeNode):
     """Figures of one epoch, one a member: [P]."""
 
-    train_loss: jax.Array
-    dev_loss: jax.Array
-    dev_uar: jax.Array
+    train_loss: Array
+    dev_loss: Array
+    dev_uar: Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +171,7 @@ def init_member(program: Program, features: Features, member: Members) -> State:
     params = variables["params"]
     return State(
         params=params,
+        average=params,
         opt_state=optimiser.adamw(member.hyper, program.total_steps).init(params),
         best_params=params,
         best_score=jnp.float32(-1.0),
@@ -234,12 +235,15 @@ def train_step(
     transform = optimiser.adamw(member.hyper, program.total_steps)
     updates, opt_state = transform.update(grads, state.opt_state, state.params)
     params = jax.tree.map(jnp.add, state.params, updates)
+    decay = member.hyper["average"]
+    average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
     counts = jnp.any(label >= 0)
     go = state.alive & jnp.isfinite(loss) & counts
     keep = functools.partial(jax.tree.map, lambda new, old: jnp.where(go, new, old))
     failed = state.failed | (state.alive & ~jnp.isfinite(loss))
     return state.replace(
         params=keep(params, state.params),
+        average=keep(average, state.average),
         opt_state=keep(opt_state, state.opt_state),
         failed=failed,
         alive=state.alive & ~failed,
@@ -255,7 +259,8 @@ def predict_rows(
 
     def one(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         x, length = gather(features, member, batch)
-        return program.model.apply({"params": params}, x, length, member.hyper, False)
+        out: Any = program.model.apply({"params": params}, x, length, member.hyper, False)
+        return out
 
     logits, alpha = jax.lax.map(one, batches.reshape(-1, program.batch_size))
     return (
@@ -272,7 +277,7 @@ def finish_epoch(
     The best epoch has the highest dev UAR over the classes present; ties go to the lower dev
     loss, then to the earlier epoch. A member without dev rows (a refit) keeps its last epoch.
     """
-    logits, _ = predict_rows(program, features, member, state.params, member.dev_index)
+    logits, _ = predict_rows(program, features, member, state.average, member.dev_index)
     label = row_labels(features, member, member.dev_index)
     one_hot = objectives.targets(label, program.n_classes)
     count = one_hot.sum(0)
@@ -292,7 +297,7 @@ def finish_epoch(
     epoch = state.epoch + state.alive.astype(jnp.int32)
     pick = lambda new, old: jnp.where(better, new, old)  # noqa: E731
     new = state.replace(
-        best_params=jax.tree.map(pick, state.params, state.best_params),
+        best_params=jax.tree.map(pick, state.average, state.best_params),
         best_score=pick(uar, state.best_score),
         best_loss=pick(dev_loss, state.best_loss),
         best_epoch=pick(epoch, state.best_epoch),
@@ -322,13 +327,37 @@ def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     return Mesh(np.array(devices), ("member",))
 
 
-def compile_block(program: Program, mesh: Mesh, steps_per_call: int) -> BlockProgram:
+def over_members(
+    function: Callable[..., Any], n_shared: int, width: int
+) -> Callable[..., Any]:
+    """`function` of one member, mapped over the leading axis of all but its first arguments.
+
+    One member alone is not vmapped: a batch dimension of 1 keeps XLA's CPU backend from its fast
+    matrix products (tests/benchmarks/step.py).
+    """
+    if width > 1:
+        return lambda *args: jax.vmap(
+            function, in_axes=(None,) * n_shared + (0,) * (len(args) - n_shared)
+        )(*args)
+
+    def alone(*args: Any) -> Any:
+        shared, own = args[:n_shared], args[n_shared:]
+        out = function(*shared, *jax.tree.map(lambda leaf: leaf[0], own))
+        return jax.tree.map(lambda leaf: leaf[None], out)
+
+    return alone
+
+
+def compile_block(
+    program: Program, mesh: Mesh, width: int, steps_per_call: int
+) -> BlockProgram:
     """Compile the member functions for blocks.
 
     Args:
         program: the static part.
         mesh: from `member_mesh`; each device runs its share of the block, with the same width, so
             the bits do not depend on the number of devices.
+        width: members of a block on one device.
         steps_per_call: optimiser steps in one call; 1 steps from the host.
     """
     members, shared = PartitionSpec("member"), PartitionSpec()
@@ -339,7 +368,7 @@ def compile_block(program: Program, mesh: Mesh, steps_per_call: int) -> BlockPro
         n_shared: int,
         donate: tuple[int, ...] = (),
     ) -> Callable[..., Any]:
-        mapped = jax.vmap(function, in_axes=(None,) * n_shared + (0,) * n_member_args)
+        mapped = over_members(function, n_shared, width)
         sharded = jax.shard_map(
             mapped,
             mesh=mesh,

@@ -12,9 +12,9 @@ import dataclasses
 import numpy as np
 
 # Rows that the components are fitted on; more change nothing that can be measured.
-FIT_ROWS = 4096
+FIT_ROWS = 3072
 OVERSAMPLING = 16
-POWER_ITERATIONS = 2
+POWER_ITERATIONS = 1
 CHUNK = 4096
 
 
@@ -47,7 +47,7 @@ def fit(
 ) -> Projection:
     """Standardise and find principal components by a randomised SVD.
 
-    Source: Halko, Martinsson, Tropp 2011, algorithm 4.4 with two power iterations.
+    Source: Halko, Martinsson, Tropp 2011, algorithm 4.4 with one power iteration.
 
     Args:
         frames: [F, D] of any float type.
@@ -68,12 +68,17 @@ def fit(
     scale = 1.0 / (deviation + 0.01 * deviation.mean() + 1e-12)
     if not standardise:
         scale = np.ones_like(scale)
-    x = (x - mean) * scale
+    x -= mean
+    x *= scale
     d = min(components, *x.shape)
     sketch = min(d + OVERSAMPLING, *x.shape)
     q = np.linalg.qr(x @ rng.standard_normal((x.shape[1], sketch), dtype=np.float32))[0]
     for _ in range(POWER_ITERATIONS):
         q = np.linalg.qr(x @ (x.T @ q))[0]
-    _, singular, vt = np.linalg.svd(q.T @ x, full_matrices=False)
-    size = np.sqrt(np.mean(np.square(singular[:d])) / len(x))
-    return Projection(mean, scale, np.ascontiguousarray(vt[:d].T) / max(size, 1e-12))
+    # The small side's eigenvectors give the singular vectors, at a tenth of an SVD's time.
+    core = q.T @ x
+    values, vectors = np.linalg.eigh(core @ core.T)
+    values, vectors = values[::-1][:d], vectors[:, ::-1][:, :d]
+    basis = core.T @ (vectors / np.sqrt(np.maximum(values, 1e-12 * values[0] + 1e-30)))
+    size = np.sqrt(np.mean(values) / len(x))
+    return Projection(mean, scale, np.ascontiguousarray(basis) / max(float(size), 1e-12))

@@ -240,7 +240,8 @@ def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
     )
     stem = imagenet.AlexNet(taps=spec.taps, pooled=spec.pooled)
     parts = []
-    for maps, width in stem.apply({"params": params}, images):
+    taps: Any = stem.apply({"params": params}, images)
+    for maps, width in taps:
         pooled = functools.partial(
             _pooled_windows, start=np.zeros(1, int), size=maps.shape[2], names=spec.pool
         )
@@ -325,7 +326,7 @@ def _run_segments(
     for index, static in enumerate(prepared):
         padded = np.pad(static, ((0, -len(static) % WIDTH_STEP), (0, 0)), "edge")
         image = np.asarray(pictures(padded, len(static)))[: len(static)]
-        for cut in np.asarray(segments.segment(image, spec.shift)):
+        for cut in np.asarray(segments.segment(jnp.asarray(image), spec.shift)):
             waiting.append(cut)
             owners.append(index)
             if len(waiting) == size:

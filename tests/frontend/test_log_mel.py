@@ -117,7 +117,8 @@ def test_segments_and_short_utterances():
     x = np.arange(130, dtype=np.float32)[:, None]
     cut = np.asarray(segments.segment(x, 30))
     assert cut.shape == (3, 64, 1)
-    assert cut[2, 0, 0] == 60 and cut[2, -1, 0] == 123
+    assert cut[2, 0, 0] == 60
+    assert cut[2, -1, 0] == 123
     short = segments.fill_short(x[:5])
     assert short.shape == (64, 1)
     assert (short[5:] == 4).all()
