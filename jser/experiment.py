@@ -89,10 +89,10 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     n_copies = len(config.augment.copies)
     speaker = np.tile(corpus.speaker, 1 + n_copies)
     frames = normalisation.by_group(steps.frames, steps.length, speaker, config.normalisation)
-    groups = _project(config, frames, steps, protocol)
+    groups, pooled = _project(config, frames, steps, speaker, protocol)
     source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
     features = population.Features(
-        groups, steps.offset, steps.length, source, int(steps.length.max())
+        groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
     )
     tables = members.make(
         corpus.label,
@@ -103,9 +103,8 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         balance=balance,
         epochs=config.epochs,
         width=groups.shape[-1],
-        by_fold=len(groups) > 1,
     )
-    if len(groups) == 1:
+    if not config.components:
         tables = _with_scaling(tables, frames, steps, config.normalisation)
     # The refit's longer table decides the steps, so that both stages share one schedule.
     longest = tables.train_index.shape[1]
@@ -156,11 +155,14 @@ def _stem_features(config: Any, corpus: Corpus, spec: StemSpec) -> StepFeatures:
             return stem_features.compute(changed, spec, f"stem features ({copy.name})")
 
         found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
+    if len(found) == 1:
+        return found[0]
     lengths = np.concatenate([f.length for f in found])
     return StepFeatures(
-        np.concatenate([f.frames for f in found]) if len(found) > 1 else found[0].frames,
+        np.concatenate([f.frames for f in found]),
         (np.cumsum(lengths) - lengths).astype(np.int32),
         lengths,
+        np.concatenate([f.pooled for f in found]),
     )
 
 
@@ -171,24 +173,30 @@ def _steps_of_rows(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
 
 
 def _project(
-    config: Any, frames: np.ndarray, steps: StepFeatures, protocol: Protocol
-) -> np.ndarray:
-    """[G, F, d]: principal components by fold, or the shared frames [1, F, D] where none."""
-    if not config.components:
-        return frames[None]
-    out = []
+    config: Any, frames: np.ndarray, steps: StepFeatures, speaker: np.ndarray, protocol: Protocol
+) -> tuple[np.ndarray, np.ndarray]:
+    """Principal components by fold: of the steps [G, F, d] and of whole utterances [G, R, u].
+
+    Without components the steps are shared by all folds, G = 1, and the members scale them.
+    """
+    standardise = config.normalisation != "none"
+    ones = np.ones(len(steps.length), np.int32)
+    mode = config.normalisation
+    # A single vector has no statistics of its own: there `utterance` leaves it as it is.
+    whole = normalisation.by_group(
+        steps.pooled, ones, speaker, "train" if mode == "utterance" else mode
+    )
+    by_fold, pooled = [], []
     with progress.bar(len(protocol.folds), "components", "fold") as tick:
         for fold in protocol.folds:
             # Train alone, without dev: the first stage must not have seen the dev speakers.
-            fitted = projection.fit(
-                frames,
-                _steps_of_rows(steps, fold.train),
-                config.components,
-                standardise=config.normalisation != "none",
-            )
-            out.append(fitted(frames))
+            if config.components:
+                rows = _steps_of_rows(steps, fold.train)
+                by_fold.append(projection.fit(frames, rows, config.components, standardise)(frames))
+            fitted = projection.fit(whole, fold.train, config.pooled_components, standardise)
+            pooled.append(fitted(whole))
             tick(1)
-    return np.stack(out)
+    return np.stack(by_fold) if by_fold else frames[None], np.stack(pooled)
 
 
 def _with_scaling(
@@ -246,7 +254,6 @@ def _refit_tables(prepared: Prepared, selected: population.State) -> population.
         balance=members.Balance(**config.balance.to_dict()),
         epochs=config.epochs,
         width=prepared.features.frames.shape[-1],
-        by_fold=prepared.features.frames.shape[0] > 1,
     )
     # A member that failed in the first stage has chosen no epoch: it trains one, and is reported.
     tables = members.refit(whole, np.maximum(selected.best_epoch, 1))
@@ -460,12 +467,8 @@ def score(
 
 def _baseline(prepared: Prepared) -> tuple[Predictions, str]:
     """Pooled stem features with a ridge read-out: what a network has to beat."""
-    steps, corpus = prepared.steps, prepared.corpus
-    n = len(corpus.label)
-    pooled = np.add.reduceat(
-        steps.frames[: int(steps.length[:n].sum())], steps.offset[:n], axis=0, dtype=np.float32
-    )
-    pooled /= steps.length[:n, None]
+    corpus = prepared.corpus
+    pooled = prepared.steps.pooled[: len(corpus.label)].astype(np.float32)
     index, fold_of, posterior = [], [], []
     digest = hashlib.sha256()
     for k, fold in enumerate(prepared.protocol.folds):

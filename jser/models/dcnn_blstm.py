@@ -32,9 +32,9 @@ class DcnnBlstm(nn.Module):
         units: H, a direction; 128 in two readings of the paper.
         attention: kind of `AttentionPooling`.
         dense: units of the hidden dense layers; widths are not given in the paper.
-        linear_path: add a linear map of the step-averaged stem features to the logits. Not in the
-            paper: on frozen early convolutions a linear read-out is strong, and the sequence part
-            then learns what it lacks.
+        linear_path: add a linear map of the stem features pooled over the whole utterance to the
+            logits. Not in the paper: on frozen early convolutions a linear read-out is strong, and
+            the sequence part then learns what it lacks.
         unroll: of the BLSTM's scan.
     """
 
@@ -50,6 +50,7 @@ class DcnnBlstm(nn.Module):
         self,
         x: jax.Array,
         length: jax.Array,
+        pooled: jax.Array,
         hyper: Mapping[str, jax.Array],
         train: bool,
     ) -> tuple[jax.Array, jax.Array]:
@@ -58,6 +59,7 @@ class DcnnBlstm(nn.Module):
         Args:
             x: [B, S, D], zero on padding.
             length: int [B].
+            pooled: [B, U], statistics over each whole utterance.
             hyper: scalars ``dropout`` (dense layers), ``input_dropout`` (stem features).
             train: drop units, with the random stream ``dropout``.
 
@@ -75,8 +77,7 @@ class DcnnBlstm(nn.Module):
             z = drop(nn.relu(nn.Dense(units, name=f"dense{number}")(z)), "dropout")
         logits = nn.Dense(self.n_classes, name="output")(z)
         if self.linear_path:
-            mean = x.sum(1) / jnp.maximum(length, 1)[:, None]
             logits += nn.Dense(
                 self.n_classes, use_bias=False, kernel_init=nn.initializers.zeros, name="linear"
-            )(drop(mean, "input_dropout"))
+            )(drop(pooled, "input_dropout"))
         return logits, alpha

@@ -102,7 +102,6 @@ def make(
     balance: Balance,
     epochs: int,
     width: int,
-    by_fold: bool = True,
 ) -> Members:
     """The members folds x seeds of a protocol, as a host table.
 
@@ -115,7 +114,6 @@ def make(
         balance: see `Balance`.
         epochs: of every member.
         width: d, of the features.
-        by_fold: whether each fold has its own features.
     """
     pairs = [(k, seed) for k in range(len(protocol.folds)) for seed in seeds]
     order = np.random.default_rng(0).permutation(len(label))
@@ -129,7 +127,7 @@ def make(
     return Members(
         fold=folds,
         seed=np.array([s for _, s in pairs], np.int32),
-        group=folds.copy() if by_fold else np.zeros(p, np.int32),
+        group=folds.copy(),
         hyper={name: np.full(p, value, np.float32) for name, value in hyper.items()},
         train_index=_table([train[k] for k, _ in pairs]),
         dev_index=_table([protocol.folds[k].dev for k, _ in pairs]),

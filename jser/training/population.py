@@ -35,9 +35,10 @@ class Features(flax.struct.PyTreeNode):
     """A corpus in device memory: ragged sequences, without labels.
 
     Attributes:
-        frames: [G, F, D]; G is 1 where all members see the same features, else one a fold.
+        frames: [G, F, D]; one set a fold, or one for all folds (G = 1).
         offset: int32 [R], first step of each row in `frames`.
         length: int32 [R], steps of each row.
+        pooled: [G, R, U], statistics over a row's whole length.
         source: int32 [R], the utterance (0..N-1) of which the row is a copy.
         max_steps: longest row, S.
     """
@@ -45,6 +46,7 @@ class Features(flax.struct.PyTreeNode):
     frames: Array
     offset: Array
     length: Array
+    pooled: Array
     source: Array
     max_steps: int = flax.struct.field(pytree_node=False)
 
@@ -55,7 +57,7 @@ class Members(flax.struct.PyTreeNode):
     Attributes:
         fold: int32 [P].
         seed: int32 [P].
-        group: int32 [P], which of the G feature sets is the member's.
+        group: int32 [P], which set of features is the member's.
         hyper: name -> float32 [P].
         train_index: int32 [P, L], rows of `Features`; -1 pads; repeats are allowed.
         dev_index: int32 [P, V], rows to select on; -1 pads.
@@ -113,7 +115,8 @@ class Program:
     """The static part of a training: what all members of a group share.
 
     Attributes:
-        model: ``apply(variables, x [B, S, D], length [B], hyper, train) -> (logits, alpha)``.
+        model: ``apply(variables, x [B, S, D], length [B], pooled [B, U], hyper, train)`` gives
+            (logits [B, K], attention [B, S]).
         n_classes: K.
         batch_size: B.
         steps_per_epoch: steps that cover the longest train table.
@@ -142,16 +145,23 @@ def member_key(member: Members, epoch: jax.Array | int) -> jax.Array:
     return jax.random.fold_in(jax.random.fold_in(key, member.fold), epoch)
 
 
-def gather(features: Features, member: Members, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Normalised sequences [B, S, D] and lengths [B] of rows int [B]; a row of -1 has length 0."""
+def gather(
+    features: Features, member: Members, rows: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Normalised sequences [B, S, D], lengths [B] and pooled statistics [B, U] of rows int [B].
+
+    A row of -1 has length 0.
+    """
     safe = jnp.maximum(rows, 0)
     length = jnp.where(rows >= 0, features.length[safe], 0)
     steps = jnp.arange(features.max_steps)
     index = features.offset[safe][:, None] + steps[None, :]
     index = jnp.minimum(index, features.frames.shape[1] - 1)
-    x = features.frames[member.group, index].astype(jnp.float32)
+    group = jnp.minimum(member.group, features.frames.shape[0] - 1)
+    x = features.frames[group, index].astype(jnp.float32)
     x = (x - member.mean) * member.scale
-    return jnp.where((steps[None, :] < length[:, None])[:, :, None], x, 0.0), length
+    x = jnp.where((steps[None, :] < length[:, None])[:, :, None], x, 0.0)
+    return x, length, features.pooled[member.group, safe].astype(jnp.float32)
 
 
 def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Array:
@@ -166,7 +176,12 @@ def init_member(program: Program, features: Features, member: Members) -> State:
     """Fresh state of one member; initial weights depend on its seed and fold alone."""
     x = jnp.zeros((1, features.max_steps, features.frames.shape[-1]))
     variables = program.model.init(
-        member_key(member, INITIAL), x, jnp.array([features.max_steps]), member.hyper, False
+        member_key(member, INITIAL),
+        x,
+        jnp.array([features.max_steps]),
+        jnp.zeros((1, features.pooled.shape[-1])),
+        member.hyper,
+        False,
     )
     params = variables["params"]
     return State(
@@ -203,7 +218,7 @@ def train_step(
     """One optimiser step of one member on rows int [B]; returns the state and the loss."""
     key = jax.random.fold_in(member_key(member, state.epoch), step)
     mix_key, partner_key, dropout_key = jax.random.split(key, 3)
-    x, length = gather(features, member, rows)
+    x, length, pooled = gather(features, member, rows)
     label = row_labels(features, member, rows)
     target = objectives.targets(label, program.n_classes, member.hyper["label_smoothing"])
     weight = (label >= 0).astype(jnp.float32)
@@ -216,6 +231,7 @@ def train_step(
         partner = jax.random.permutation(partner_key, rows.shape[0])
         partner = jnp.where(label[partner] >= 0, partner, jnp.arange(rows.shape[0]))
         x = share * x + (1 - share) * x[partner]
+        pooled = share * pooled + (1 - share) * pooled[partner]
         length = jnp.maximum(length, length[partner])
         # Each half keeps its own class weight.
         both = share * weight + (1 - share) * weight[partner]
@@ -227,7 +243,13 @@ def train_step(
 
     def loss_of(params: Params) -> jax.Array:
         logits, _ = program.model.apply(
-            {"params": params}, x, length, member.hyper, True, rngs={"dropout": dropout_key}
+            {"params": params},
+            x,
+            length,
+            pooled,
+            member.hyper,
+            True,
+            rngs={"dropout": dropout_key},
         )
         return objectives.cross_entropy(logits, target, weight)
 
@@ -258,8 +280,8 @@ def predict_rows(
     batches = jnp.pad(rows, (0, padded - rows.shape[0]), constant_values=-1)
 
     def one(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x, length = gather(features, member, batch)
-        out: Any = program.model.apply({"params": params}, x, length, member.hyper, False)
+        x, length, pooled = gather(features, member, batch)
+        out: Any = program.model.apply({"params": params}, x, length, pooled, member.hyper, False)
         return out
 
     logits, alpha = jax.lax.map(one, batches.reshape(-1, program.batch_size))
@@ -327,9 +349,7 @@ def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     return Mesh(np.array(devices), ("member",))
 
 
-def over_members(
-    function: Callable[..., Any], n_shared: int, width: int
-) -> Callable[..., Any]:
+def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Callable[..., Any]:
     """`function` of one member, mapped over the leading axis of all but its first arguments.
 
     One member alone is not vmapped: a batch dimension of 1 keeps XLA's CPU backend from its fast
@@ -348,9 +368,7 @@ def over_members(
     return alone
 
 
-def compile_block(
-    program: Program, mesh: Mesh, width: int, steps_per_call: int
-) -> BlockProgram:
+def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int) -> BlockProgram:
     """Compile the member functions for blocks.
 
     Args:

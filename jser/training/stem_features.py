@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ class StemSpec:
         """Content address of the features: corpus, front end, weights and every field."""
         text = json.dumps(
             {
-                "version": 1,
+                "version": 2,
                 "corpus": corpus_fingerprint,
                 "front_end": front_end_hash,
                 "weights": imagenet.ALEXNET_SHA256 if self.weights == "imagenet" else "random",
@@ -123,11 +124,13 @@ class StepFeatures:
         frames: [F, D], all steps of all rows, one behind the other.
         offset: int32 [R].
         length: int32 [R], steps of a row.
+        pooled: [R, D], the same statistics over a row's whole length.
     """
 
     frames: np.ndarray
     offset: np.ndarray
     length: np.ndarray
+    pooled: np.ndarray
 
 
 # --- pictures ------------------------------------------------------------------------------------
@@ -210,8 +213,10 @@ def steps_of(length: int, spec: StemSpec) -> int:
     return max(1, -(-(length - spec.window) // spec.shift) + 1)
 
 
-def _utterance_features(params: Any, static: jax.Array, length: jax.Array, spec: StemSpec) -> Any:
-    """[B, T, M], [B] -> [B, S, D] of whole utterances as pictures."""
+def _utterance_features(
+    params: Any, static: jax.Array, length: jax.Array, spec: StemSpec
+) -> tuple[jax.Array, jax.Array]:
+    """[B, T, M], [B] -> (steps [B, S, D], whole [B, D]) of whole utterances as pictures."""
     t, m = static.shape[1:]
     images = jax.vmap(lambda x, n: picture(x, n, spec))(static, length)  # [B, T, M, 3]
     images = jnp.swapaxes(images, 1, 2)
@@ -222,15 +227,21 @@ def _utterance_features(params: Any, static: jax.Array, length: jax.Array, spec:
     strides = _STRIDE_POOLED if spec.pooled else _STRIDE
     window, shift = (t, t) if spec.window == 0 else (spec.window, spec.shift)
     first = np.arange(steps_of(t, spec)) * shift
-    parts = []
+    steps, whole = [], []
     for tap, (maps, width) in zip(
         spec.taps, stem.apply({"params": params}, images, length * spec.scale), strict=True
     ):
         start = first * spec.scale // strides[tap]
         size = max(1, window * spec.scale // strides[tap])
-        pooled = functools.partial(_pooled_windows, start=start, size=size, names=spec.pool)
-        parts.append(jax.vmap(pooled)(maps, width))
-    return jnp.concatenate(parts, axis=-1)
+        steps.append(jax.vmap(_pooler(start, size, spec))(maps, width))
+        whole.append(jax.vmap(_pooler(np.zeros(1, int), maps.shape[2], spec))(maps, width)[:, 0])
+    return jnp.concatenate(steps, axis=-1), jnp.concatenate(whole, axis=-1)
+
+
+def _pooler(
+    start: np.ndarray, size: int, spec: StemSpec
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    return functools.partial(_pooled_windows, start=start, size=size, names=spec.pool)
 
 
 def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
@@ -242,10 +253,7 @@ def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
     parts = []
     taps: Any = stem.apply({"params": params}, images)
     for maps, width in taps:
-        pooled = functools.partial(
-            _pooled_windows, start=np.zeros(1, int), size=maps.shape[2], names=spec.pool
-        )
-        parts.append(jax.vmap(pooled)(maps, width)[:, 0])
+        parts.append(jax.vmap(_pooler(np.zeros(1, int), maps.shape[2], spec))(maps, width)[:, 0])
     return jnp.concatenate(parts, axis=-1)
 
 
@@ -264,25 +272,31 @@ def compute(
     offset = (np.cumsum(length) - length).astype(np.int32)
     run = _run_segments if spec.picture == "segments" else _run_utterances
     frames: np.ndarray | None = None
+    pooled: np.ndarray | None = None
     with progress.bar(len(prepared), what, "utterance") as tick:
 
-        def put(index: int, steps: np.ndarray) -> None:
-            nonlocal frames
-            if frames is None:
+        def put(index: int, steps: np.ndarray, whole: np.ndarray) -> None:
+            nonlocal frames, pooled
+            if frames is None or pooled is None:
                 # float16 keeps three digits, more than the picture's 8 bits would, in half the
                 # memory.
                 frames = np.zeros((int(length.sum()), steps.shape[1]), np.float16)
+                pooled = np.zeros((len(prepared), steps.shape[1]), np.float16)
             frames[offset[index] : offset[index] + length[index]] = steps[: length[index]]
+            pooled[index] = whole
             tick(1)
 
         run(prepared, spec, put)
     assert frames is not None, "a corpus has at least one utterance"
-    return StepFeatures(frames, offset, length)
+    assert pooled is not None
+    return StepFeatures(frames, offset, length, pooled)
 
 
-def _run_utterances(
-    prepared: list[np.ndarray], spec: StemSpec, put: Callable[[int, np.ndarray], None]
-) -> None:
+# Takes an utterance's index, its steps [>= S, D] and the statistics of its whole length [D].
+Put = Callable[[int, np.ndarray, np.ndarray], None]
+
+
+def _run_utterances(prepared: list[np.ndarray], spec: StemSpec, put: Put) -> None:
     compiled = jax.jit(functools.partial(_utterance_features, spec=spec))
     params = jax.device_put(spec.params())
     lengths = np.array([len(x) for x in prepared])
@@ -297,14 +311,12 @@ def _run_utterances(
                 + [np.zeros((width, prepared[0].shape[1]), np.float32)] * (size - len(chosen))
             )
             true = np.pad(lengths[chosen], (0, size - len(chosen)), constant_values=1)
-            out = np.asarray(compiled(params, batch, true))
+            steps, whole = (np.asarray(a) for a in compiled(params, batch, true))
             for row, j in enumerate(chosen):
-                put(int(j), out[row])
+                put(int(j), steps[row], whole[row])
 
 
-def _run_segments(
-    prepared: list[np.ndarray], spec: StemSpec, put: Callable[[int, np.ndarray], None]
-) -> None:
+def _run_segments(prepared: list[np.ndarray], spec: StemSpec, put: Put) -> None:
     size = max(1, CALL_FRAMES // segments.SEGMENT_FRAMES)
     compiled = jax.jit(functools.partial(_segment_features, spec=spec))
     params = jax.device_put(spec.params())
@@ -319,7 +331,8 @@ def _run_segments(
         for owner, steps in zip(owners, out, strict=False):
             done.setdefault(owner, []).append(steps)
             if len(done[owner]) == steps_of(len(prepared[owner]), spec):
-                put(owner, np.stack(done.pop(owner)))
+                stacked = np.stack(done.pop(owner))
+                put(owner, stacked, _over_segments(stacked, spec))
         waiting.clear()
         owners.clear()
 
@@ -335,6 +348,32 @@ def _run_segments(
         flush()
 
 
+def _over_segments(steps: np.ndarray, spec: StemSpec) -> np.ndarray:
+    """Whole-utterance statistics [D] from those of its segments [S, D].
+
+    The maps hold, tap by tap, one block a statistic: means of means and of deviations, maxima of
+    maxima. Segments overlap, so this is close to the utterance's own and not the same.
+    """
+    out = steps.mean(0)
+    at = 0
+    for tap in spec.taps:
+        block = _map_rows(spec.input_size, tap, spec.pooled) * imagenet.ALEXNET[tap - 1][0]
+        for name in spec.pool:
+            if name == "max":
+                out[at : at + block] = steps[:, at : at + block].max(0)
+            at += block
+    return out
+
+
+def _map_rows(pixels: int, tap: int, pooled: bool) -> int:
+    """Rows of a tap's maps for a picture of `pixels` rows."""
+    for number, (_, kernel, stride, padding, pool) in enumerate(imagenet.ALEXNET[:tap], start=1):
+        pixels = (pixels + 2 * padding - kernel) // stride + 1
+        if pool and (pooled or number < tap):
+            pixels = (pixels - 3) // 2 + 1
+    return pixels
+
+
 def cached(folder: Path, key: str, make: Callable[[], StepFeatures]) -> tuple[StepFeatures, bool]:
     """Features from the cache, or made and put there; the flag says whether they were there.
 
@@ -347,8 +386,8 @@ def cached(folder: Path, key: str, make: Callable[[], StepFeatures]) -> tuple[St
     if path.exists():
         try:
             with np.load(path) as stored:
-                return StepFeatures(stored["frames"], stored["offset"], stored["length"]), True
-        except (OSError, ValueError, KeyError, EOFError, ImportError):
+                return StepFeatures(**{name: stored[name] for name in stored.files}), True
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
             path.unlink()  # a cache is never worth an error: make it anew
     features = make()
     folder.mkdir(parents=True, exist_ok=True)

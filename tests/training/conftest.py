@@ -41,8 +41,7 @@ class Small(nn.Module):
         return nn.Dense(self.n_classes, name="output")(z), alpha
 
 
-@pytest.fixture(scope="session")
-def features():
+def make_features():
     rng = np.random.default_rng(0)
     length = rng.integers(1, 7, ROWS).astype(np.int32)
     offset = (np.cumsum(length) - length).astype(np.int32)
@@ -53,6 +52,11 @@ def features():
     source = np.arange(ROWS, dtype=np.int32)
     made = population.Features(frames, offset, length, source, int(length.max()))
     return jax.tree.map(jnp.asarray, made)
+
+
+@pytest.fixture(scope="session")
+def features():
+    return make_features()
 
 
 def make_members(n, epochs=3):
@@ -141,6 +145,7 @@ def same_bits(a, b):
     """Whether two trees are equal bit for bit."""
     a, b = jax.tree.leaves(a), jax.tree.leaves(b)
     return len(a) == len(b) and all(
-        np.asarray(x).dtype == np.asarray(y).dtype and np.asarray(x).tobytes() == np.asarray(y).tobytes()
+        np.asarray(x).dtype == np.asarray(y).dtype
+        and np.asarray(x).tobytes() == np.asarray(y).tobytes()
         for x, y in zip(a, b, strict=True)
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jser.training import population
-from tests.training.conftest import HYPER, make_program, one
+from tests.training.conftest import HYPER, make_program
 
 PLAIN = HYPER | {"dropout": 0.0, "clip": 0.2, "average": 0.7}
 BATCHES = ([0, 4, 5, -1], [7, 2, 2, 9])

@@ -1,4 +1,4 @@
-"""Losses, class weights, mixup targets and the learning rate, against figures worked out by hand."""
+"""Losses, class weights, mixup targets and the learning rate, worked out by hand."""
 
 import jax
 import jax.numpy as jnp

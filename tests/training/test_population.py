@@ -12,7 +12,6 @@ from jser.training import members as tables
 from tests.conftest import TINY
 from tests.training.conftest import make_members, make_program, one, same_bits, take
 
-
 # --- P members against P runs ---------------------------------------------------------------------
 
 
@@ -54,9 +53,7 @@ def test_widths_differ_by_rounding_alone(fit, program, members):
 
 @pytest.fixture(scope="session")
 def prepared(tiny_run, data, xla_cache):
-    config = configs.load(
-        "dcnn_blstm:synthetic", [*TINY.items(), ("data_dir", str(data))]
-    )
+    config = configs.load("dcnn_blstm:synthetic", [*TINY.items(), ("data_dir", str(data))])
     return experiment.prepare(config)
 
 

@@ -1,0 +1,221 @@
+"""Stem features: an utterance alone and among others, the picture's scaling, the cache."""
+
+import dataclasses
+import errno
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jser.errors import InputError
+from jser.models import imagenet
+from jser.training import stem_features
+from jser.training.stem_features import StemSpec, StepFeatures
+
+TINY = StemSpec(weights="random", taps=(1,), scale=1, pool=("mean", "std", "max"))
+
+
+def spectrogram(frames, seed):
+    rng = np.random.default_rng(seed)
+    slow = np.cumsum(rng.standard_normal((frames, 64)), axis=0) / 4
+    return (slow - 6 + rng.standard_normal((frames, 64)) / 2).astype(np.float32)
+
+
+UTTERANCES = [spectrogram(n, i) for i, n in enumerate((70, 40, 128, 65, 129))]
+
+
+def steps(features, i):
+    return features.frames[features.offset[i] : features.offset[i] + features.length[i]]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        TINY,
+        dataclasses.replace(TINY, window=0, trim_db=20.0, level="peak"),
+        dataclasses.replace(TINY, taps=(1, 2), pooled=False, window=32, shift=16, channels=1),
+        dataclasses.replace(TINY, picture="segments", input_size=67, shift=30),
+    ],
+    ids=["utterance", "whole, trimmed, peak", "unpooled, grey", "segments"],
+)
+def test_alone_and_among_others(spec):
+    together = stem_features.compute(UTTERANCES, spec)
+    assert together.length.sum() == len(together.frames)
+    assert np.isfinite(together.frames).all()
+    for i, utterance in enumerate(UTTERANCES[:4]):
+        alone = stem_features.compute([utterance], spec)
+        assert alone.length[0] == together.length[i]
+        # float16 keeps three digits: a bit there is 1e-3 of the value.
+        np.testing.assert_allclose(
+            alone.frames.astype(float), steps(together, i).astype(float), rtol=1e-3, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("pool", ["mean", "std", "max"])
+def test_windows_of_maps_do_not_see_padding(pool):
+    """Each statistic by hand, with whatever lies behind the true columns."""
+    rng = np.random.default_rng(1)
+    maps = np.abs(rng.standard_normal((2, 12, 3))).astype(np.float32)
+    maps[:, 7:] = 1e6
+    made = stem_features._pooled_windows(
+        jnp.asarray(maps), jnp.int32(7), np.array([0, 4]), 5, (pool,)
+    )
+    by_hand = {"mean": np.mean, "max": np.max, "std": np.std}[pool]
+    wanted = [by_hand(maps[:, a:b], axis=1).ravel() for a, b in ((0, 5), (4, 7))]
+    np.testing.assert_allclose(made, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("picture", ["utterance", "segments"])
+def test_float32_features_agree_to_1e_5(picture):
+    """Before they are stored in half: one call with padding and neighbours, one without."""
+    spec = dataclasses.replace(TINY, picture=picture, input_size=67)
+    params = spec.params()
+    long = np.stack([np.pad(x, ((0, 192 - len(x)), (0, 0)), "edge") for x in UTTERANCES[:4]])
+    length = np.array([len(x) for x in UTTERANCES[:4]])
+    length = np.maximum(length, 64)
+    if picture == "utterance":
+        run = jax.jit(lambda x, n: stem_features._utterance_features(params, x, n, spec))
+        together = run(long, length)
+        narrow = run(long[:1, :128], length[:1])
+        n = stem_features.steps_of(70, spec)
+        np.testing.assert_allclose(narrow[0, :n], together[0, :n], atol=1e-5)
+    else:
+        cut = np.stack([stem_features.picture(x[:64], 64, spec) for x in long])
+        run = jax.jit(lambda x: stem_features._segment_features(params, x, spec))
+        np.testing.assert_allclose(run(cut[:1])[0], run(cut)[0], atol=1e-5)
+
+
+def test_picture_by_hand():
+    static = np.zeros((64, 64), np.float32)
+    static[:, 0] = np.log(10) * 3  # 30 dB, the top
+    static[:, 1] = np.log(10) * -6  # -60 dB, the bottom
+    image = stem_features.picture(jnp.asarray(static), 64, TINY)
+    image = np.asarray(image) * imagenet.STD + imagenet.MEAN
+    np.testing.assert_allclose(image[0, :3, 0], [1, 0, 60 / 90], atol=1e-6)
+    np.testing.assert_allclose(image[..., 1:], 0.5, atol=1e-6)  # deltas of a constant
+    grey = stem_features.picture(jnp.asarray(static), 64, dataclasses.replace(TINY, channels=1))
+    grey = np.asarray(grey) * imagenet.STD + imagenet.MEAN
+    np.testing.assert_allclose(grey[..., 2], grey[..., 0], atol=1e-6)
+
+
+def test_level_and_silence():
+    loud = stem_features.prepare(UTTERANCES[0] + 2, dataclasses.replace(TINY, level="peak"))
+    soft = stem_features.prepare(UTTERANCES[0], dataclasses.replace(TINY, level="peak"))
+    np.testing.assert_allclose(loud, soft, atol=1e-5)
+    assert soft.max() == 0
+    quiet = np.full((200, 64), -13.0, np.float32)
+    quiet[50:130] = 0
+    assert len(stem_features.prepare(quiet, dataclasses.replace(TINY, trim_db=35.0))) == 80
+    assert len(stem_features.prepare(quiet, TINY)) == 200
+    assert len(stem_features.prepare(quiet[:10], TINY)) == 64
+
+
+@pytest.mark.parametrize(("frames", "count"), [(64, 1), (95, 2), (96, 2), (97, 3), (128, 3)])
+def test_number_of_steps(frames, count):
+    assert stem_features.steps_of(frames, TINY) == count  # window 64, shift 32, the tail counts
+    whole = dataclasses.replace(TINY, window=0)
+    assert stem_features.steps_of(frames, whole) == 1
+    by_segment = dataclasses.replace(TINY, picture="segments")
+    assert stem_features.steps_of(frames, by_segment) == max(1, (frames - 64) // 32 + 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"weights": "imagnet"}, "stem.weights: 'imagnet' is none of imagenet, random"),
+        ({"picture": "word"}, "stem.picture"),
+        ({"taps": (1, 6)}, "stem.taps: 6 is none of 1, 2, 3, 4, 5"),
+        ({"pool": ("mode",)}, "stem.pool: 'mode' is none of mean, std, max"),
+        ({"channels": 2}, "stem.channels"),
+        ({"level": "low"}, "stem.level"),
+        ({"taps": ()}, "need at least one entry each"),
+        ({"shift": 0}, "stem.shift: 0"),
+    ],
+)
+def test_impossible_stems(change, sentence):
+    with pytest.raises(InputError, match=sentence):
+        StemSpec(**change)
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+def made():
+    return StepFeatures(
+        np.arange(12, dtype=np.float16).reshape(6, 2), np.array([0, 4]), np.array([4, 2])
+    )
+
+
+def never():
+    raise AssertionError("the cache was there")
+
+
+def test_cache_is_hit(tmp_path):
+    first, was_there = stem_features.cached(tmp_path / "c", "key", made)
+    assert not was_there
+    again, was_there = stem_features.cached(tmp_path / "c", "key", never)
+    assert was_there
+    for name in ("frames", "offset", "length"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["key.npz"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"PK not a zip" + data[12:],
+        lambda data: data[:150] + bytes([data[150] ^ 255]) + data[151:],
+        lambda data: data.replace(b"frames", b"others"),
+    ],
+    ids=["empty", "half", "no zip", "a byte changed", "another member"],
+)
+def test_damaged_cache_is_made_anew(tmp_path, damage):
+    stem_features.cached(tmp_path, "key", made)
+    path = tmp_path / "key.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    found, was_there = stem_features.cached(tmp_path, "key", made)
+    assert not was_there
+    np.testing.assert_array_equal(found.frames, made().frames)
+    assert stem_features.cached(tmp_path, "key", never)[1]
+
+
+def test_full_disk(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(InputError, match=r"MiB cannot be written \(No space left.*--data_dir"):
+        stem_features.cached(tmp_path, "key", made)
+    assert not list(tmp_path.iterdir())
+
+
+def test_key_changes_with_every_field():
+    other = {
+        "weights": "imagenet",
+        "seed": 1,
+        "picture": "segments",
+        "taps": (2,),
+        "pooled": False,
+        "scale": 2,
+        "input_size": 67,
+        "window": 32,
+        "shift": 16,
+        "pool": ("mean",),
+        "channels": 1,
+        "level": "peak",
+        "range_db": (-50.0, 30.0),
+        "delta_db": 3.0,
+        "trim_db": 35.0,
+    }
+    assert set(other) == {field.name for field in dataclasses.fields(StemSpec)}
+    keys = {TINY.key("corpus", "front end")}
+    keys |= {
+        dataclasses.replace(TINY, **{name: value}).key("corpus", "front end")
+        for name, value in other.items()
+    }
+    keys |= {TINY.key("another", "front end"), TINY.key("corpus", "another")}
+    assert len(keys) == 1 + len(other) + 2
+    assert TINY.key("corpus", "front end") in keys
