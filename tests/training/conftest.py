@@ -30,10 +30,10 @@ class Small(nn.Module):
     n_classes: int = CLASSES
 
     @nn.compact
-    def __call__(self, x, length, hyper, train):
+    def __call__(self, x, length, pooled, hyper, train):
         mask = jnp.arange(x.shape[1])[None, :] < length[:, None]
         mean = x.sum(1) / jnp.maximum(length, 1)[:, None]
-        z = jnp.tanh(nn.Dense(3, name="hidden")(mean))
+        z = jnp.tanh(nn.Dense(3, name="hidden")(jnp.concatenate([mean, pooled], -1)))
         if train:
             keep = jax.random.bernoulli(self.make_rng("dropout"), 1 - hyper["dropout"], z.shape)
             z = jnp.where(keep, z / (1 - hyper["dropout"]), 0.0)
@@ -50,7 +50,8 @@ def make_features():
     of_row = np.repeat(np.arange(ROWS) % CLASSES, length)
     frames[:, np.arange(length.sum()), of_row] += 1.0
     source = np.arange(ROWS, dtype=np.int32)
-    made = population.Features(frames, offset, length, source, int(length.max()))
+    pooled = rng.standard_normal((2, ROWS, 2)).astype(np.float32)
+    made = population.Features(frames, offset, length, pooled, source, int(length.max()))
     return jax.tree.map(jnp.asarray, made)
 
 

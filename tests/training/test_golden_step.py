@@ -19,14 +19,18 @@ def member(members):
 
 
 def rows_of(features, member, rows):
-    """Normalised time means [n, D], labels [n] of the rows that count, in float64."""
+    """Inputs [n, D + U], labels [n] of the rows that count, in float64."""
+    features = jax.tree.map(np.asarray, features)
+    frames = features.frames[member.group].astype(float)
     x, labels = [], []
     for row in rows:
         if row >= 0 and member.label[features.source[row]] >= 0:
             start, steps = features.offset[row], features.length[row]
-            x.append(features.frames[member.group, start : start + steps].astype(float).mean(0))
+            mean = frames[start : start + steps].mean(0)
+            mean = (mean - member.mean) * member.scale.astype(float)
+            x.append(np.concatenate([mean, features.pooled[member.group, row]]))
             labels.append(member.label[features.source[row]])
-    return (np.array(x) - member.mean) * member.scale.astype(float), np.array(labels)
+    return np.array(x), np.array(labels)
 
 
 def loss_of(params, features, member, rows):

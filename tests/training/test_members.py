@@ -1,7 +1,5 @@
 """Member tables: rows, repeats and copies by hand; labels that stay out."""
 
-import types
-
 import numpy as np
 import pytest
 
@@ -69,19 +67,16 @@ def protocol():
     return Protocol("hand", folds, "speaker", None, "by hand")
 
 
-def make(protocol, **changed):
-    arguments = types.SimpleNamespace(seeds=(3, 7), by_fold=True)
-    vars(arguments).update(changed)
+def make(protocol):
     return members.make(
         LABEL,
         protocol,
-        arguments.seeds,
+        (3, 7),
         {"learning_rate": 0.5},
         n_copies=0,
         balance=Balance(),
         epochs=4,
         width=2,
-        by_fold=arguments.by_fold,
     )
 
 
@@ -96,7 +91,6 @@ def test_folds_times_seeds(protocol):
     assert made.train_index[1].tolist() == [0, 1, 2, 3, 4, 5]
     assert made.train_index[2].tolist() == [4, 5, 8, 9, -1, -1]
     assert made.dev_index[3].tolist() == [0, 3]
-    assert make(protocol, by_fold=False).group.tolist() == [0] * 4
 
 
 def test_labels_off_train_and_dev_are_minus_one(protocol):

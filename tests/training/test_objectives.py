@@ -55,7 +55,7 @@ def test_mixup_by_hand(features, members):
     partner = np.array(jax.random.permutation(partner_key, 4))
     label = np.array([0, 1, -1, 1])
     partner = np.where(label[partner] >= 0, partner, np.arange(4))
-    x, length = jax.tree.map(np.asarray, population.gather(features, member, rows))
+    x, length, pooled = jax.tree.map(np.asarray, population.gather(features, member, rows))
     table = np.asarray(member.label)[np.asarray(member.train_index)]
     table = table[np.asarray(member.train_index) >= 0]
     by_class = len(table) / (3 * np.bincount(table, minlength=3))
@@ -67,6 +67,7 @@ def test_mixup_by_hand(features, members):
             {"params": state.params},
             mixed[None],
             np.maximum(length[i], length[j])[None],
+            (share * pooled[i] + (1 - share) * pooled[j])[None],
             member.hyper,
             False,
         )

@@ -155,6 +155,7 @@ def test_mixup_takes_no_partner_without_a_label(features, members):
     member = one(members, 0)
     state = population.init_member(program, features, member)
     changed = jax.tree.map(np.array, features)
+    changed.pooled[:, 20:22] = 1e3
     for row in (20, 21):
         changed.frames[:, changed.offset[row] : changed.offset[row] + changed.length[row]] = 1e3
 

