@@ -6,6 +6,7 @@ Exit status: 0 done, 1 the user's input is at fault (one sentence on stderr), 2 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from jser.errors import InputError
+
+# The disk is full, the quota is used up, or the disk is read-only.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
 
@@ -57,10 +61,10 @@ def _evaluate(args: argparse.Namespace) -> None:
             f"evaluate: {len(args.run)} runs were given; give one to score it again, or two to "
             "compare them"
         )
-    from jser import experiment
+    from jser import experiment, run_directory
 
     run_dir = Path(args.run[0])
-    config = experiment.config_of(run_dir)
+    config = run_directory.config_of(run_dir)
     _use_compilation_cache(experiment.data_dir(config))
     _show(experiment.evaluate(run_dir), run_dir)
 
@@ -76,7 +80,7 @@ def _audit(args: argparse.Namespace) -> None:
 
         protocol = protocols.make(args.protocol, loaded, args.dev_speakers)
         certificate = protocols.certificate(loaded, protocol, "shown by jser audit")
-        print(text(certificate.to_json()))
+        print(text(certificate))
 
 
 def _doctor(args: argparse.Namespace) -> None:
@@ -233,6 +237,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"jser: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(
+            f"jser: {error.filename or 'a file'}: cannot be written ({error.strerror}); free some "
+            "space or choose another folder, then give the same command to go on",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print(
             "jser: interrupted; what was finished is kept, the same command goes on",

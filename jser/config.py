@@ -85,7 +85,7 @@ def _not_among(name: str, known: Iterable[str], what: str) -> str:
 
 
 def fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted name and value of every field, in the file's order."""
+    """Dotted name and value of every field, sorted by name."""
     for name in config:
         value = config[name]
         if isinstance(value, ml_collections.ConfigDict | ml_collections.FrozenConfigDict):

@@ -8,231 +8,23 @@ import json
 import os
 import resource
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import threadpoolctl
 
 from jser import config as configs
-from jser import progress, protocols
+from jser import protocols, run_directory
 from jser.errors import InputError
 from jser.evaluation import ledger, report
 from jser.evaluation.atomic import write_text
 from jser.evaluation.predictions import Predictions
-from jser.frontend import augment
-from jser.frontend.log_mel import LogMelSpec
 from jser.models import registry
-from jser.protocols import Certificate, Fold, Protocol
-from jser.records import corpus as records
-from jser.records import places
-from jser.records.corpus import Corpus
-from jser.training import (
-    loop,
-    members,
-    normalisation,
-    population,
-    projection,
-    readout,
-    stem_features,
-)
-from jser.training.stem_features import StemSpec, StepFeatures
+from jser.preparation import Prepared, data_dir, prepare, stem_spec
+from jser.training import loop, members, population, readout
 
 STAGES = ("select", "refit")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a training needs, made from a config; the same every time it is made."""
-
-    config: Any
-    corpus: Corpus
-    protocol: Protocol
-    certificate: Certificate
-    steps: StepFeatures
-    features: population.Features
-    tables: population.Members
-    program: population.Program
-    plan: loop.Plan
-    seconds: dict[str, float]
-
-
-def data_dir(config: Any) -> Path:
-    """Where records, caches and the shared ledgers lie."""
-    return Path(config.data_dir) if config.data_dir else places.default_data_dir()
-
-
-def stem_spec(config: Any) -> StemSpec:
-    """The stem's part of a config."""
-    return StemSpec(**config.stem.to_dict())
-
-
-def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
-    """Load, certify, compute or fetch features, and lay out the members.
-
-    Raises:
-        InputError: the records, the protocol or the config cannot be used.
-    """
-    started = time.monotonic()
-    normalisation.parse(config.normalisation)
-    balance = members.Balance(**config.balance.to_dict())
-    spec = stem_spec(config)
-    if not config.seeds:
-        raise InputError("seeds: () is empty; give at least one, for example --config.seeds=0")
-    variant = "waveform" if config.augment.copies else "log_mel"
-    corpus = records.load(config.corpus, data_dir(config), variant)
-    protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
-    certificate = protocols.certificate(corpus, protocol, allow_leak)
-    loaded = time.monotonic()
-    steps = _stem_features(config, corpus, spec)
-    n_copies = len(config.augment.copies)
-    speaker = np.tile(corpus.speaker, 1 + n_copies)
-    frames = normalisation.by_group(steps.frames, steps.length, speaker, config.normalisation)
-    groups, pooled = _project(config, frames, steps, speaker, protocol)
-    source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
-    features = population.Features(
-        groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
-    )
-    tables = members.make(
-        corpus.label,
-        protocol,
-        config.seeds,
-        config.hyper.to_dict(),
-        n_copies=n_copies,
-        balance=balance,
-        epochs=config.epochs,
-        width=groups.shape[-1],
-    )
-    if not config.components:
-        tables = _with_scaling(tables, frames, steps, config.normalisation)
-    # The refit's longer table decides the steps, so that both stages share one schedule.
-    longest = tables.train_index.shape[1]
-    steps_per_epoch = -(-longest // config.batch_size)
-    program = population.Program(
-        model=registry.make(config.system, n_classes=len(corpus.classes), **config.model.to_dict()),
-        n_classes=len(corpus.classes),
-        batch_size=config.batch_size,
-        steps_per_epoch=steps_per_epoch,
-        epochs=config.epochs,
-        class_weighted=balance.class_weights,
-        mixup=config.mixup,
-    )
-    plan = loop.choose_plan(
-        len(tables), steps_per_epoch, config.population.width, config.population.steps_per_call
-    )
-    seconds = {"load": loaded - started, "features": time.monotonic() - loaded}
-    return Prepared(
-        config,
-        corpus,
-        protocol,
-        certificate,
-        steps,
-        features,
-        tables,
-        program,
-        plan,
-        seconds,
-    )
-
-
-def _stem_features(config: Any, corpus: Corpus, spec: StemSpec) -> StepFeatures:
-    """Stem features of the originals and of every augmented copy, one behind the other."""
-    folder = data_dir(config) / "cache" / "stem"
-    static = np.split(corpus.frames, corpus.offset[1:])
-    key = spec.key(corpus.fingerprint, corpus.front_end_hash)
-    found = [
-        stem_features.cached(
-            folder, key, lambda: stem_features.compute(static, spec, "stem features")
-        )[0]
-    ]
-    for name in config.augment.copies:
-        copy = augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
-
-        def make(copy: augment.CopySpec = copy) -> StepFeatures:
-            assert corpus.waveform is not None
-            changed = augment.copies(corpus.waveform, list(corpus.pcm_sha256), copy, LogMelSpec())
-            return stem_features.compute(changed, spec, f"stem features ({copy.name})")
-
-        found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
-    if len(found) == 1:
-        return found[0]
-    lengths = np.concatenate([f.length for f in found])
-    return StepFeatures(
-        np.concatenate([f.frames for f in found]),
-        (np.cumsum(lengths) - lengths).astype(np.int32),
-        lengths,
-        np.concatenate([f.pooled for f in found]),
-    )
-
-
-def _steps_of_rows(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
-    return np.concatenate(
-        [np.arange(steps.offset[r], steps.offset[r] + steps.length[r]) for r in rows]
-    )
-
-
-def _project(
-    config: Any, frames: np.ndarray, steps: StepFeatures, speaker: np.ndarray, protocol: Protocol
-) -> tuple[np.ndarray, np.ndarray]:
-    """Principal components by fold: of the steps [G, F, d] and of whole utterances [G, R, u].
-
-    Without components the steps are shared by all folds, G = 1, and the members scale them.
-    """
-    standardise = config.normalisation != "none"
-    frames = frames.astype(np.float32, copy=False) if config.components else frames
-    ones = np.ones(len(steps.length), np.int32)
-    mode = config.normalisation
-    # A single vector has no statistics of its own: there `utterance` leaves it as it is.
-    whole = normalisation.by_group(
-        steps.pooled, ones, speaker, "train" if mode == "utterance" else mode
-    )
-
-    def of_fold(fold: Fold) -> tuple[np.ndarray | None, np.ndarray]:
-        # Train alone, without dev: the first stage must not have seen the dev speakers.
-        steps_of_fold = None
-        if config.components:
-            rows = _steps_of_rows(steps, fold.train)
-            steps_of_fold = projection.fit(frames, rows, config.components, standardise)(frames)
-        fitted = projection.fit(whole, fold.train, config.pooled_components, standardise)
-        return steps_of_fold, fitted(whole)
-
-    # A fold a core, one BLAS thread each: twice as fast as BLAS' own threads, four times when the
-    # machine is busy with other work besides.
-    with (
-        threadpoolctl.threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        progress.bar(len(protocol.folds), "components", "fold") as tick,
-    ):
-        done = []
-        for result in pool.map(of_fold, protocol.folds):
-            done.append(result)
-            tick(1)
-    by_fold = _alike([steps_of_fold for steps_of_fold, _ in done if steps_of_fold is not None])
-    return (by_fold if config.components else frames[None]), _alike([p for _, p in done])
-
-
-def _alike(sets: list[np.ndarray]) -> np.ndarray:
-    """Stack the folds' components; a small fold has fewer directions, and decides for all."""
-    least = min((x.shape[1] for x in sets), default=0)
-    return np.stack([x[:, :least] for x in sets]) if sets else np.zeros((0, 0, 0), np.float32)
-
-
-def _with_scaling(
-    tables: population.Members, frames: np.ndarray, steps: StepFeatures, mode: str
-) -> population.Members:
-    """Mean and scale of each member's own training rows, for features shared by all folds."""
-    if mode == "none":
-        return tables
-    mean, scale = tables.mean.copy(), tables.scale.copy()
-    for p in range(len(tables)):
-        rows = np.unique(tables.train_index[p][tables.train_index[p] >= 0])
-        x = frames[_steps_of_rows(steps, rows)].astype(np.float32)
-        deviation = x.std(0)
-        mean[p], scale[p] = x.mean(0), 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
-    return tables.replace(mean=mean, scale=scale)
 
 
 # --- the two stages -------------------------------------------------------------------------------
@@ -245,7 +37,7 @@ def train(prepared: Prepared, run_dir: Path) -> population.State:
         prepared.program,
         prepared.features,
         prepared.tables,
-        prepared.plan,
+        _plan(prepared.config, prepared.program, prepared.tables),
         run_dir,
         STAGES[0],
         every,
@@ -253,11 +45,12 @@ def train(prepared: Prepared, run_dir: Path) -> population.State:
     if not prepared.config.refit:
         return selected
     tables = _refit_tables(prepared, selected)
+    program = _refit_program(prepared, tables)
     return loop.fit(
-        _refit_program(prepared, tables),
+        program,
         prepared.features,
         tables,
-        prepared.plan,
+        _plan(prepared.config, program, tables),
         run_dir,
         STAGES[1],
         every,
@@ -286,79 +79,16 @@ def _refit_program(prepared: Prepared, tables: population.Members) -> population
     return dataclasses.replace(prepared.program, steps_per_epoch=steps)
 
 
-# --- the run directory ----------------------------------------------------------------------------
+def _plan(config: Any, program: population.Program, tables: population.Members) -> loop.Plan:
+    return loop.choose_plan(
+        len(tables),
+        program.steps_per_epoch,
+        config.population.width,
+        config.population.steps_per_call,
+    )
 
 
-def claim(run_dir: Path, config: Any) -> None:
-    """Put the config into a run directory, or check that it holds the same one.
-
-    Raises:
-        InputError: the directory belongs to another config, or cannot be written.
-    """
-    path = run_dir / "config.json"
-    text = configs.to_json(config)
-    if path.exists():
-        try:
-            there = json.loads(path.read_text())
-        except ValueError as error:
-            raise InputError(f"{path}: not a config ({error}); choose another --workdir") from error
-        ours = json.loads(text)
-        if there != ours:
-            raise InputError(
-                f"{run_dir}: holds a run of another config ({_differences(there, ours)}); choose "
-                "another --workdir, or give that config to go on with it"
-            )
-        return
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
-        ) from error
-    if any(run_dir.iterdir()):
-        raise InputError(
-            f"{run_dir}: is not empty and holds no run; choose a new folder for --workdir"
-        )
-    write_text(path, text)
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            out |= _flat(value, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = value
-    return out
-
-
-def _differences(there: dict[str, Any], ours: dict[str, Any]) -> str:
-    a, b = _flat(there), _flat(ours)
-    found = [
-        f"{name} is {a.get(name)!r} there, {b.get(name)!r} here"
-        for name in sorted(a.keys() | b.keys())
-        if a.get(name) != b.get(name)
-    ]
-    return "; ".join(found[:3]) + (f"; {len(found) - 3} more" if len(found) > 3 else "")
-
-
-def config_of(run_dir: Path) -> Any:
-    """The config that a run directory holds.
-
-    Raises:
-        InputError: there is no run.
-    """
-    path = run_dir / "config.json"
-    try:
-        tree = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(
-            f"{run_dir}: no run there ({error.strerror}: config.json); give the --workdir of a "
-            "`jser train`"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: not a config ({error}); train again") from error
-    return configs.from_json(tree)
+# --- the run
 
 
 def evaluate(run_dir: Path) -> dict[str, Any]:
@@ -367,7 +97,7 @@ def evaluate(run_dir: Path) -> dict[str, Any]:
     Raises:
         InputError: there is no finished run.
     """
-    config = config_of(run_dir)
+    config = run_directory.config_of(run_dir)
     stages = STAGES if config.refit else STAGES[:1]
     if not (run_dir / "report.json").exists() or any(
         not (run_dir / "checkpoints" / stage).is_dir() for stage in stages
@@ -399,7 +129,7 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         The report.
     """
     clock = _CompileClock()
-    claim(run_dir, config)
+    run_directory.claim(run_dir, config)
     prepared = prepare(config, allow_leak)
     certificate = prepared.certificate.to_json()
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
@@ -407,7 +137,9 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     state = train(prepared, run_dir)
     trained = time.monotonic()
     scores, baseline = score(prepared, state, run_dir)
-    seconds = _times(run_dir, prepared, clock.seconds, trained - started)
+    seconds = run_directory.add_times(
+        run_dir, {**prepared.seconds, "compile": clock.seconds, "train": trained - started}
+    )
     seconds["evaluate"] = time.monotonic() - trained
     made = report.build(
         scores,
@@ -431,20 +163,6 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     return made
 
 
-def _times(
-    run_dir: Path, prepared: Prepared, compiling: float, training: float
-) -> dict[str, float | None]:
-    """Seconds of each part, added up over the calls that a run took; kept in the run."""
-    path = run_dir / "seconds.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
-    now = {**prepared.seconds, "compile": compiling, "train": training}
-    if before.get("finished"):
-        return before["seconds"]  # this call only scored again
-    seconds = {name: before.get("seconds", {}).get(name, 0.0) + now[name] for name in now}
-    write_text(path, json.dumps({"finished": True, "seconds": {"build": None, **seconds}}))
-    return {"build": None, **seconds}
-
-
 def score(
     prepared: Prepared, state: population.State, run_dir: Path
 ) -> tuple[ledger.Scores, ledger.Scores]:
@@ -456,7 +174,12 @@ def score(
     for p, k in enumerate(tables.fold):
         rows[p, : len(protocol.folds[k].test)] = protocol.folds[k].test
     logits, _ = loop.predict(
-        prepared.program, prepared.features, tables, state.best_params, rows, prepared.plan
+        prepared.program,
+        prepared.features,
+        tables,
+        state.best_params,
+        rows,
+        _plan(config, prepared.program, tables),
     )
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     posterior = shifted / shifted.sum(-1, keepdims=True)

@@ -33,7 +33,8 @@ TINY = {
 TELLTALE = """
 import os, traceback
 with open(os.environ["JSER_TEST_IMPORTS"], "a") as file:
-    file.write(__name__ + "\\n" + "".join(traceback.format_stack(limit=12)))
+    asker = [f.filename for f in traceback.extract_stack() if "<frozen" not in f.filename][-2]
+    file.write(__name__ + " " + asker + "\\n")
 raise ModuleNotFoundError("No module named " + repr(__name__), name=__name__)
 """
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -27,8 +28,10 @@ def wheel(tmp_path_factory):
     for name in ("jser", "configs", "datasets"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-        + ["--disable-pip-version-check", f"--wheel-dir={folder}", str(copy)],
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"),
+            *("--quiet", "--disable-pip-version-check", f"--wheel-dir={folder}", str(copy)),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -64,7 +67,6 @@ def test_no_name_of_others(wheel):
 
 def test_packages_of_pyproject_are_those_on_disk():
     """Also where no wheel can be built: a new folder must be named in pyproject.toml."""
-    import tomllib
 
     named = set(
         tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]

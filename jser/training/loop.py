@@ -103,7 +103,7 @@ class MetricsLog:
         self._file.flush()
         for field in dataclasses.fields(metrics):
             values = np.asarray(getattr(metrics, field.name))[alive]
-            if len(values):
+            if len(values) and np.isfinite(values).all():
                 self._events.add_scalar(f"mean/{field.name}", float(values.mean()), epoch)
         self._events.flush()
 
@@ -235,7 +235,8 @@ def _epoch(
 def _show(tick: progress.Tick, metrics: EpochMetrics, alive: np.ndarray) -> None:
     loss, uar = jax.device_get((metrics.train_loss, metrics.dev_uar))
     loss, uar = loss[: len(alive)][alive], uar[: len(alive)][alive]
-    tick(int(alive.sum()), loss=float(loss.mean()), dev_uar=float(uar.mean()))
+    figures = {"loss": float(loss.mean()), "dev_uar": float(uar.mean())}
+    tick(int(alive.sum()), **{name: x for name, x in figures.items() if np.isfinite(x)})
 
 
 def _join(measured: list[EpochMetrics | None], block: int, n_members: int) -> EpochMetrics:

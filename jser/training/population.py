@@ -86,8 +86,9 @@ class State(flax.struct.PyTreeNode):
     """Training state; every leaf has the leading axis P.
 
     `average` is the exponential moving average of the parameters, which is what gets evaluated:
-    it makes the choice of the epoch matter less. `best_*` belong to the epoch that the member's dev speakers chose. `alive` ends with the
-    member's last epoch, or with a loss that is not finite (then `failed`).
+    it makes the choice of the epoch matter less. `best_*` belong to the epoch that the member's
+    dev speakers chose. `alive` ends with the member's last epoch, or with a loss that is not
+    finite (then `failed`).
     """
 
     params: Params
@@ -326,7 +327,10 @@ def finish_epoch(
         epoch=epoch,
         alive=state.alive & (epoch < member.epochs),
     )
-    return new, EpochMetrics(losses, dev_loss, uar)
+    # A refit has no dev: no figure is better than a zero that looks like one.
+    return new, EpochMetrics(
+        losses, jnp.where(has_dev, dev_loss, jnp.nan), jnp.where(has_dev, uar, jnp.nan)
+    )
 
 
 # --- a block of members, over the devices ---------------------------------------------------------

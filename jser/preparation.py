@@ -1,0 +1,208 @@
+"""From a config and built records to what a training needs: features, members, the program."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import threadpoolctl
+
+from jser import progress, protocols
+from jser.errors import InputError
+from jser.frontend import augment
+from jser.frontend.log_mel import LogMelSpec
+from jser.models import registry
+from jser.protocols import Certificate, Fold, Protocol
+from jser.records import corpus as records
+from jser.records import places
+from jser.records.corpus import Corpus
+from jser.training import members, normalisation, population, projection, stem_features
+from jser.training.stem_features import StemSpec, StepFeatures
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training needs, made from a config; the same every time it is made."""
+
+    config: Any
+    corpus: Corpus
+    protocol: Protocol
+    certificate: Certificate
+    steps: StepFeatures
+    features: population.Features
+    tables: population.Members
+    program: population.Program
+    seconds: dict[str, float]
+
+
+def data_dir(config: Any) -> Path:
+    """Where records, caches and the shared ledgers lie."""
+    return Path(config.data_dir) if config.data_dir else places.default_data_dir()
+
+
+def stem_spec(config: Any) -> StemSpec:
+    """The stem's part of a config."""
+    return StemSpec(**config.stem.to_dict())
+
+
+def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
+    """Load, certify, compute or fetch features, and lay out the members.
+
+    Raises:
+        InputError: the records, the protocol or the config cannot be used.
+    """
+    started = time.monotonic()
+    normalisation.parse(config.normalisation)
+    balance = members.Balance(**config.balance.to_dict())
+    spec = stem_spec(config)
+    if not config.seeds:
+        raise InputError("seeds: () is empty; give at least one, for example --config.seeds=0")
+    variant = "waveform" if config.augment.copies else "log_mel"
+    corpus = records.load(config.corpus, data_dir(config), variant)
+    protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
+    certificate = protocols.certificate(corpus, protocol, allow_leak)
+    loaded = time.monotonic()
+    steps = _stem_features(config, corpus, spec)
+    n_copies = len(config.augment.copies)
+    speaker = np.tile(corpus.speaker, 1 + n_copies)
+    frames = normalisation.by_group(steps.frames, steps.length, speaker, config.normalisation)
+    groups, pooled = _project(config, frames, steps, speaker, protocol)
+    source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
+    features = population.Features(
+        groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
+    )
+    tables = members.make(
+        corpus.label,
+        protocol,
+        config.seeds,
+        config.hyper.to_dict(),
+        n_copies=n_copies,
+        balance=balance,
+        epochs=config.epochs,
+        width=groups.shape[-1],
+    )
+    if not config.components:
+        tables = _with_scaling(tables, frames, steps, config.normalisation)
+    program = population.Program(
+        model=registry.make(config.system, n_classes=len(corpus.classes), **config.model.to_dict()),
+        n_classes=len(corpus.classes),
+        batch_size=config.batch_size,
+        steps_per_epoch=-(-tables.train_index.shape[1] // config.batch_size),
+        epochs=config.epochs,
+        class_weighted=balance.class_weights,
+        mixup=config.mixup,
+    )
+    seconds = {"load": loaded - started, "features": time.monotonic() - loaded}
+    return Prepared(
+        config,
+        corpus,
+        protocol,
+        certificate,
+        steps,
+        features,
+        tables,
+        program,
+        seconds,
+    )
+
+
+def _stem_features(config: Any, corpus: Corpus, spec: StemSpec) -> StepFeatures:
+    """Stem features of the originals and of every augmented copy, one behind the other."""
+    folder = data_dir(config) / "cache" / "stem"
+    static = np.split(corpus.frames, corpus.offset[1:])
+    key = spec.key(corpus.fingerprint, corpus.front_end_hash)
+    found = [
+        stem_features.cached(
+            folder, key, lambda: stem_features.compute(static, spec, "stem features")
+        )[0]
+    ]
+    for name in config.augment.copies:
+        copy = augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
+
+        def make(copy: augment.CopySpec = copy) -> StepFeatures:
+            assert corpus.waveform is not None
+            changed = augment.copies(corpus.waveform, list(corpus.pcm_sha256), copy, LogMelSpec())
+            return stem_features.compute(changed, spec, f"stem features ({copy.name})")
+
+        found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
+    if len(found) == 1:
+        return found[0]
+    lengths = np.concatenate([f.length for f in found])
+    return StepFeatures(
+        np.concatenate([f.frames for f in found]),
+        (np.cumsum(lengths) - lengths).astype(np.int32),
+        lengths,
+        np.concatenate([f.pooled for f in found]),
+    )
+
+
+def _steps_of_rows(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
+    return np.concatenate(
+        [np.arange(steps.offset[r], steps.offset[r] + steps.length[r]) for r in rows]
+    )
+
+
+def _project(
+    config: Any, frames: np.ndarray, steps: StepFeatures, speaker: np.ndarray, protocol: Protocol
+) -> tuple[np.ndarray, np.ndarray]:
+    """Principal components by fold: of the steps [G, F, d] and of whole utterances [G, R, u].
+
+    Without components the steps are shared by all folds, G = 1, and the members scale them.
+    """
+    standardise = config.normalisation != "none"
+    frames = frames.astype(np.float32, copy=False) if config.components else frames
+    ones = np.ones(len(steps.length), np.int32)
+    mode = config.normalisation
+    # A single vector has no statistics of its own: there `utterance` leaves it as it is.
+    whole = normalisation.by_group(
+        steps.pooled, ones, speaker, "train" if mode == "utterance" else mode
+    )
+
+    def of_fold(fold: Fold) -> tuple[np.ndarray | None, np.ndarray]:
+        # Train alone, without dev: the first stage must not have seen the dev speakers.
+        steps_of_fold = None
+        if config.components:
+            rows = _steps_of_rows(steps, fold.train)
+            steps_of_fold = projection.fit(frames, rows, config.components, standardise)(frames)
+        fitted = projection.fit(whole, fold.train, config.pooled_components, standardise)
+        return steps_of_fold, fitted(whole)
+
+    # A fold a core, one BLAS thread each: twice as fast as BLAS' own threads, four times when the
+    # machine is busy with other work besides.
+    with (
+        threadpoolctl.threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress.bar(len(protocol.folds), "components", "fold") as tick,
+    ):
+        done = []
+        for result in pool.map(of_fold, protocol.folds):
+            done.append(result)
+            tick(1)
+    by_fold = _alike([steps_of_fold for steps_of_fold, _ in done if steps_of_fold is not None])
+    return (by_fold if config.components else frames[None]), _alike([p for _, p in done])
+
+
+def _alike(sets: list[np.ndarray]) -> np.ndarray:
+    """Stack the folds' components; a small fold has fewer directions, and decides for all."""
+    least = min((x.shape[1] for x in sets), default=0)
+    return np.stack([x[:, :least] for x in sets]) if sets else np.zeros((0, 0, 0), np.float32)
+
+
+def _with_scaling(
+    tables: population.Members, frames: np.ndarray, steps: StepFeatures, mode: str
+) -> population.Members:
+    """Mean and scale of each member's own training rows, for features shared by all folds."""
+    if mode == "none":
+        return tables
+    mean, scale = tables.mean.copy(), tables.scale.copy()
+    for p in range(len(tables)):
+        rows = np.unique(tables.train_index[p][tables.train_index[p] >= 0])
+        x = frames[_steps_of_rows(steps, rows)].astype(np.float32)
+        deviation = x.std(0)
+        mean[p], scale[p] = x.mean(0), 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
+    return tables.replace(mean=mean, scale=scale)
