@@ -129,8 +129,9 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         The report.
     """
     clock = _CompileClock()
-    run_directory.claim(run_dir, config)
+    run_directory.claim(run_dir, config, write=False)
     prepared = prepare(config, allow_leak)
+    run_directory.claim(run_dir, config)
     certificate = prepared.certificate.to_json()
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()

@@ -62,6 +62,9 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     spec = stem_spec(config)
     if not config.seeds:
         raise InputError("seeds: () is empty; give at least one, for example --config.seeds=0")
+    for name, least in (("epochs", 1), ("batch_size", 1), ("components", 0)):
+        if config[name] < least:
+            raise InputError(f"{name}: {config[name]} must be at least {least}")
     variant = "waveform" if config.augment.copies else "log_mel"
     corpus = records.load(config.corpus, data_dir(config), variant)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)

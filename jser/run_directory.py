@@ -11,8 +11,13 @@ from jser.errors import InputError
 from jser.evaluation.atomic import write_text
 
 
-def claim(run_dir: Path, config: Any) -> None:
+def claim(run_dir: Path, config: Any, write: bool = True) -> None:
     """Put the config into a run directory, or check that it holds the same one.
+
+    Args:
+        run_dir: made where there is none.
+        config: of the run.
+        write: False only checks, so that a config which is refused later leaves no claim behind.
 
     Raises:
         InputError: the directory belongs to another config, or cannot be written.
@@ -41,7 +46,8 @@ def claim(run_dir: Path, config: Any) -> None:
         raise InputError(
             f"{run_dir}: is not empty and holds no run; choose a new folder for --workdir"
         )
-    write_text(path, text)
+    if write:
+        write_text(path, text)
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

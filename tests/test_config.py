@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jser import config as configs
-from jser import experiment
+from jser import run_directory
 from jser.config import UsageError
 from jser.errors import InputError
 
@@ -153,12 +153,12 @@ def test_hash_is_of_the_configuration(field, value):
 
 def test_a_run_directory_belongs_to_its_config(tmp_path):
     config = configs.load("dcnn_blstm", [("epochs", "2")])
-    experiment.claim(tmp_path / "run", config)
-    experiment.claim(tmp_path / "run", config)  # to go on is no fault
-    assert experiment.config_of(tmp_path / "run").to_dict() == config.to_dict()
+    run_directory.claim(tmp_path / "run", config)
+    run_directory.claim(tmp_path / "run", config)  # to go on is no fault
+    assert run_directory.config_of(tmp_path / "run").to_dict() == config.to_dict()
     other = configs.load("dcnn_blstm", [("epochs", "3"), ("hyper.clip", "2")])
     with pytest.raises(InputError) as caught:
-        experiment.claim(tmp_path / "run", other)
+        run_directory.claim(tmp_path / "run", other)
     assert "epochs is 2 there, 3 here" in str(caught.value)
     assert "hyper.clip is 1.0 there, 2.0 here" in str(caught.value)
 
@@ -166,17 +166,17 @@ def test_a_run_directory_belongs_to_its_config(tmp_path):
 def test_a_folder_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="is not empty and holds no run"):
-        experiment.claim(tmp_path, configs.load("dcnn_blstm"))
+        run_directory.claim(tmp_path, configs.load("dcnn_blstm"))
     with pytest.raises(InputError, match=r"cannot be made \(.*choose another --workdir"):
-        experiment.claim(tmp_path / "thesis.tex" / "run", configs.load("dcnn_blstm"))
+        run_directory.claim(tmp_path / "thesis.tex" / "run", configs.load("dcnn_blstm"))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_half_a_config_in_a_run(tmp_path):
     (tmp_path / "config.json").write_text('{"epochs": ')
     for read in (
-        lambda: experiment.claim(tmp_path, configs.load("dcnn_blstm")),
-        lambda: experiment.config_of(tmp_path),
+        lambda: run_directory.claim(tmp_path, configs.load("dcnn_blstm")),
+        lambda: run_directory.config_of(tmp_path),
     ):
         with pytest.raises(InputError, match=r"config.json: not a config"):
             read()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jser import config as configs
-from jser import experiment
+from jser import experiment, preparation
 from jser.errors import InputError
 from jser.records import corpus as records
 from tests.conftest import TINY
@@ -100,7 +100,7 @@ def test_evaluate_gives_the_same_figures(tiny_run, data, tmp_path, report):
 
 
 def test_copies_train_only_their_own_utterances(data):
-    ready = experiment.prepare(load(data, augment__copies="noise,speed", components="0"))
+    ready = preparation.prepare(load(data, augment__copies="noise,speed", components="0"))
     n = len(ready.corpus.label)
     assert len(ready.features.length) == 3 * n
     np.testing.assert_array_equal(ready.features.source, np.tile(np.arange(n), 3))
@@ -111,7 +111,7 @@ def test_copies_train_only_their_own_utterances(data):
         dev = ready.tables.dev_index[p]
         assert (dev < n).all()  # dev and test are never augmented
     # A copy's features lie behind the originals', which are the same as without copies.
-    plain = experiment.prepare(load(data, components="0"))
+    plain = preparation.prepare(load(data, components="0"))
     np.testing.assert_array_equal(
         ready.features.frames[0][: len(plain.features.frames[0])], plain.features.frames[0]
     )
@@ -119,7 +119,7 @@ def test_copies_train_only_their_own_utterances(data):
 
 def test_mean_and_scale_are_of_training_rows(data):
     """components=0: one set of features, each member's own figures, nothing of dev or test."""
-    ready = experiment.prepare(load(data, components="0"))
+    ready = preparation.prepare(load(data, components="0"))
     steps = ready.steps
     for p, k in enumerate(ready.tables.fold):
         rows = ready.protocol.folds[k].train
@@ -130,7 +130,7 @@ def test_mean_and_scale_are_of_training_rows(data):
         deviation = x.std(0)
         wanted = 1 / (deviation + 0.01 * deviation.mean())
         np.testing.assert_allclose(ready.tables.scale[p], wanted, rtol=1e-3)
-    none = experiment.prepare(load(data, components="0", normalisation="none"))
+    none = preparation.prepare(load(data, components="0", normalisation="none"))
     assert (none.tables.mean == 0).all()
     assert (none.tables.scale == 1).all()
 
@@ -145,7 +145,6 @@ def test_mean_and_scale_are_of_training_rows(data):
         ({"model__attention": "soft"}, "model.attention: 'soft' is none of"),
         ({"balance__oversample": "true"}, "class_weights and oversample are both on"),
         ({"stem__taps": "6"}, "stem.taps: 6 is none of"),
-        ({"population__width": "-1"}, "population.width"),
         ({"dev_speakers": "0"}, "dev_speakers"),
         ({"augment__copies": "reverb"}, "augment.copies: 'reverb' is none of"),
         ({"epochs": "0"}, "epochs"),
@@ -155,11 +154,11 @@ def test_mean_and_scale_are_of_training_rows(data):
 )
 def test_refused_settings(data, change, sentence):
     with pytest.raises(InputError, match=sentence) as caught:
-        experiment.prepare(load(data, **change))
+        preparation.prepare(load(data, **change))
     assert "\n" not in str(caught.value)
 
 
 def test_missing_weights(data, monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None)
     with pytest.raises(InputError, match=re.compile("lpips.jax", re.IGNORECASE)):
-        experiment.prepare(load(data, stem__weights="imagenet", stem__scale="2"))
+        preparation.prepare(load(data, stem__weights="imagenet", stem__scale="2"))

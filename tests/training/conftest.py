@@ -116,6 +116,12 @@ def program():
     return make_program()
 
 
+@jax.jit
+def mixup_step(features, member, state, rows, step):
+    """One step of the program with mixup; compiled once for all tests."""
+    return population.train_step(make_program(mixup=True), features, member, state, rows, step)
+
+
 @pytest.fixture
 def fit(features, tmp_path):
     """`fit(program, members, width)`: a training in a folder of its own; the final state."""

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jser.training import objectives, optimiser, population
-from tests.training.conftest import make_program, one
+from tests.training.conftest import make_program, mixup_step, one
 
 
 def test_targets():
@@ -47,11 +47,11 @@ def test_mixup_by_hand(features, members):
     member = member.replace(hyper={**member.hyper, "dropout": jnp.float32(0)})
     state = population.init_member(program, features, member)
     rows = jnp.array([0, 4, 20, 7])  # labels 0, 1, hidden, 1
-    _, loss = population.train_step(program, features, member, state, rows, 2)
+    _, loss = mixup_step(features, member, state, rows, 2)
 
     key = jax.random.fold_in(population.member_key(member, 0), 2)
     mix_key, partner_key, _ = jax.random.split(key, 3)
-    share = float(jax.random.beta(mix_key, 0.3, 0.3))
+    share = float(jax.jit(jax.random.beta)(mix_key, *2 * (member.hyper["mixup"],)))
     partner = np.array(jax.random.permutation(partner_key, 4))
     label = np.array([0, 1, -1, 1])
     partner = np.where(label[partner] >= 0, partner, np.arange(4))

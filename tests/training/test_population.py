@@ -1,16 +1,18 @@
 """A population is its members: bits, widths, failures, and what a member may not see."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jser import config as configs
-from jser import experiment, protocols
+from jser import preparation, protocols
 from jser.training import loop, population
 from jser.training import members as tables
 from tests.conftest import TINY
-from tests.training.conftest import make_members, make_program, one, same_bits, take
+from tests.training.conftest import make_members, make_program, mixup_step, one, same_bits, take
 
 # --- P members against P runs ---------------------------------------------------------------------
 
@@ -54,31 +56,35 @@ def test_widths_differ_by_rounding_alone(fit, program, members):
 @pytest.fixture(scope="session")
 def prepared(tiny_run, data, xla_cache):
     config = configs.load("dcnn_blstm:synthetic", [*TINY.items(), ("data_dir", str(data))])
-    return experiment.prepare(config)
+    return preparation.prepare(config)
 
 
-def test_the_real_system_too(prepared, tmp_path):
+def fit_pairs(ready, members, run_dir):
+    run_dir.mkdir()
+    plan = loop.Plan(2, 1, tuple(jax.devices()[:1]))
+    return loop.fit(ready.program, ready.features, members, plan, run_dir, "select", 1e9)
+
+
+def first_epoch(run_dir):
+    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return {
+        r["fold"]: (r["train_loss"], r["dev_loss"])
+        for r in rows
+        if (r["stage"], r["epoch"]) == ("select", 1)
+    }
+
+
+def test_the_real_system_too(prepared, tiny_run, tmp_path):
     """DCNN-BLSTM: width 2 with any neighbours to the bit, width 1 to 1e-4 after an epoch."""
-    ready = prepared
-    short = ready.tables.replace(epochs=np.full(4, 1, np.int32))
-
-    def run(name, places, width):
-        (tmp_path / name).mkdir()
-        plan = loop.Plan(width, 1, tuple(jax.devices()[:1]))
-        return loop.fit(
-            ready.program, ready.features, take(short, places), plan, tmp_path / name, "s", 1e9
-        )
-
-    together = run("all", [0, 1, 2, 3], 2)
-    assert same_bits(take(together, [3]), run("three", [3], 2))
-    assert same_bits(take(together, [2, 1, 0]), run("reversed", [2, 1, 0], 2))
-    narrow = run("narrow", [0, 1, 2, 3], 1)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
-        narrow.params,
-        together.params,
-    )
-    assert same_bits(take(narrow, [1]), run("one", [1], 1))
+    short = prepared.tables.replace(epochs=np.full(4, 1, np.int32))
+    together = fit_pairs(prepared, short, tmp_path / "all")
+    for places in ([3], [2, 1, 0]):
+        some = fit_pairs(prepared, take(short, places), tmp_path / str(places))
+        assert same_bits(take(together, places), some)
+    wide, narrow = first_epoch(tmp_path / "all"), first_epoch(tiny_run / "run")
+    assert wide.keys() == narrow.keys() == {0, 1, 2, 3}
+    for fold, losses in wide.items():
+        np.testing.assert_allclose(losses, narrow[fold], rtol=1e-4)
 
 
 # --- labels ---------------------------------------------------------------------------------------
@@ -113,19 +119,10 @@ def test_permuted_test_labels_change_nothing(prepared, tmp_path):
             ready.config.hyper.to_dict(),
             n_copies=0,
             balance=tables.Balance(),
-            epochs=2,
+            epochs=1,
             width=8,
         )
-        (tmp_path / name).mkdir()
-        return loop.fit(
-            ready.program,
-            ready.features,
-            take(made, [1, 2]),
-            loop.Plan(1, 1, tuple(jax.devices()[:1])),
-            tmp_path / name,
-            "s",
-            1e9,
-        )
+        return fit_pairs(prepared, take(made, [1, 2]), tmp_path / name)
 
     true, planted = run("true", ready.corpus.label), run("planted", wrong)
     assert same_bits(take(true, [0]), take(planted, [0]))
@@ -151,21 +148,17 @@ def test_rows_without_a_label_do_not_train(features, members):
 
 
 def test_mixup_takes_no_partner_without_a_label(features, members):
-    program = make_program(mixup=True)
     member = one(members, 0)
-    state = population.init_member(program, features, member)
+    state = population.init_member(make_program(), features, member)
     changed = jax.tree.map(np.array, features)
     changed.pooled[:, 20:22] = 1e3
     for row in (20, 21):
         changed.frames[:, changed.offset[row] : changed.offset[row] + changed.length[row]] = 1e3
-
-    @jax.jit
-    def step(features, number):
-        rows = jnp.array([0, 20, 1, 21])
-        return population.train_step(program, features, member, state, rows, number)
-
+    rows = jnp.array([0, 20, 1, 21])
     for number in range(4):
-        assert same_bits(step(features, number)[0].params, step(changed, number)[0].params)
+        one_way, _ = mixup_step(features, member, state, rows, number)
+        other, _ = mixup_step(changed, member, state, rows, number)
+        assert same_bits(one_way.params, other.params)
 
 
 # --- failures -------------------------------------------------------------------------------------
