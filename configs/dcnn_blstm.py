@@ -60,7 +60,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.balance.augment = False
 
     config.model = ml_collections.ConfigDict()
-    config.model.units = 128  # a direction; not given in the paper
+    config.model.units = 128  # a direction; in two readings of the paper
     config.model.attention = "learned"  # learned, self, mean
     config.model.dense = (128,)  # not given in the paper
     config.model.linear_path = True  # ours

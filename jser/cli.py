@@ -1,6 +1,7 @@
 """The commands, one table.
 
-Exit status: 0 done, 1 the user's input is at fault (one sentence on stderr), 2 usage.
+Exit status: 0 done, 1 the user's input is at fault (one sentence on stderr), 2 usage, 70 a bug of
+ours, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -239,13 +241,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     except OSError as error:
         if error.errno not in NO_ROOM:
-            raise
+            traceback.print_exc()
+            return 70
         print(
             f"jser: {error.filename or 'a file'}: cannot be written ({error.strerror}); free some "
             "space or choose another folder, then give the same command to go on",
             file=sys.stderr,
         )
         return 1
+    except Exception:
+        traceback.print_exc()
+        print("jser: this is a bug, not your mistake; please report it", file=sys.stderr)
+        return 70
     except KeyboardInterrupt:
         print(
             "jser: interrupted; what was finished is kept, the same command goes on",

@@ -152,13 +152,13 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
             config.stem.level
         ],
-        parameters=_count(state.best_params) // len(prepared.tables)
-        + _count(stem_spec(config).params()),
+        parameters=_count(state.best_params) // len(prepared.tables) + _stem_parameters(config),
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
         baseline=baseline,
         baseline_name="pooled stem features, ridge",
+        failed_members=int(state.failed.sum()),
     )
     report.write(run_dir, made, scores)
     return made
@@ -213,7 +213,7 @@ def score(
 def _baseline(prepared: Prepared) -> tuple[Predictions, str]:
     """Pooled stem features with a ridge read-out: what a network has to beat."""
     corpus = prepared.corpus
-    pooled = prepared.steps.pooled[: len(corpus.label)].astype(np.float32)
+    pooled = prepared.pooled[: len(corpus.label)]
     index, fold_of, posterior = [], [], []
     digest = hashlib.sha256()
     for k, fold in enumerate(prepared.protocol.folds):
@@ -236,6 +236,12 @@ def _baseline(prepared: Prepared) -> tuple[Predictions, str]:
     return predictions, digest.hexdigest()
 
 
+def _stem_parameters(config: Any) -> int:
+    """Of the convolutions that the taps need, and no more."""
+    params = stem_spec(config).params()
+    return _count({name: params[name] for name in params if int(name[4:]) <= max(config.stem.taps)})
+
+
 def _count(tree: Any) -> int:
     return int(sum(np.size(leaf) for leaf in jax.tree.leaves(tree)))
 
@@ -251,5 +257,5 @@ def _hash(tree: Any) -> str:
 def _device() -> str:
     devices = jax.devices()
     if devices[0].platform == "cpu":
-        return f"CPU, {os.cpu_count()} cores"
+        return f"CPU, {len(os.sched_getaffinity(0))} cores"
     return f"{len(devices)} x {devices[0].device_kind}"

@@ -34,6 +34,7 @@ class Prepared:
     protocol: Protocol
     certificate: Certificate
     steps: StepFeatures
+    pooled: np.ndarray  # [R, D], of whole utterances, normalised as the config says
     features: population.Features
     tables: population.Members
     program: population.Program
@@ -60,6 +61,16 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     normalisation.parse(config.normalisation)
     balance = members.Balance(**config.balance.to_dict())
     spec = stem_spec(config)
+    if config.components < 0 or config.pooled_components < 1:
+        raise InputError(
+            f"components: {config.components} must be at least 0 and pooled_components: "
+            f"{config.pooled_components} at least 1"
+        )
+    if config.epochs < 1 or config.batch_size < 2:
+        raise InputError(
+            f"epochs: {config.epochs} must be at least 1 and batch_size: {config.batch_size} at "
+            "least 2"
+        )
     if not config.seeds:
         raise InputError("seeds: () is empty; give at least one, for example --config.seeds=0")
     for name, least in (("epochs", 1), ("batch_size", 1), ("components", 0)):
@@ -74,7 +85,12 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     n_copies = len(config.augment.copies)
     speaker = np.tile(corpus.speaker, 1 + n_copies)
     frames = normalisation.by_group(steps.frames, steps.length, speaker, config.normalisation)
-    groups, pooled = _project(config, frames, steps, speaker, protocol)
+    ones = np.ones(len(steps.length), np.int32)
+    mode = config.normalisation
+    # A single vector has no statistics of its own: there `utterance` leaves it as it is.
+    mode_of_whole = "train" if mode == "utterance" else mode
+    whole = normalisation.by_group(steps.pooled, ones, speaker, mode_of_whole).astype(np.float32)
+    groups, pooled = _project(config, frames, whole, steps, protocol)
     source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
     features = population.Features(
         groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
@@ -107,6 +123,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         protocol,
         certificate,
         steps,
+        whole,
         features,
         tables,
         program,
@@ -151,7 +168,7 @@ def _steps_of_rows(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
 
 
 def _project(
-    config: Any, frames: np.ndarray, steps: StepFeatures, speaker: np.ndarray, protocol: Protocol
+    config: Any, frames: np.ndarray, whole: np.ndarray, steps: StepFeatures, protocol: Protocol
 ) -> tuple[np.ndarray, np.ndarray]:
     """Principal components by fold: of the steps [G, F, d] and of whole utterances [G, R, u].
 
@@ -159,12 +176,6 @@ def _project(
     """
     standardise = config.normalisation != "none"
     frames = frames.astype(np.float32, copy=False) if config.components else frames
-    ones = np.ones(len(steps.length), np.int32)
-    mode = config.normalisation
-    # A single vector has no statistics of its own: there `utterance` leaves it as it is.
-    whole = normalisation.by_group(
-        steps.pooled, ones, speaker, "train" if mode == "utterance" else mode
-    )
 
     def of_fold(fold: Fold) -> tuple[np.ndarray | None, np.ndarray]:
         # Train alone, without dev: the first stage must not have seen the dev speakers.
@@ -179,7 +190,7 @@ def _project(
     # machine is busy with other work besides.
     with (
         threadpoolctl.threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
         progress.bar(len(protocol.folds), "components", "fold") as tick,
     ):
         done = []

@@ -85,21 +85,27 @@ def _terminal_bar(total: int, what: str, unit: str) -> Iterator[Tick]:
 def _plain_lines(total: int, what: str, unit: str) -> Iterator[Tick]:
     started = time.monotonic()
     last = started
+    first: tuple[float, int] | None = None
     done = 0
     shown: dict[str, object] = {}
 
     def tick(n: int = 1, **fields: object) -> None:
-        nonlocal done, last
+        nonlocal done, last, first
         done += n
         shown.update(fields)
         now = time.monotonic()
+        if first is None:
+            first = (now, done)
         if now - last >= PLAIN_SECONDS or done >= total:
             last = now
-            rate = done / max(now - started, 1e-9)
-            left = (total - done) / rate if rate else 0.0
+            # The first unit waits for a compiler; what comes after it tells how long it will take.
+            since, before = first if done > first[1] else (started, 0)
+            rate = (done - before) / max(now - since, 1e-9)
+            left = f"{(total - done) / rate:.0f} s left" if done > first[1] else "compiled"
+            if done >= total:
+                left = f"{now - started:.0f} s"
             print(
-                f"{what}: {done}/{total}  {rate:,.1f} {unit}s/s  {left:.0f} s left  "
-                f"{_suffix(shown)}".rstrip(),
+                f"{what}: {done}/{total}  {rate:,.1f} {unit}s/s  {left}  {_suffix(shown)}".rstrip(),
                 file=sys.stderr,
                 flush=True,
             )

@@ -90,11 +90,11 @@ def config_of(run_dir: Path) -> Any:
 
 
 def add_times(run_dir: Path, now: dict[str, float]) -> dict[str, float | None]:
-    """Seconds of each part, added up over the calls that a run took; kept in the run."""
+    """Seconds of each part of the call that finished the run; kept there, so that scoring again does
+    not lose them."""
     path = run_dir / "seconds.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     if before.get("finished"):
         return before["seconds"]  # this call only scored again
-    seconds = {name: before.get("seconds", {}).get(name, 0.0) + now[name] for name in now}
-    write_text(path, json.dumps({"finished": True, "seconds": {"build": None, **seconds}}))
-    return {"build": None, **seconds}
+    write_text(path, json.dumps({"finished": True, "seconds": {"build": None, **now}}))
+    return {"build": None, **now}

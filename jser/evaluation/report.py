@@ -32,6 +32,9 @@ _PACKAGES = (
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
+# Seconds of a run: reading records, features, compiling (inside the others), training, scoring.
+TIMES = ("build", "load", "features", "compile", "train", "evaluate")
+
 
 def build(
     scores: Scores,
@@ -51,6 +54,7 @@ def build(
     versions: Mapping[str, str] | None = None,
     baseline: Scores | None = None,
     baseline_name: str = "pooled features, linear read-out",
+    failed_members: int = 0,
 ) -> dict[str, Any]:
     """Make the report of a run.
 
@@ -65,12 +69,13 @@ def build(
         parameters: trained and frozen parameters of one member.
         selection: 'nested' or 'shared'.
         pooling_rule: how the headline makes one figure of the folds.
-        seconds: of `build`, `compile`, `train`, `evaluate`.
-        peak_memory_mb: of the device.
+        seconds: of `TIMES`; `compile` lies inside the others.
+        peak_memory_mb: resident memory of the process.
         device: what it ran on.
         versions: of packages; those installed if not given.
         baseline: scores of the baseline on the same test.
         baseline_name: its name.
+        failed_members: members whose loss stopped being finite.
 
     Returns:
         A dict that `json.dump` takes; figures in 0..1. `std` is over seeds, None with one seed;
@@ -127,10 +132,11 @@ def build(
         "majority": _majority(scores, corpus, protocol),
         "baseline": _baseline(scores, baseline, baseline_name),
         "parameters": int(parameters),
-        "seconds": {k: (seconds or {}).get(k) for k in ("build", "compile", "train", "evaluate")},
+        "seconds": {k: (seconds or {}).get(k) for k in TIMES},
         "peak_memory_mb": peak_memory_mb,
         "versions": dict(installed_versions() if versions is None else versions),
         "device": device,
+        "failed_members": failed_members,
     }
     report["marks"] = _marks(report, protocol)
     report["warnings"] = _warnings(report)
@@ -289,6 +295,11 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         found.append(f"UAR is over the classes present; the test lacks {names}.")
     if len(report["seeds"]) == 1:
         found.append("One seed: how much the figure depends on it is not known.")
+    if report["failed_members"]:
+        found.append(
+            f"{report['failed_members']} members ended early, their loss was not finite; they are "
+            f"scored as they were before."
+        )
     if report["configs_total"] > 1:
         found.append(
             f"{report['configs_total']} configurations were scored on this test; the best of them "

@@ -164,11 +164,17 @@ def fit(
         like = jax.tree.map(
             lambda s: jax.ShapeDtypeStruct((len(members), *s.shape[1:]), s.dtype), like
         )
-        start, host, _ = checkpoints.restore(like)
+        start, host, extra = checkpoints.restore(like)
+        if extra["width"] != plan.width:
+            raise InputError(
+                f"{run_dir}: was trained {extra['width']} members wide, now it would be "
+                f"{plan.width}, which changes the last digits; go on with "
+                f"--config.population.width={extra['width']} in a run of that config, or choose "
+                "another --workdir"
+            )
         states = _state_blocks(host, plan.block, split)
     log = MetricsLog(run_dir, stage, members, start)
-    # Host copies that decide which blocks still have work; they lag one epoch behind nothing:
-    # a member's number of epochs is known beforehand, and only a failure ends it earlier.
+    # A member's number of epochs is known beforehand, so the host never asks who is alive.
     total = int(np.max(members.epochs))
     firsts = [
         jax.device_put(np.int32(i), shared)
@@ -201,9 +207,9 @@ def fit(
                 log.write(epoch + 1, _join(measured, plan.block, len(members)), alive)
                 if checkpoints.due() and epoch + 1 < total:
                     host = population.from_blocks(states, len(members))
-                    checkpoints.save(epoch + 1, host, {"stage": stage})
+                    checkpoints.save(epoch + 1, host, {"stage": stage, "width": plan.width})
         final = population.from_blocks(states, len(members))
-        checkpoints.save(total, final, {"stage": stage})
+        checkpoints.save(total, final, {"stage": stage, "width": plan.width})
     finally:
         checkpoints.close()
         log.close()

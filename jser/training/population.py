@@ -377,8 +377,9 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
 
     Args:
         program: the static part.
-        mesh: from `member_mesh`; each device runs its share of the block, with the same width, so
-            the bits do not depend on the number of devices.
+        mesh: from `member_mesh`; each device runs its share of the block, with the same width. XLA
+            fuses a program of several devices otherwise than one of a single device, so numbers
+            agree to rounding there, not to the bit.
         width: members of a block on one device.
         steps_per_call: optimiser steps in one call; 1 steps from the host.
     """

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from jser import protocols
 from jser.evaluation import certificates
 
@@ -11,7 +13,7 @@ def test_clean_and_leaking(corpus):
     clean = certificates.text(protocols.certificate(corpus, protocol))
     assert "clean: nothing is shared" in clean
     fold = protocol.folds[0]
-    moved = dataclasses.replace(fold, train=[*fold.train, fold.test[0]])
+    moved = dataclasses.replace(fold, train=np.append(fold.train, fold.test[0]))
     leaking = dataclasses.replace(protocol, folds=(moved, *protocol.folds[1:]))
     text = certificates.text(protocols.certificate(corpus, leaking, "planted"), width=200)
     assert "LEAK" in text

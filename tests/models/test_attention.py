@@ -32,7 +32,11 @@ def test_weights_sum_to_one_and_padding_is_not_read(kind):
 
 def test_learned_attention_by_hand():
     x = np.array([[[1.0, 0.0], [0.0, 2.0]]], np.float32)
-    params = {"params": {"score": {"kernel": np.array([[np.log(3.0)], [0.0]]), "bias": [0.7]}}}
+    params = {
+        "params": {
+            "score": {"kernel": np.float32([[np.log(3.0)], [0.0]]), "bias": np.float32([0.7])}
+        }
+    }
     pooled, alpha = AttentionPooling().apply(params, x, np.array([2]))
     np.testing.assert_allclose(alpha, [[0.75, 0.25]], atol=1e-6)
     np.testing.assert_allclose(pooled, [[0.75, 0.5]], atol=1e-6)
@@ -46,4 +50,6 @@ def test_mean_pooling_by_hand():
 
 def test_unknown_kind():
     with pytest.raises(ValueError, match="none of learned, self, mean"):
-        AttentionPooling(kind="soft").init(jax.random.key(0), np.zeros((1, 1, 1)), np.array([1]))
+        AttentionPooling(kind="soft").init(
+            jax.random.key(0), np.zeros((1, 1, 1), np.float32), np.array([1])
+        )
