@@ -36,6 +36,7 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
                 "another --workdir, or give that config to go on with it"
             )
         return
+    made = not run_dir.exists()
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -48,6 +49,8 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
         )
     if write:
         write_text(path, text)
+    elif made:
+        run_dir.rmdir()
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -90,8 +93,7 @@ def config_of(run_dir: Path) -> Any:
 
 
 def add_times(run_dir: Path, now: dict[str, float]) -> dict[str, float | None]:
-    """Seconds of each part of the call that finished the run; kept there, so that scoring again does
-    not lose them."""
+    """Seconds of each part of the call that finished the run; scoring again does not lose them."""
     path = run_dir / "seconds.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     if before.get("finished"):

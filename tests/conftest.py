@@ -12,9 +12,9 @@ import pytest
 from jser.datasets.synthetic import fake
 from jser.records.builder import build
 
-# Four folds, one seed, three epochs; nothing is downloaded.
+# Four folds, one seed, six epochs; nothing is downloaded.
 TINY = {
-    "epochs": "3",
+    "epochs": "6",
     "batch_size": "8",
     "seeds": "0",
     "dev_speakers": "1",

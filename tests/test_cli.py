@@ -155,7 +155,7 @@ def test_workdir_with_other_things(run, data, tmp_path):
 
 def test_workdir_of_another_config(run, data, tiny_run):
     result = run(*train_command(data, tiny_run / "run", epochs="9"))
-    refused(result, 1, "holds a run of another config", "epochs is 3 there, 9 here")
+    refused(result, 1, "holds a run of another config", "epochs is 6 there, 9 here")
 
 
 def test_evaluate_without_a_run(run, tmp_path, tiny_run):
@@ -218,7 +218,7 @@ def test_whole_training_imports_no_other_framework(tiny_run):
 
 def test_progress_goes_to_stderr_and_the_report_to_stdout(tiny_run):
     out, err = (tiny_run / "stdout").read_text(), (tiny_run / "stderr").read_text()
-    assert "train (select): 12/12" in err
+    assert "train (select): 24/24" in err
     assert "train (" not in out
     assert str(tiny_run / "run" / "report.json") in out
 

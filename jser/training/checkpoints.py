@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from jser.errors import InputError
+
+FULL_DISK = ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded")
 
 
 class Checkpoints:
@@ -24,6 +31,7 @@ class Checkpoints:
     def __init__(self, directory: Path, every_seconds: float):
         self._every = every_seconds
         self._last = time.monotonic()
+        self._broken = False
         self._manager = ocp.CheckpointManager(
             directory.resolve(),
             options=ocp.CheckpointManagerOptions(max_to_keep=2, create=True),
@@ -37,12 +45,21 @@ class Checkpoints:
         """Save `state` (host tree) and `extra` (JSON) as of the end of `epoch`."""
         if epoch in self._manager.all_steps():
             return
-        self._manager.save(
-            epoch,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), extra=ocp.args.JsonSave(extra)
-            ),
-        )
+        directory = Path(self._manager.directory)
+        size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
+        if shutil.disk_usage(directory).free < 1.1 * size:
+            # Asked before, since a write that fails in Orbax' threads fails loudly and late.
+            raise InputError(
+                f"{directory}: a checkpoint of {size / 2**20:.0f} MiB does not fit on the disk; "
+                "free some space and give the same command to go on from the checkpoint before"
+            )
+        with self._disk_errors():
+            self._manager.save(
+                epoch,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state), extra=ocp.args.JsonSave(extra)
+                ),
+            )
         self._last = time.monotonic()
 
     def latest(self) -> int | None:
@@ -75,5 +92,23 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        if self._broken:
+            return  # Orbax's own threads hang or fail again after a write that failed.
+        with self._disk_errors():
+            self._manager.wait_until_finished()
+            self._manager.close()
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """Orbax and TensorStore wrap a full disk in errors of several kinds."""
+        try:
+            yield
+        except Exception as error:
+            self._broken = True
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a page an array
+            if not any(sign in str(error) for sign in FULL_DISK):
+                raise
+            raise InputError(
+                f"{self._manager.directory}: the checkpoint cannot be written, the disk is full; "
+                "free some space and give the same command to go on from the checkpoint before"
+            ) from error

@@ -70,7 +70,11 @@ def test_all_fields_are_there_and_are_json(
     made, _ = build(corpus, protocol, baseline=True)
     assert set(FIELDS) <= set(made)
     assert json.loads(json.dumps(made, allow_nan=False)) == made
-    assert made["seconds"] == {"build": 1.0, "compile": None, "train": 62.4, "evaluate": None}
+    assert made["seconds"] == {
+        "build": 1.0, "load": None, "features": None, "compile": None, "train": 62.4,
+        "evaluate": None,
+    }  # fmt: skip
+    assert made["failed_members"] == 0
     assert set(made["uar"]) == {"mean", "std", "low", "high"}
     assert set(made["folds"][0]) >= {"test_speakers", "dev_speakers", "uar", "wa"}
     assert made["folds"][0]["test_speakers"] == ["01"]
