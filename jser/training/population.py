@@ -18,6 +18,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jser.training import objectives, optimiser
@@ -261,9 +262,10 @@ def train_step(
     decay = member.hyper["average"]
     average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
     counts = jnp.any(label >= 0)
-    go = state.alive & jnp.isfinite(loss) & counts
+    finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(grads))
+    go = state.alive & finite & counts
     keep = functools.partial(jax.tree.map, lambda new, old: jnp.where(go, new, old))
-    failed = state.failed | (state.alive & ~jnp.isfinite(loss))
+    failed = state.failed | (state.alive & ~finite)
     return state.replace(
         params=keep(params, state.params),
         average=keep(average, state.average),
