@@ -206,7 +206,7 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
     add_data_dir(audit)
 
-    add("doctor", _doctor, "Show devices, versions, weights and caches.", "jser doctor")
+    add("doctor", _doctor, "Show devices, versions, weights and built corpora.", "jser doctor")
     return top
 
 
