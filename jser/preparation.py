@@ -186,8 +186,8 @@ def _project(
         fitted = projection.fit(whole, fold.train, config.pooled_components, standardise)
         return steps_of_fold, fitted(whole)
 
-    # A fold a core, one BLAS thread each: twice as fast as BLAS' own threads, four times when the
-    # machine is busy with other work besides.
+    # A fold a core, one BLAS thread each: BLAS' own threads wait for each other by spinning, and
+    # on a machine busy with other work one fit took 2.7 s with two threads and 0.8 s with one.
     with (
         threadpoolctl.threadpool_limits(1, user_api="blas"),
         ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
