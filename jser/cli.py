@@ -53,15 +53,23 @@ def _train(args: argparse.Namespace) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     if len(args.run) == 2:
-        from jser.evaluation import compare, tables
+        from jser.evaluation import compare, page, tables
+        from jser.evaluation.atomic import write_text
 
         result = compare.compare(Path(args.run[0]), Path(args.run[1]))
         print(tables.to_text(tables.render_comparison(result), _width()))
+        if args.html:
+            write_text(args.html, page.render_comparison(result))
+            print(f"page: {args.html}")
         return
     if len(args.run) > 2:
         raise InputError(
             f"evaluate: {len(args.run)} runs were given; give one to score it again, or two to "
             "compare them"
+        )
+    if args.html:
+        raise InputError(
+            f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
         )
     from jser import experiment, run_directory
 
@@ -101,7 +109,8 @@ def _show(report: dict, run_dir: Path) -> None:
         Console().print(render(report))
     else:
         print(text(report))
-    print(f"report: {run_dir / 'report.json'}, {run_dir / 'report.txt'}")
+    files = (str(run_dir / f"report.{kind}") for kind in ("html", "json", "txt"))
+    print(f"report: {', '.join(files)}")
 
 
 def _width() -> int:
@@ -194,6 +203,7 @@ def parser() -> argparse.ArgumentParser:
         "jser evaluate runs/a runs/b",
     )
     evaluate.add_argument("run", nargs="+", metavar="RUN")
+    evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
 
     audit = add(
         "audit",

@@ -15,9 +15,9 @@ import jax
 import numpy as np
 
 from jser import config as configs
-from jser import protocols, run_directory
+from jser import illustrations, protocols, run_directory
 from jser.errors import InputError
-from jser.evaluation import ledger, report
+from jser.evaluation import ledger, page, report
 from jser.evaluation.atomic import write_text
 from jser.evaluation.predictions import Predictions
 from jser.models import registry
@@ -160,7 +160,14 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         baseline_name="pooled stem features, ridge",
         failed_members=int(state.failed.sum()),
     )
-    report.write(run_dir, made, scores)
+    html = page.render(
+        made,
+        certificate=certificate,
+        config=config.to_dict(),
+        metrics=page.read_metrics(run_dir),
+        shown=illustrations.collect(prepared, scores.judged),
+    )
+    report.write(run_dir, made, scores, html)
     return made
 
 
@@ -174,7 +181,7 @@ def score(
     rows = np.full((len(tables), width), -1, np.int32)
     for p, k in enumerate(tables.fold):
         rows[p, : len(protocol.folds[k].test)] = protocol.folds[k].test
-    logits, _ = loop.predict(
+    logits, attention = loop.predict(
         prepared.program,
         prepared.features,
         tables,
@@ -190,6 +197,7 @@ def score(
         fold=tables.fold[member],
         seed=tables.seed[member],
         posterior=posterior[member, place].astype(np.float32),
+        attention=attention[member, place].astype(np.float32),
     )
     ledgers = data_dir(config) / "ledger"
     hashed = configs.config_hash(config)

@@ -263,4 +263,5 @@ def _judge(predictions: Predictions, corpus: Records, protocol: Protocol) -> Jud
         truth=truth,
         predicted=np.argmax(posterior, axis=1),
         posterior=np.asarray(posterior, np.float32),
+        attention=None if predictions.attention is None else predictions.attention[order],
     )

@@ -144,14 +144,19 @@ def build(
     return dict(_plain(report))
 
 
-def write(run_dir: str | Path, report: Mapping[str, Any], scores: Scores) -> None:
-    """Write predictions.csv, report.txt and report.json, each whole or not at all, in this order.
+def write(
+    run_dir: str | Path, report: Mapping[str, Any], scores: Scores, html: str | None = None
+) -> None:
+    """Write predictions.csv, report.txt, report.html and report.json, each whole or not at all.
 
-    So where there is a report.json, the rest is there too.
+    In this order, so where there is a report.json, the rest is there too. `html` is from
+    `page.render`; without it there is no page.
     """
     run = Path(run_dir)
     write_csv(run / "predictions.csv", scores.judged)
     atomic.write_text(run / "report.txt", text(report))
+    if html is not None:
+        atomic.write_text(run / "report.html", html)
     atomic.write_text(run / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
 
 
