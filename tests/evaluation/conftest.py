@@ -83,8 +83,13 @@ def predict() -> Callable[..., Predictions]:
         answer = np.where(rng.random(n) < right, corpus.label[index], rng.integers(0, k, n))
         posterior = rng.dirichlet(np.ones(k), size=n) + 2 * np.eye(k)[answer]
         order = rng.permutation(n)
+        attention = np.random.default_rng(source + 1).dirichlet(np.ones(5), size=n)
         return Predictions(
-            index[order], fold[order], seed[order], (posterior / 3)[order].astype(np.float32)
+            index[order],
+            fold[order],
+            seed[order],
+            (posterior / 3)[order].astype(np.float32),
+            attention[order].astype(np.float32),
         )
 
     return make

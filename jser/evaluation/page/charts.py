@@ -174,6 +174,14 @@ class Bar:
     aside: str = ""
     said: str = ""
 
+    def words(self) -> str:
+        """What hovering says, and what a reader hears."""
+        return self.said or f"{self.name}: {_in_words(self.value)}"
+
+
+def _in_words(value: float | None) -> str:
+    return "none" if value is None else f"{percent(value)} %"
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -208,7 +216,7 @@ def bars(
                     class_=f"bar {bar.group}"),
                 _label(bar, place(axis.left - 1.2), y + thick - 2),
                 text("100%", y + thick - 2, percent(bar.value) or "–", "end", "value"),
-                tag("title", bar.said or f"{bar.name}: {percent(bar.value) or 'none'}"),
+                tag("title", bar.words()),
                 class_="mark",
             )
         )  # fmt: skip
@@ -282,9 +290,8 @@ def _ranks(
     for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         marks.append(text("5%", y(value) + 4, f"{100 * value:g}", "end", "tick"))
     for i, bar in enumerate(rows):
-        said = bar.said or f"{bar.name}: {percent(bar.value) or 'none'}"
         marks.append(
-            tag("circle", tag("title", said), cx=across.x(i), cy=y(bar.value or 0.0), r=3.5,
+            tag("circle", tag("title", bar.words()), cx=across.x(i), cy=y(bar.value or 0.0), r=3.5,
                 class_=f"mark dot {bar.group}")
         )  # fmt: skip
     return canvas(height + 2 * top, label, *marks)
