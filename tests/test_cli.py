@@ -189,6 +189,14 @@ def test_train_and_evaluate_show_the_same_figures(run, tiny_run):
     assert f"{100 * uar:.1f}" in out
 
 
+def test_page_of_one_run_has_a_place_of_its_own(run, tiny_run, tmp_path):
+    result = run("evaluate", tiny_run / "run", f"--html={tmp_path / 'x.html'}")
+    refused(result, 1, "--html", "is for two runs", str(tiny_run / "run" / "report.html"))
+    assert not (tmp_path / "x.html").exists()
+    out = (tiny_run / "stdout").read_text()
+    assert str(tiny_run / "run" / "report.html") in out
+
+
 def test_evaluate_compares_two_runs(run, tiny_run, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -206,6 +214,11 @@ def test_evaluate_compares_two_runs(run, tiny_run, tmp_path):
     status, out, err = run("evaluate", tiny_run / "run", other)
     assert status == 0, err
     assert "sign" in out
+    page = tmp_path / "new folder" / "compare.html"
+    status, out, err = run("evaluate", tiny_run / "run", other, f"--html={page}")
+    assert status == 0, err
+    assert str(page) in out
+    assert "Two runs, paired by speaker" in page.read_text(encoding="utf-8")
 
 
 def test_whole_training_imports_no_other_framework(tiny_run):

@@ -61,7 +61,10 @@ def test_figures_are_those_of_the_predictions(tiny_run, report, data):
 
 def test_run_directory_is_whole(tiny_run):
     run = tiny_run / "run"
-    for name in ("config.json", "certificate.json", "ledger.jsonl", "metrics.jsonl", "report.txt"):
+    for name in (
+        "config.json", "certificate.json", "ledger.jsonl", "metrics.jsonl", "report.txt",
+        "report.html",
+    ):  # fmt: skip
         assert (run / name).stat().st_size
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert {row["stage"] for row in rows} == {"select", "refit"}

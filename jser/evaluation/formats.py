@@ -15,6 +15,11 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f}"
 
 
+def in_words(value: float | None) -> str:
+    """A figure as a sentence has it."""
+    return "none" if value is None else f"{percent(value)} %"
+
+
 def points(value: float) -> str:
     """A difference of figures of 0..1 in points, with its sign."""
     return f"{100 * value:+.1f}"

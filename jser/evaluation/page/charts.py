@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jser.evaluation.formats import percent
+from jser.evaluation.formats import in_words, percent
 from jser.evaluation.page.markup import Element, tag
 
+WHITE_FROM = 0.85  # share of a row from which white is easier to read on a cell than black
 MOST_BARS = 60  # beyond that, rows of bars are no picture but a list
 
 
@@ -123,7 +124,7 @@ def confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Elemen
                 if total
                 else f"{name}: none in the test"
             )
-            dark = " on" if share >= 0.75 else ""
+            dark = " on" if share >= WHITE_FROM else ""
             marks.append(
                 tag(
                     "g",
@@ -176,11 +177,7 @@ class Bar:
 
     def words(self) -> str:
         """What hovering says, and what a reader hears."""
-        return self.said or f"{self.name}: {_in_words(self.value)}"
-
-
-def _in_words(value: float | None) -> str:
-    return "none" if value is None else f"{percent(value)} %"
+        return self.said or f"{self.name}: {in_words(self.value)}"
 
 
 @dataclass(frozen=True)

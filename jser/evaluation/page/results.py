@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jser.evaluation.compare import verdict
-from jser.evaluation.formats import between, percent
+from jser.evaluation.formats import between, in_words, percent
 from jser.evaluation.page import charts
 from jser.evaluation.page.charts import Bar, Estimate, Reference
 from jser.evaluation.page.markup import Element, figure, section, table, tag
@@ -153,8 +153,7 @@ def classes(report: Mapping[str, Any]) -> Element:
         Bar(
             name,
             recall[name],
-            said=f"{name}: {percent(recall[name]) or 'none'} %, "
-            f"{sum(confusion[k]) // n_seeds} utterances",
+            said=f"{name}: {in_words(recall[name])}, {sum(confusion[k]) // n_seeds} utterances",
         )
         for k, name in enumerate(names)
     ]
@@ -163,8 +162,8 @@ def classes(report: Mapping[str, Any]) -> Element:
         "Recall by class",
         charts.bars(
             bars,
-            "Recall by class in %. "
-            + " ".join(f"{b.name}: {percent(b.value) or 'none'}." for b in bars),
+            "Recall by class. "
+            + " ".join(f"{b.name}: {in_words(b.value)}." for b in bars),
             Reference("UAR", report["uar"]["mean"]),
             report["chance_uar"],
         ),
@@ -198,8 +197,8 @@ def speakers(report: Mapping[str, Any]) -> Element:
         legend if sexes else None,
         charts.bars(
             [_speaker_bar(row) for row in people],
-            "UAR of each test speaker in %. "
-            + " ".join(f"{r['speaker']}: {percent(r['uar']) or 'none'}." for r in people),
+            "UAR of each test speaker. "
+            + " ".join(f"{r['speaker']}: {in_words(r['uar'])}." for r in people),
             mean,
             report["chance_uar"],
         ),
@@ -222,13 +221,12 @@ def speakers(report: Mapping[str, Any]) -> Element:
                 Bar(
                     f["name"],
                     f["uar"],
-                    said=f"fold {f['name']}: {percent(f['uar']) or 'none'} %, "
+                    said=f"fold {f['name']}: {in_words(f['uar'])}, "
                     f"{f['n']} utterances of {', '.join(f['test_speakers'])}",
                 )
                 for f in folds
             ],
-            "UAR of each fold in %. "
-            + " ".join(f"{f['name']}: {percent(f['uar']) or 'none'}." for f in folds),
+            "UAR of each fold " + " ".join(f"{f['name']}: {in_words(f['uar'])}." for f in folds),
             Reference("mean of folds", report["uar_fold_mean"]),
             report["chance_uar"],
         ),
@@ -251,7 +249,7 @@ def _colour(sex: str) -> str:
 
 
 def _speaker_bar(row: Mapping[str, Any]) -> Bar:
-    said = f"{row['speaker']} ({row['sex']}): UAR {percent(row['uar']) or 'none'} %, WA "
+    said = f"{row['speaker']} ({row['sex']}): UAR {in_words(row['uar'])}, WA "
     return Bar(
         row["speaker"],
         row["uar"],
