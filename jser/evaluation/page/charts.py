@@ -256,7 +256,6 @@ def foot(axis: Axis, bottom: float, chance: float | None = None) -> list[Element
         marks.append(line(axis.x(value), bottom, axis.x(value), bottom + 4, "axis"))
         marks.append(text(axis.x(value), bottom + 17, f"{100 * value:g}", "middle", "tick"))
     if chance is not None:
-        marks.append(line(axis.x(chance), bottom, axis.x(chance), bottom + 21, "chance"))
         marks.append(text(axis.x(chance), bottom + 32, "chance", "middle", "tick"))
     return marks
 

@@ -182,7 +182,7 @@ def speakers(report: Mapping[str, Any]) -> Element:
     uar = report["uar"]
     mean = Reference("pooled UAR", uar["mean"], uar["low"], uar["high"])
     people = sorted(report["per_speaker"], key=lambda r: (-(r["uar"] or 0.0), r["speaker"]))
-    sexes = sorted({row["sex"] for row in people} - {"?"})
+    sexes = sorted({row["sex"] for row in people}, key="fm?".find)
     band = " The band is its 95 % interval." if uar["low"] is not None else ""
     legend = tag(
         "p",
@@ -194,7 +194,7 @@ def speakers(report: Mapping[str, Any]) -> Element:
     )
     by_speaker = figure(
         "Test speakers",
-        legend if sexes else None,
+        legend if sexes != ["?"] else None,
         charts.bars(
             [_speaker_bar(row) for row in people],
             "UAR of each test speaker. "
@@ -241,7 +241,7 @@ def speakers(report: Mapping[str, Any]) -> Element:
     return section("speakers", "Speakers", drawn)
 
 
-_SEX = {"f": "female", "m": "male"}
+_SEX = {"f": "female", "m": "male", "?": "sex not known"}
 
 
 def _colour(sex: str) -> str:
