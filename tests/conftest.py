@@ -20,7 +20,7 @@ TINY = {
     "dev_speakers": "1",
     "components": "8",
     "stem.weights": "random",
-    "stem.taps": "1",
+    "stem.taps": "conv1",
     "stem.scale": "1",
     "stem.pool": "mean",
     "mixup": "false",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 
 from jser.errors import InputError
+from jser.models import stems
 from jser.models.dcnn_blstm import DcnnBlstm
 
 _MODELS: dict[str, type[nn.Module]] = {"dcnn_blstm": DcnnBlstm}
-_TITLES = {"dcnn_blstm": "A-conv (DCNN-BLSTMwA on AlexNet's convolutions)"}
 
 
 def make(name: str, **settings: Any) -> nn.Module:
@@ -31,6 +32,21 @@ def make(name: str, **settings: Any) -> nn.Module:
     return _MODELS[name](**settings)
 
 
-def title(name: str, weights: str) -> str:
-    """What a report calls the system."""
-    return f"{_TITLES[name]}, {'ImageNet' if weights == 'imagenet' else 'random'} stem"
+# Taps with which the features are the paper's: N x 4096 of the second fully connected layer.
+_OF_THE_PAPER = (("fc7",), ("relu7",))
+
+
+def title(name: str, net: str, taps: Sequence[str], weights: str) -> str:
+    """What a report calls the system.
+
+    Only fc7 of an ImageNet AlexNet is the paper's system A; anything else has a name of its own.
+    """
+    assert name == "dcnn_blstm"
+    stem = stems.get(net)
+    flat = any(stem.blocks[stem.index(tap)].flat for tap in taps)
+    what = f"{stem.title}'s {', '.join(taps)}" if flat else f"{stem.title}'s convolutions"
+    short = "A-fc" if flat else "A-conv"
+    if net == "alexnet" and tuple(taps) in _OF_THE_PAPER and weights == "imagenet":
+        short = "A"
+    picture = "ImageNet" if weights == "imagenet" else "random"
+    return f"{short} (DCNN-BLSTMwA on {what}), {picture} stem"
