@@ -11,6 +11,7 @@ import pytest
 
 from jser.datasets.synthetic import fake
 from jser.records.builder import build
+from tests.file_server import FileServer
 
 # Four folds, one seed, six epochs; nothing is downloaded.
 TINY = {
@@ -132,6 +133,17 @@ def tiny_run(once, data):
         assert done.returncode == 0, done.stderr[-3000:]
 
     return once("run", make)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A `FileServer` on this machine."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    made = FileServer()
+    yield made
+    made.shutdown()
+    made.server_close()
 
 
 @pytest.fixture(autouse=True)

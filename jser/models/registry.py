@@ -13,6 +13,7 @@ from jser.models import stems
 from jser.models.dcnn_blstm import DcnnBlstm
 
 _MODELS: dict[str, type[nn.Module]] = {"dcnn_blstm": DcnnBlstm}
+_TITLES = {"dcnn_blstm": ("A", "DCNN-BLSTMwA")}
 
 
 def make(name: str, **settings: Any) -> nn.Module:
@@ -32,21 +33,21 @@ def make(name: str, **settings: Any) -> nn.Module:
     return _MODELS[name](**settings)
 
 
-# Taps with which the features are the paper's: N x 4096 of the second fully connected layer.
-_OF_THE_PAPER = (("fc7",), ("relu7",))
+# The paper's features: N x 4096 of the second fully connected layer, before or after its ReLU.
+_FEATURES_OF_THE_PAPER = (("fc7",), ("relu7",))
 
 
 def title(name: str, net: str, taps: Sequence[str], weights: str) -> str:
     """What a report calls the system.
 
-    Only fc7 of an ImageNet AlexNet is the paper's system A; anything else has a name of its own.
+    Only fc7 of the ImageNet AlexNet is the paper's A; convolutions make it A-conv, and another
+    fully connected layer, or one of random weights, A-fc.
     """
-    assert name == "dcnn_blstm"
+    letter, architecture = _TITLES[name]
     stem = stems.get(net)
-    flat = any(stem.blocks[stem.index(tap)].flat for tap in taps)
-    what = f"{stem.title}'s {', '.join(taps)}" if flat else f"{stem.title}'s convolutions"
-    short = "A-fc" if flat else "A-conv"
-    if net == "alexnet" and tuple(taps) in _OF_THE_PAPER and weights == "imagenet":
-        short = "A"
-    picture = "ImageNet" if weights == "imagenet" else "random"
-    return f"{short} (DCNN-BLSTMwA on {what}), {picture} stem"
+    vectors = [tap for tap in taps if stem.blocks[stem.index(tap)].flat]
+    what = ", ".join(taps) if vectors else "convolutions"
+    if tuple(taps) not in _FEATURES_OF_THE_PAPER or weights != "imagenet":
+        letter += "-fc" if vectors else "-conv"
+    source = "ImageNet" if weights == "imagenet" else "random"
+    return f"{letter} ({architecture} on {stem.title}'s {what}), {source} stem"

