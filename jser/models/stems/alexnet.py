@@ -74,7 +74,7 @@ def adaptive_mean(x: jax.Array, size: int) -> jax.Array:
     """
     if x.shape[1:3] == (size, size):
         return x
-    rows, columns = (_cells(n, size) for n in x.shape[1:3])
+    rows, columns = (_cells(n, size).astype(x.dtype) for n in x.shape[1:3])
     return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x)
 
 

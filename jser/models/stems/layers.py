@@ -139,7 +139,7 @@ class Conv:
     ) -> tuple[jax.Array, jax.Array]:
         """Maps [B, h, w, inputs] and true columns [B] -> maps [B, h', w', maps], zero beyond."""
         if self.depthwise:
-            x = _depthwise(x, params["kernel"], self.stride, self.padding)
+            x = depthwise(x, params["kernel"], self.stride, self.padding)
         else:
             x = jax.lax.conv_general_dilated(
                 x,
@@ -153,11 +153,11 @@ class Conv:
         return blank(x, width), width
 
 
-def _depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding: tuple[int, int]) -> jax.Array:
+def depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding: tuple[int, int]) -> jax.Array:
     """x [B, h, w, C] with a kernel [k, k, 1, C] of its own for every map: a sum of shifted maps.
 
-    Measured on two CPU cores, XLA's convolution of C groups takes 6 to 27 times as long, and its
-    gradient 2 to 9 times (tests/benchmarks/stems.py --depthwise).
+    Measured on two CPU cores, XLA's convolution of C groups takes 7 to 30 times as long, and its
+    gradient 2 to 10 times (tests/benchmarks/stems.py --depthwise).
     """
     size = kernel.shape[0]
     wide = jnp.pad(x, ((0, 0), padding, padding, (0, 0)))

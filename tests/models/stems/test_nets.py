@@ -7,30 +7,9 @@ import pytest
 
 from jser.errors import InputError
 from jser.models import stems
-from jser.models.stems import alexnet, efficientnet, matching, resnet, vgg
+from jser.models.stems import alexnet, efficientnet, matching
 from tests.models.stems import reference
-
-# Fewer maps, every layer and stride of the whole; and the size of a picture that leaves something
-# of it. EfficientNet's sides are divisible by 32, as in training.
-FEW = tuple((k, s, e, 4 + n, r) for n, (k, s, e, _, r) in enumerate(efficientnet.STAGES))
-SMALL = {
-    "alexnet": (alexnet.make((4, 6, 8, 6, 5), 7), (131, 95)),
-    "vgg16": (vgg.make((4, 5, 6, 7, 8)), (64, 37)),
-    "resnet18": (resnet.make((4, 6, 8, 10)), (75, 49)),
-    "efficientnet_lite0": (
-        efficientnet.make(5, FEW, 9),
-        (96, 64),
-    ),
-}
-
-
-def torch_shapes(net):
-    return {
-        name: shape
-        for block in net.blocks
-        for layer in block.layers
-        for name, shape in layer.torch_shapes().items()
-    }
+from tests.models.stems.small_nets import SMALL, picture, torch_shapes
 
 
 @pytest.fixture(scope="module", params=list(SMALL))
@@ -39,10 +18,6 @@ def small(request):
     net, size = SMALL[request.param]
     state = reference.state_dict(torch_shapes(net), 1)
     return request.param, net, state, matching.from_torch(net, state, "made.pth"), size
-
-
-def picture(size, seed=0, count=1):
-    return np.random.default_rng(seed).standard_normal((count, *size, 3)).astype(np.float32)
 
 
 def run(net, params, x, width=None, **settings):
@@ -105,7 +80,7 @@ def test_from_the_middle_on(small):
     image = picture(size)
     last = net.names[-1]
     ((whole, _),) = run(net, params, image, taps=(last,))
-    for train_from in (net.names[1], net.names[len(net.names) // 2], last):
+    for train_from in (net.names[len(net.names) // 2], last):
         frozen, tuned = net.split(params, train_from)
         assert (*frozen, *tuned) == net.names
         ((maps, _),) = run(net, frozen, image, taps=(net.before(train_from),))
@@ -118,7 +93,7 @@ def test_from_the_middle_on(small):
 
 def test_gradients_reach_every_tuned_parameter(small):
     _, net, _, params, size = small
-    train_from = net.names[len(net.names) // 2]
+    train_from = net.names[2 * len(net.names) // 3]
     frozen, tuned = net.split(params, train_from)
     ((maps, _),) = run(net, frozen, picture(size, count=2), taps=(net.before(train_from),))
 
@@ -130,6 +105,14 @@ def test_gradients_reach_every_tuned_parameter(small):
     assert len(leaves) == sum(len(x) for b in net.shapes(tuned).values() for x in b.values())
     for path, gradient in leaves:
         assert np.abs(gradient).max() > 0, path
+
+
+def test_bfloat16_stays_bfloat16(small):
+    """No constant of a net turns what an accelerator trains in into float32."""
+    _, net, _, params, size = small
+    short = jax.tree.map(lambda x: jnp.asarray(x, jnp.bfloat16), (params, picture(size)))
+    taps = jax.eval_shape(lambda p, x: net.apply(p, x, taps=net.names), *short)
+    assert {maps.dtype for maps, _ in taps} == {jnp.dtype(jnp.bfloat16)}
 
 
 @pytest.mark.parametrize("name", stems.NETS)

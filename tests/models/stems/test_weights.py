@@ -17,7 +17,7 @@ from jser.models import stems
 from jser.models.stems import convert, efficientnet, matching, pickles, sources, weights
 from jser.models.stems.sources import Package, Published
 from tests.models.stems import reference, torch_files
-from tests.models.stems.test_nets import SMALL, picture, torch_shapes
+from tests.models.stems.small_nets import SMALL, picture, torch_shapes
 
 # Four small convolutions and two dense layers of the right structure, as torchvision names them.
 NET, SIZE = SMALL["alexnet"]
