@@ -156,8 +156,8 @@ class Conv:
 def depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding: tuple[int, int]) -> jax.Array:
     """x [B, h, w, C] with a kernel [k, k, 1, C] of its own for every map: a sum of shifted maps.
 
-    Measured on two CPU cores, XLA's convolution of C groups takes 7 to 30 times as long, and its
-    gradient 2 to 10 times (tests/benchmarks/stems.py --depthwise).
+    Measured on two CPU cores, XLA's convolution of C groups takes 9 to 34 times as long, and its
+    gradient 2 to 9 times (tests/benchmarks/stems.py --depthwise).
     """
     size = kernel.shape[0]
     wide = jnp.pad(x, ((0, 0), padding, padding, (0, 0)))

@@ -55,18 +55,18 @@ def test_stride_is_a_columns_pixels(small):
 
 
 # Odd and even widths before every stride.
-WIDTHS = (97, 110, 124, 143)
+WIDTHS = (97, 110, 124)
 
 
 def test_padding_a_picture_changes_no_feature(small):
     _, net, _, params, _ = small
     rng = np.random.default_rng(5)
-    padded = rng.standard_normal((len(WIDTHS), 64, 192, 3)).astype(np.float32)
+    padded = rng.standard_normal((len(WIDTHS), 64, 160, 3)).astype(np.float32)
     maps_only = tuple(b.name for b in net.blocks if not b.flat)
     for pooled in (False, True) if any(b.pool for b in net.blocks) else (True,):
         settings = {"taps": maps_only, "pooled": pooled}
         beside = run(net, params, padded, jnp.array(WIDTHS), **settings)
-        for row, width in list(enumerate(WIDTHS))[:: 1 if pooled else 3]:
+        for row, width in list(enumerate(WIDTHS))[:: 1 if pooled else 2]:
             alone = run(net, params, padded[row : row + 1, :, :width], **settings)
             for tap, (maps, n), (other, m) in zip(maps_only, alone, beside, strict=True):
                 assert n[0] == m[row] == maps.shape[2], tap
