@@ -258,7 +258,7 @@ def test_key_changes_with_the_weights(tmp_path):
         )
         keys.add(spec.key("corpus", "front end", tmp_path))
     assert len(keys) == 3
-    with pytest.raises(InputError, match=r"needs resnet18-f37072fd\.pth for stem of resnet18"):
+    with pytest.raises(InputError, match=r"resnet18\.safetensors for stem of resnet18"):
         spec.key("corpus", "front end", NOWHERE)
 
 
