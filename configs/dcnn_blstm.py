@@ -31,10 +31,11 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.refit = True  # train again on train + dev for the epochs that dev chose
 
     config.stem = ml_collections.ConfigDict()
+    config.stem.net = "alexnet"  # alexnet, vgg16, resnet18, efficientnet_lite0
     config.stem.weights = "imagenet"  # imagenet, random
     config.stem.seed = 0  # of random weights
     config.stem.picture = "utterance"  # utterance; segments: as in the paper, 64 frames resized
-    config.stem.taps = (1, 2)  # convolutions 1 to 5; the paper takes fc7
+    config.stem.taps = ("conv1", "conv2")  # blocks of the net; the paper takes fc7 (segments)
     config.stem.pooled = True  # after the tap's max-pooling
     config.stem.scale = 2  # pixels a Mel band and frame (utterance)
     config.stem.input_size = 227  # pixels (segments)

@@ -93,6 +93,27 @@ def _audit(args: argparse.Namespace) -> None:
         print(text(certificate))
 
 
+def _weights(args: argparse.Namespace) -> None:
+    from jser.models import stems
+    from jser.models.stems import convert, weights
+    from jser.records import places
+
+    folder = places.weights_dir(args.data_dir or places.default_data_dir())
+    if args.net is None:
+        if args.file:
+            raise InputError(f"weights: --file={args.file} needs a net, for example alexnet")
+        for name, blocks, state in weights.status(folder):
+            print(f"{name}, {blocks}\n    {state}")
+        return
+    net = stems.get(args.net, "weights")
+    if args.file:
+        path = convert.convert(net, Path(args.file).expanduser(), folder)
+    else:
+        path = convert.fetch(net, folder)
+    weights.read_converted(net, path)
+    print(f"{net.title}: {net.count():,} parameters, hash checked: {path}")
+
+
 def _doctor(args: argparse.Namespace) -> None:
     del args
     from jser import doctor
@@ -215,6 +236,18 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
     audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
     add_data_dir(audit)
+
+    weights = add(
+        "weights",
+        _weights,
+        "Show which ImageNet weights are there, or fetch or convert those of a net.",
+        "jser weights alexnet --file=~/Downloads/alexnet-owt-7be5be79.pth",
+    )
+    weights.add_argument("net", nargs="?", metavar="NET", help="for example alexnet, resnet18")
+    weights.add_argument(
+        "--file", metavar="PATH", help="a copy that you have; without it the file is fetched"
+    )
+    add_data_dir(weights)
 
     add("doctor", _doctor, "Show devices, versions, weights and built corpora.", "jser doctor")
     return top

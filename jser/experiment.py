@@ -20,8 +20,8 @@ from jser.errors import InputError
 from jser.evaluation import ledger, page, report
 from jser.evaluation.atomic import write_text
 from jser.evaluation.predictions import Predictions
-from jser.models import registry
-from jser.preparation import Prepared, data_dir, prepare, stem_spec
+from jser.models import registry, stems
+from jser.preparation import Prepared, data_dir, prepare
 from jser.training import loop, members, population, readout
 
 STAGES = ("select", "refit")
@@ -147,7 +147,9 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         prepared.corpus,
         prepared.protocol,
         prepared.certificate,
-        system=registry.title(config.system, config.stem.weights),
+        system=registry.title(
+            config.system, config.stem.net, config.stem.taps, config.stem.weights
+        ),
         normalisation=config.normalisation,
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
             config.stem.level
@@ -245,9 +247,9 @@ def _baseline(prepared: Prepared) -> tuple[Predictions, str]:
 
 
 def _stem_parameters(config: Any) -> int:
-    """Of the convolutions that the taps need, and no more."""
-    params = stem_spec(config).params()
-    return _count({name: params[name] for name in params if int(name[4:]) <= max(config.stem.taps)})
+    """Of the blocks that the taps need, and no more."""
+    net = stems.get(config.stem.net)
+    return net.count(net.needed(config.stem.taps))
 
 
 def _count(tree: Any) -> int:

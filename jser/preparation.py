@@ -22,7 +22,8 @@ from jser.records import corpus as records
 from jser.records import places
 from jser.records.corpus import Corpus
 from jser.training import members, normalisation, population, projection, stem_features
-from jser.training.stem_features import StemSpec, StepFeatures
+from jser.training.stem_features import StepFeatures
+from jser.training.stem_spec import StemSpec
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,11 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
 def _stem_features(config: Any, corpus: Corpus, spec: StemSpec) -> StepFeatures:
     """Stem features of the originals and of every augmented copy, one behind the other."""
     folder = data_dir(config) / "cache" / "stem"
+    weights = places.weights_dir(data_dir(config))
     static = np.split(corpus.frames, corpus.offset[1:])
-    key = spec.key(corpus.fingerprint, corpus.front_end_hash)
+    key = spec.key(corpus.fingerprint, corpus.front_end_hash, weights)
     found = [
-        stem_features.cached(
-            folder, key, lambda: stem_features.compute(static, spec, "stem features")
-        )[0]
+        stem_features.cached(folder, key, lambda: stem_features.compute(static, spec, weights))[0]
     ]
     for name in config.augment.copies:
         copy = augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
@@ -147,7 +147,7 @@ def _stem_features(config: Any, corpus: Corpus, spec: StemSpec) -> StepFeatures:
         def make(copy: augment.CopySpec = copy) -> StepFeatures:
             assert corpus.waveform is not None
             changed = augment.copies(corpus.waveform, list(corpus.pcm_sha256), copy, LogMelSpec())
-            return stem_features.compute(changed, spec, f"stem features ({copy.name})")
+            return stem_features.compute(changed, spec, weights, f"stem features ({copy.name})")
 
         found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
     if len(found) == 1:

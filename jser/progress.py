@@ -23,6 +23,11 @@ Tick = Callable[..., None]
 PLAIN_SECONDS = 10.0
 
 
+def say(text: str) -> None:
+    """Print a line on stderr, where bars and their plain lines stand."""
+    print(text, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def bar(total: int, what: str, unit: str = "step") -> Iterator[Tick]:
     """Show the progress of `total` units of work on stderr.

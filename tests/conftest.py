@@ -11,6 +11,7 @@ import pytest
 
 from jser.datasets.synthetic import fake
 from jser.records.builder import build
+from tests.file_server import FileServer
 
 # Four folds, one seed, six epochs; nothing is downloaded.
 TINY = {
@@ -20,7 +21,7 @@ TINY = {
     "dev_speakers": "1",
     "components": "8",
     "stem.weights": "random",
-    "stem.taps": "1",
+    "stem.taps": "conv1",
     "stem.scale": "1",
     "stem.pool": "mean",
     "mixup": "false",
@@ -132,6 +133,17 @@ def tiny_run(once, data):
         assert done.returncode == 0, done.stderr[-3000:]
 
     return once("run", make)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A `FileServer` on this machine."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    made = FileServer()
+    yield made
+    made.shutdown()
+    made.server_close()
 
 
 @pytest.fixture(autouse=True)

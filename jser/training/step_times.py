@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from jser.frontend import segments
-from jser.training.stem_features import StemSpec, steps_of
+from jser.training.stem_features import steps_of
+from jser.training.stem_spec import StemSpec
 
 
 def step_bounds(static: np.ndarray, spec: StemSpec) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Where steps lie: by hand, and by asking the stem which steps hear a changed frame."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jser.training import stem_features
-from jser.training.stem_features import StemSpec
+from jser.training.stem_spec import StemSpec
 from jser.training.step_times import step_bounds
 
 QUIET, LOUD = -12.0, 0.0
@@ -57,18 +59,18 @@ def test_a_shift_longer_than_the_window():
 def test_steps_that_hear_a_frame_are_those_that_hold_it(trim_db):
     """The stem itself as oracle: change a frame, see which segments' features change."""
     spec = StemSpec(
-        weights="random", picture="segments", taps=(1,), input_size=63, channels=1,
+        weights="random", picture="segments", taps=("conv1",), input_size=63, channels=1,
         pool=("mean",), trim_db=trim_db,
     )  # fmt: skip
     rng = np.random.default_rng(0)
     static = sound(70, 160, 60) + rng.uniform(0, 0.5, (290, 64)).astype(np.float32)
     bounds = step_bounds(static, spec)
-    before = stem_features.compute([static], spec).frames.astype(np.float32)
+    before = stem_features.compute([static], spec, Path("nowhere")).frames.astype(np.float32)
     assert len(before) == len(bounds)
     for frame in (75, 110, 140, 225):
         changed = static.copy()
         changed[frame] -= 3.0  # stays within the speech that is kept
-        after = stem_features.compute([changed], spec).frames.astype(np.float32)
+        after = stem_features.compute([changed], spec, Path("nowhere")).frames.astype(np.float32)
         heard = np.abs(after - before).max(1) > 1e-3
         holds = (bounds[:, 0] <= frame) & (frame < bounds[:, 1])
         assert heard.tolist() == holds.tolist(), frame
@@ -77,17 +79,17 @@ def test_steps_that_hear_a_frame_are_those_that_hold_it(trim_db):
 def test_windows_of_maps_hear_their_frames():
     """In a whole picture convolutions reach a little further; far away nothing changes."""
     spec = StemSpec(
-        weights="random", taps=(1,), scale=1, channels=1, pool=("mean",), trim_db=35.0
+        weights="random", taps=("conv1",), scale=1, channels=1, pool=("mean",), trim_db=35.0
     )  # fmt: skip
     rng = np.random.default_rng(1)
     static = sound(70, 200, 60) + rng.uniform(0, 0.5, (330, 64)).astype(np.float32)
     bounds = step_bounds(static, spec)
-    before = stem_features.compute([static], spec).frames.astype(np.float32)
+    before = stem_features.compute([static], spec, Path("nowhere")).frames.astype(np.float32)
     assert len(before) == len(bounds)
     for frame in (100, 150, 220):
         changed = static.copy()
         changed[frame] -= 3.0
-        after = stem_features.compute([changed], spec).frames.astype(np.float32)
+        after = stem_features.compute([changed], spec, Path("nowhere")).frames.astype(np.float32)
         heard = np.abs(after - before).max(1) > 1e-3
         reach = 16  # pixels of the first convolution and its pooling, to each side
         middle = (bounds[:, 0] + 8 <= frame) & (frame < bounds[:, 1] - 8)
