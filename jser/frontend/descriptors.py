@@ -20,6 +20,7 @@ import numpy as np
 
 from jser.errors import InputError
 from jser.frontend import spectral
+from jser.frontend.formants import FORMANTS, formants, harmonic_levels
 from jser.frontend.framing import cut, windows
 from jser.frontend.pitch import (
     PitchSpec,
@@ -27,7 +28,7 @@ from jser.frontend.pitch import (
     candidates,
     harmonics_to_noise,
 )
-from jser.frontend.voice import cycles
+from jser.frontend.voice import cycles, hush
 
 BLOCK_FRAMES = 64
 BATCH_BLOCKS = 64
@@ -62,7 +63,7 @@ class DescriptorSpec:
     n_fft: int = 512
     bands: int = 26
     cepstra: int = 15
-    pitch: PitchSpec = PitchSpec()
+    pitch: PitchSpec = dataclasses.field(default_factory=PitchSpec)
     smooth: int = 3
     active_db: float = 30.0
     level: str = "recorded"
@@ -98,7 +99,12 @@ class Descriptor:
 
 def table(spec: DescriptorSpec) -> list[Descriptor]:
     """The columns of :func:`descriptors`, in order."""
-    voiced = ("f0_semitones", "hnr_db", "jitter", "shimmer")
+    voiced = (
+        "f0_semitones", "hnr_db", "jitter", "shimmer", "h1_h2_db",
+        *(f"h1_a{k}_db" for k in (1, 2, 3)),
+        *(f"f{k}_hz" for k in (1, 2, 3)),
+        *(f"f{k}_bandwidth_hz" for k in (1, 2, 3)),
+    )  # fmt: skip
     shape = (
         "zcr_hz", "centroid_hz", "spread_hz", "skewness", "kurtosis",
         "slope_0_500_db_per_khz", "slope_500_1500_db_per_khz", "alpha_ratio_db", "hammarberg_db",
@@ -174,6 +180,7 @@ def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Arra
     period, voicing, hnr = track[..., 0], track[..., 1], track[..., 2]
     # One frame more in front: flux compares with it.
     framed = windows(blocks, before - spec.hop, spec.window, spec.hop, BLOCK_FRAMES + 1)
+    framed = framed - framed.mean(-1, keepdims=True)
     spectrum = jnp.fft.rfft(framed * np.hamming(spec.window).astype(np.float32), n=spec.n_fft)
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
     power, previous, framed = power[:, 1:], power[:, :-1], framed[:, 1:]
@@ -186,7 +193,12 @@ def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Arra
     log_mel = jnp.log(mel + spectral.FLOOR)
     auditory = jnp.cbrt(mel * spectral.equal_loudness(spec.bands, *edges))
     centres = librosa.mel_frequencies(spec.bands + 2, fmin=20, fmax=edges[1], htk=True)[1:-1]
-    jitter, shimmer = cycles(pitch_frames(blocks, spec), period)
+    frequency, bandwidth = formants(power, hz)
+    long = pitch_frames(blocks, spec) * np.hanning(spec.pitch.window).astype(np.float32)
+    long_spectrum = jnp.fft.rfft(long, n=spec.pitch.n_fft)
+    long_power = jnp.square(long_spectrum.real) + jnp.square(long_spectrum.imag)
+    long_hz = np.fft.rfftfreq(spec.pitch.n_fft, 1 / spec.sample_rate)
+    jitter, shimmer = cycles(pitch_frames(hush(blocks), spec), period)
     f0 = spec.sample_rate / jnp.where(period > 0, period, 1)
     semitones = jnp.where(period > 0, 12 * jnp.log2(f0 / SEMITONES_FROM), 0)
     signs = framed >= 0
@@ -197,6 +209,9 @@ def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Arra
         jnp.where(period > 0, hnr, 0),
         jitter,
         shimmer,
+        *harmonic_levels(long_power, long_hz, jnp.where(period > 0, f0, 0), frequency),
+        *(frequency[..., k] for k in range(FORMANTS)),
+        *(bandwidth[..., k] for k in range(FORMANTS)),
         voicing,
         auditory.sum(-1),
         energy,
@@ -267,22 +282,6 @@ def _by_blocks(function, blocks, others, spec: DescriptorSpec) -> np.ndarray:
     return np.concatenate([np.asarray(p) for p in parts])[: len(blocks)]
 
 
-def smooth(x: np.ndarray, width: int) -> np.ndarray:
-    """Centred moving average [T, D] over `width` frames, over fewer at the ends."""
-    if width == 1:
-        return x
-    side = width // 2
-    total = np.zeros_like(x)
-    count = np.zeros((len(x), 1), x.dtype)
-    for shift in range(-side, side + 1):
-        to = slice(max(0, -shift), len(x) - max(0, shift))
-        of = slice(max(0, shift), len(x) - max(0, -shift))
-        if to.start < to.stop:
-            total[to] += x[of]
-            count[to] += 1
-    return total / count
-
-
 def descriptors(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> list[np.ndarray]:
     """Descriptors of recordings of any lengths.
 
@@ -305,19 +304,19 @@ def descriptors(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> list[n
     n_blocks = [-(-t // BLOCK_FRAMES) for t in lengths]
     before, after = margins(spec)
     blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=before, after=after)
-    starts = np.concatenate([[0], np.cumsum(n_blocks)])
+    edges = np.concatenate([[0], np.cumsum(n_blocks)])
+
+    def by_recording(rows: np.ndarray) -> list[np.ndarray]:
+        """[blocks, 64, C] -> views [T_i, C]."""
+        return [
+            rows[a:b].reshape(-1, rows.shape[-1])[:t]
+            for a, b, t in zip(edges[:-1], edges[1:], lengths, strict=True)
+        ]
+
     found = _by_blocks(_candidates, blocks, np.repeat(peaks, n_blocks), spec)
-    found = [
-        found[a:b].reshape(-1, found.shape[-1])[:t]
-        for a, b, t in zip(starts[:-1], starts[1:], lengths, strict=True)
-    ]
     track = np.zeros((len(blocks), BLOCK_FRAMES, 3), np.float32)
-    tracked = along(_track, found, spec)
-    for i, t in enumerate(lengths):
-        track[starts[i] : starts[i + 1]].reshape(-1, 3)[:t] = tracked[i][:t]
+    tracked = along(_track, by_recording(found), spec)
+    for to, of in zip(by_recording(track), tracked, strict=True):
+        to[:] = of[: len(to)]
     rows = _by_blocks(_rows, blocks, track, spec)
-    out = []
-    for a, b, t in zip(starts[:-1], starts[1:], lengths, strict=True):
-        x = rows[a:b].reshape(-1, rows.shape[-1])[:t].copy()
-        out.append(x)
-    return out
+    return [x.copy() for x in by_recording(rows)]
