@@ -31,6 +31,8 @@ def _build(args: argparse.Namespace) -> None:
     print(audit.render(result.audit))
     for reason, count in result.skipped.items():
         print(f"left out: {count} ({reason})")
+    if result.faults_list:
+        print(f"every broken recording, one a line: {result.faults_list}")
     if result.already_built:
         print(f"already built, nothing has changed: {result.path}")
         return

@@ -27,7 +27,7 @@ _AIFC_BYTES = {
     b"fl32": 4, b"FL32": 4, b"in32": 4, b"in24": 3, b"fl64": 8, b"FL64": 8,
     b"ulaw": 1, b"ULAW": 1, b"alaw": 1, b"ALAW": 1,
 }  # fmt: skip
-# Programs that write to a pipe cannot know a length, and leave 0 or about the highest number.
+# Programs that write to a pipe cannot know a length, and leave about the highest number.
 _NO_LENGTH = 0x7FFFFFFF - 64
 # Bytes of a description that are looked at, and chunks: no program writes more.
 _DESCRIPTION = 64
@@ -56,7 +56,7 @@ def check_wav(file: BinaryIO, size: int) -> None:
                 )
             if length == 0xFFFFFFFF and long_length is not None:
                 length = long_length
-            elif length == 0 or length >= _NO_LENGTH:
+            elif length >= _NO_LENGTH:
                 return
             if length > size - at:
                 raise truncated(length, size - at)
@@ -133,9 +133,8 @@ def _check_format(content: bytes, order: str) -> int:
     if tag == _EXTENSIBLE:
         tag = _number(content[24:26], order)
     if tag in (_PCM, _FLOAT, _ALAW, _MULAW):
-        fits = block == channels * -(-bits // 8) and byte_rate == rate * block
-        if tag in (_ALAW, _MULAW):
-            fits = fits and bits == 8
+        right_bits = bits == 8 if tag in (_ALAW, _MULAW) else bits >= 8
+        fits = right_bits and block == channels * -(-bits // 8) and byte_rate == rate * block
     elif tag in (_MS_ADPCM, _IMA_ADPCM, _GSM):
         samples = _GSM_SAMPLES if tag == _GSM else _number(content[18:20], order)
         expected = rate * block / max(samples, 1)

@@ -96,6 +96,11 @@ def _read(file: soundfile.SoundFile, container: Container, max_seconds: float | 
     if max_seconds is not None:
         # A tenth of a second more, so that the resampler's end effect falls off the cut.
         wanted = min(promised, int((max_seconds + 0.1) * rate) + 1)
+    if wanted * channels > MOST_SAMPLES:
+        raise Damaged(
+            f"promises {wanted / rate / 3600:.0f} hours of audio, which is no utterance; cut it, "
+            "or fetch it again if its header is wrong"
+        )
     exact = file.subtype == "PCM_16" and channels == 1
     integers = container.flac is not None or file.subtype == "PCM_32"
     dtype = "int16" if exact else "int32" if integers else "float32"
@@ -124,9 +129,6 @@ def _blocks(file: soundfile.SoundFile, wanted: int, dtype: str, one_dimension: b
             break
         blocks.append(block)
         there += len(block)
-        if there * file.channels > MOST_SAMPLES:
-            hours = there / file.samplerate / 3600
-            raise Damaged(f"lasts more than {hours:.0f} hours; cut it into utterances")
     return blocks[1] if len(blocks) == 2 else np.concatenate(blocks)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jser.frontend.waveform import SAMPLE_RATE
+from jser.records import faults, places
 
 # Eight bits of a sixteen-bit recording are left at this peak.
 NEAR_SILENCE_DB = -45.0
@@ -168,7 +169,9 @@ def _findings(audit: Mapping[str, Any]) -> list[str]:
     short = audit["missing"]
     if short["classes"] or short["speakers"] or short["broken"]:
         lines.append(f"incomplete: {describe_missing(short)}")
-        lines += [f"  {text}" for text in short["broken"]]
+        lines += [f"  {text}" for text in short["broken"][: faults.SHOWN]]
+        if (rest := len(short["broken"]) - faults.SHOWN) > 0:
+            lines.append(f"  and {rest} more, in {places.SIDECAR} beside the records")
     lines += [f"skipped: {n} x {reason}" for reason, n in audit["skipped"].items()]
     lines += [f"same audio: {' = '.join(ids)}" for ids in audit["duplicates"]]
     for key, what, unit, scale in (

@@ -26,9 +26,9 @@ from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import audit as auditing
 from jser.records import cache as caching
-from jser.records import disk, places, sidecar, sources
+from jser.records import disk, faults, places, sidecar, sources
 from jser.records import extract as extracting
-from jser.records.files import Skipped, Utterance, listing
+from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
 
 
@@ -45,6 +45,7 @@ class BuildResult:
         seconds: wall time.
         audio_seconds: of the corpus.
         skipped: reason -> number of files left out on purpose.
+        faults_list: file that names all broken recordings, where they are many.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class BuildResult:
     seconds: float
     audio_seconds: float
     skipped: dict[str, int]
+    faults_list: Path | None = None
 
 
 class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -170,7 +172,10 @@ def build(
         root.mkdir(parents=True, exist_ok=True)
         source = Path(corpus_dir) if corpus_dir else cls.fetch(places.downloads_dir(root, name))
         with disk.only_build(root, name, variant):
-            return _build(cls, source, root, variant, allow_partial, spec, started)
+            try:
+                return _build(cls, source, root, variant, allow_partial, spec, started)
+            except faults.FilesAtFault as error:
+                raise faults.listed(error, places.faults_list(root, name, variant)) from error
 
 
 def _build(
@@ -223,13 +228,16 @@ def _build(
         if keys[u.utterance_id] in reasons
     ]
     if broken and not allow_partial:
-        raise InputError(
+        raise faults.FilesAtFault(
             f"{source}: {len(broken)} of {len(utterances)} recordings cannot be used; replace "
-            "them, or leave them out with --allow_partial\n" + listing(broken)
+            "them, or leave them out with --allow_partial",
+            broken,
         )
     usable = [u for u in utterances if keys[u.utterance_id] in cache]
     if not usable:
-        raise InputError(f"{source}: no recording can be used\n" + listing(broken))
+        raise faults.FilesAtFault(
+            f"{source}: none of its {len(broken)} recordings can be used; replace them", broken
+        )
     facts = cache.facts(keys[u.utterance_id] for u in usable)
     report = auditing.make(
         info.name,
@@ -287,6 +295,7 @@ def _build(
         seconds=time.monotonic() - started,
         audio_seconds=report["seconds"]["total"],
         skipped=skipped,
+        faults_list=faults.write_list(places.faults_list(root, info.name, variant), broken),
     )
 
 

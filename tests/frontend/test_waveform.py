@@ -122,7 +122,10 @@ BAD = {
     "whisper": (lambda p, x: write(p, x // 1000), "is silent: it stays within -69 dB"),
     "nan": (lambda p, x: write(p, np.where(x > 0, np.nan, 0.1), subtype="FLOAT"), "not finite"),
     "inf": (lambda p, x: write(p, np.where(x > 0, np.inf, 0.1), subtype="FLOAT"), "not finite"),
-    "int range": (lambda p, x: write(p, x.astype(float), subtype="FLOAT"), "float samples up to 1.2"),
+    "int range": (
+        lambda p, x: write(p, x.astype(float), subtype="FLOAT"),
+        "float samples up to 1.2",
+    ),
     "short": (lambda p, x: write(p, x[:399]), "too short: 24.9 ms"),
     "slow": (lambda p, x: write(p, x, 4000), "sample rate 4000 Hz"),
     "fast": (lambda p, x: write(p, x, 500000), "sample rate 500000 Hz"),
