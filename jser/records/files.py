@@ -57,7 +57,7 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
         raise InputError(f"{root}: no such folder; give the corpus' folder with --corpus_dir=DIR")
     if not root.is_dir():
         raise InputError(f"{root}: is a file; unpack it and give the folder with --corpus_dir=DIR")
-    found = []
+    found, named_as_files = [], []
     for where, folders, names in _walk(root):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         found += [
@@ -65,8 +65,10 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
             for name in sorted(names)
             if name.lower().endswith(SUFFIXES) and not name.startswith(".")
         ]
-        if not names and not folders and where.lower().endswith(SUFFIXES):
-            found.append(Path(where))  # Decoding says that it is a folder.
+        if where.lower().endswith(SUFFIXES) and Path(where) != root:
+            named_as_files.append(Path(where))
+    # A folder in a recording's place is not passed over: decoding says what it is.
+    found += [f for f in named_as_files if not any(path.is_relative_to(f) for path in found)]
     if not found:
         raise InputError(f"{root}: no wav or flac file in it; is it the corpus' folder?")
     return sorted(found)
@@ -86,7 +88,7 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         status = os.stat(where)
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()  # A link back to where it came from.
-            continue
+            names = []
         seen.add((status.st_dev, status.st_ino))
         yield where, folders, names
 

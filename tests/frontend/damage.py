@@ -360,16 +360,16 @@ def lengths(make: Maker, rng) -> None:
             words = ("too short", "no samples", "before its audio", "is empty")
             data = encoded(x[:n], format, "PCM_16")
             make.add("too short", "", REFUSED, words, data, f".{format.lower()}")
-    make.add("longer than memory", "", REFUSED, ("hours",), b"", write=nine_hours)
+    make.add("longer than memory", "", REFUSED, ("hours",), b"", write=ten_hours)
 
 
-def nine_hours(path: Path) -> None:
-    """A wav of ten hours that takes no room on the disk."""
-    size = 10 * 3600 * RATE * 2
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE,
-                       2 * RATE, 2, 16, b"data", size)  # fmt: skip
+def ten_hours(path: Path) -> None:
+    """A telephone's wav (GSM 6.10) of ten hours, which takes no room on the disk."""
+    size = 10 * 3600 * RATE // 320 * 65
+    head = struct.pack("<4sI4s4sIHHIIHHHH4sI", b"RIFF", 40 + size, b"WAVE", b"fmt ", 20, 0x31, 1,
+                       RATE, RATE * 65 // 320, 65, 0, 2, 320, b"data", size)  # fmt: skip
     path.write_bytes(head)
-    os.truncate(path, 44 + size)
+    os.truncate(path, len(head) + size)
 
 
 def not_audio(make: Maker, rng) -> None:
