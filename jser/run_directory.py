@@ -89,7 +89,10 @@ def config_of(run_dir: Path) -> Any:
         ) from error
     except ValueError as error:
         raise InputError(f"{path}: not a config ({error}); train again") from error
-    return configs.from_json(tree)
+    try:
+        return configs.from_json(tree)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; train again in another --workdir") from error
 
 
 def add_times(run_dir: Path, now: dict[str, float]) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import psutil
 from jax.sharding import NamedSharding, PartitionSpec
 from tensorboardX import SummaryWriter
 
@@ -157,10 +159,11 @@ def fit(
     tables = population.to_blocks(members, plan.block, mesh)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     start = 0
+    like = jax.eval_shape(compiled.init, features, tables[0])
+    _check_memory(like, len(tables), plan)
     if checkpoints.latest() is None:
         states = [compiled.init(features, table) for table in tables]
     else:
-        like = jax.eval_shape(compiled.init, features, tables[0])
         like = jax.tree.map(
             lambda s: jax.ShapeDtypeStruct((len(members), *s.shape[1:]), s.dtype), like
         )
@@ -219,6 +222,24 @@ def fit(
             f"({float(members.hyper['learning_rate'][0]):g})"
         )
     return final
+
+
+def _check_memory(block: State, n_blocks: int, plan: Plan) -> None:
+    """Refuse a population that cannot fit: the system would kill the program without a word."""
+    needed = n_blocks * sum(
+        math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(block)
+    )
+    if plan.devices[0].platform == "cpu":
+        free = psutil.virtual_memory().available
+    else:
+        stats = plan.devices[0].memory_stats() or {}
+        free = (stats.get("bytes_limit", needed) - stats.get("bytes_in_use", 0)) * len(plan.devices)
+    if needed > free:
+        raise InputError(
+            f"the parameters and optimiser of all members take {needed / 2**30:.1f} GiB, "
+            f"{free / 2**30:.1f} GiB of memory are free; give smaller layers (model.units, "
+            "model.dense, components) or fewer seeds"
+        )
 
 
 def _epoch(
