@@ -172,14 +172,12 @@ def to_json(config: Any) -> str:
     return json.dumps(config.to_dict(), indent=2, sort_keys=True, default=list)
 
 
-def from_json(tree: Any) -> ml_collections.FrozenConfigDict:
+def from_json(tree: dict[str, Any]) -> ml_collections.FrozenConfigDict:
     """The config of a run directory; JSON's lists become tuples again.
 
     Raises:
-        InputError: it is none, or see `check_fields`.
+        InputError: see `check_fields`.
     """
-    if not isinstance(tree, dict):
-        raise InputError(f"a config is an object of fields, not a {type(tree).__name__}")
 
     def tuples(value: Any) -> Any:
         if isinstance(value, dict):

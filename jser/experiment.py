@@ -100,14 +100,13 @@ def evaluate(run_dir: Path) -> dict[str, Any]:
     config = run_directory.config_of(run_dir)
     stages = STAGES if config.refit else STAGES[:1]
     if not (run_dir / "report.json").exists() or any(
-        not (run_dir / "checkpoints" / stage).is_dir() for stage in stages
+        not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
     ):
         raise InputError(
             f"{run_dir}: the run is not finished; go on with it with `jser train` and the same "
             "--config and --workdir"
         )
-    leak = json.loads((run_dir / "certificate.json").read_text()).get("leak")
-    return run(config, run_dir, allow_leak=leak)
+    return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir))
 
 
 class _CompileClock:

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,14 @@ import orbax.checkpoint as ocp
 from jser.errors import InputError
 
 FULL_DISK = ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded")
+
+
+def _crc32(state: Any) -> int:
+    """Of all numbers of a host tree."""
+    crc = 0
+    for leaf in jax.tree.leaves(state):
+        crc = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, crc)
+    return crc
 
 
 class Checkpoints:
@@ -53,6 +62,7 @@ class Checkpoints:
                 f"{directory}: a checkpoint of {size / 2**20:.0f} MiB does not fit on the disk; "
                 "free some space and give the same command to go on from the checkpoint before"
             )
+        extra = {**extra, "crc32": _crc32(state)}
         with self._disk_errors():
             self._manager.save(
                 epoch,
@@ -82,13 +92,22 @@ class Checkpoints:
                     state=ocp.args.StandardRestore(target), extra=ocp.args.JsonRestore()
                 ),
             )
+            state = jax.device_get(found["state"])
+            extra = dict(json.loads(json.dumps(found["extra"])))
         except Exception as error:
-            raise InputError(
-                f"{self._manager.directory}/{epoch}: the checkpoint cannot be read "
-                f"({type(error).__name__}: {str(error).splitlines()[0][:200]}); delete this folder "
-                "to go on from the one before"
-            ) from error
-        return epoch, jax.device_get(found["state"]), json.loads(json.dumps(found["extra"]))
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a page an array
+            what = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
+            raise self._damaged(epoch, what) from error
+        # TensorStore verifies how its files hang together, not what is in them.
+        if extra.pop("crc32", None) not in (None, _crc32(state)):
+            raise self._damaged(epoch, "its numbers do not have their checksum")
+        return epoch, state, extra
+
+    def _damaged(self, epoch: int, what: str) -> InputError:
+        return InputError(
+            f"{self._manager.directory}/{epoch}: the checkpoint cannot be read ({what}); delete "
+            "this folder to go on from the one before"
+        )
 
     def close(self) -> None:
         """Wait until everything is on disk."""

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class MetricsLog:
         self._stage = stage
         self._members = members
         if self._path.exists():
-            lines = [json.loads(line) for line in _whole_lines(self._path)]
+            lines = list(_whole_lines(self._path))
             kept = [r for r in lines if r["stage"] != stage or r["epoch"] <= keep_epochs]
             temporary = self._path.with_suffix(".tmp")
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept))
@@ -119,12 +120,22 @@ def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _whole_lines(path: Path) -> Iterator[str]:
-    """Lines that end in a newline; a kill may have left part of one."""
-    with path.open() as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield line
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The log's lines that are whole; a kill may have left part of the last one."""
+    *lines, _ = path.read_bytes().split(b"\n")
+    damaged = 0
+    for line in lines:
+        try:
+            row = json.loads(line)
+            yield {"stage": row["stage"], "epoch": int(row["epoch"]), **row}
+        except (ValueError, KeyError, TypeError):
+            damaged += 1
+    if damaged:
+        warnings.warn(
+            f"{path}: {damaged} damaged line(s) are left out; the log lacks those epochs, the "
+            "result does not depend on it",
+            stacklevel=2,
+        )
 
 
 def fit(
@@ -168,11 +179,11 @@ def fit(
             lambda s: jax.ShapeDtypeStruct((len(members), *s.shape[1:]), s.dtype), like
         )
         start, host, extra = checkpoints.restore(like)
-        if extra["width"] != plan.width:
+        if (width := extra.get("width")) != plan.width:
             raise InputError(
-                f"{run_dir}: was trained {extra['width']} members wide, now it would be "
+                f"{run_dir}: was trained {width} members wide, now it would be "
                 f"{plan.width}, which changes the last digits; go on with "
-                f"--config.population.width={extra['width']} in a run of that config, or choose "
+                f"--config.population.width={width} in a run of that config, or choose "
                 "another --workdir"
             )
         states = _state_blocks(host, plan.block, split)
