@@ -132,6 +132,7 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     prepared = prepare(config, allow_leak)
     run_directory.claim(run_dir, config)
     certificate = prepared.certificate.to_json()
+    run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
     state = train(prepared, run_dir)

@@ -119,6 +119,26 @@ def leak_of(run_dir: Path) -> str | None:
     return leak
 
 
+def check_same_records(run_dir: Path, certificate: dict[str, Any]) -> None:
+    """Refuse to go on with a run whose records or folds have changed since it was begun.
+
+    Raises:
+        InputError: see above.
+    """
+    try:
+        before = json.loads((run_dir / "certificate.json").read_text(encoding="utf-8"))
+        changed = [f for f in ("fingerprint", "folds_hash") if before[f] != certificate[f]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # A new run, or nothing to compare with.
+    if changed:
+        what = "other records" if "fingerprint" in changed else "other folds"
+        raise InputError(
+            f"{run_dir}: was begun on {what} of {certificate['corpus']} ({changed[0]} "
+            f"{str(before[changed[0]])[:12]}, now {certificate[changed[0]][:12]}); build the "
+            "earlier ones again, or choose another --workdir"
+        )
+
+
 @contextlib.contextmanager
 def only_here(run_dir: Path) -> Iterator[None]:
     """Hold a run directory against a second program; the system lets go when this one is killed.

@@ -315,6 +315,8 @@ def _unchanged(
 ) -> bool:
     if old.get("sources") != digest or old.get("front_end_hash") != spec.hash():
         return False
+    if "described_by" not in old:  # written before these files had hashes
+        return False
     if old["partial"] and not allow_partial:
         return False
     try:
