@@ -239,10 +239,7 @@ def _overrides(unknown: list[str], top: argparse.ArgumentParser) -> list[tuple[s
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A file's name may hold bytes that no terminal can show, and a terminal no Unicode.
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
@@ -286,6 +283,16 @@ def _warning(
     return _libraries_warning(message, category, filename, lineno, line)
 
 
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            # A file's name may hold bytes that no terminal can show, and a terminal no Unicode.
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _refuse(sentence: str, status: int) -> int:
     print(f"jser: {sentence}", file=sys.stderr)
     return status
@@ -295,12 +302,12 @@ def _fault_of_the_machine(error: Exception) -> str | None:
     """One sentence for a full disk, a path that cannot be used or too little memory."""
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return (
-            f"{error.filename or 'a file'}: cannot be written ({error.strerror}); free some space "
+            f"{error.filename or 'output'}: cannot be written ({error.strerror}); free some space "
             "or choose another folder, then give the same command to go on"
         )
     if isinstance(error, OSError) and error.errno in NO_ACCESS:
         return (
-            f"{error.filename or 'a file'}: cannot be used ({error.strerror}); put that right or "
+            f"{error.filename or 'output'}: cannot be used ({error.strerror}); put that right or "
             "choose another folder"
         )
     if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):

@@ -20,3 +20,18 @@ def one_line(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fsdecode(name)
     )
+
+
+def check_folder(path: str | os.PathLike[str], option: str) -> None:
+    """Refuse a folder's name that the libraries which write into it cannot take.
+
+    Raises:
+        InputError: its bytes are no UTF-8.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{one_line(path)}: its name is no UTF-8, which the libraries for records and "
+            f"checkpoints need; choose another {option}"
+        ) from error

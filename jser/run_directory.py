@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jser import config as configs
-from jser.errors import InputError
+from jser.errors import InputError, check_folder
 from jser.evaluation.atomic import write_text
 
 
@@ -148,6 +148,7 @@ def only_here(run_dir: Path) -> Iterator[None]:
     Raises:
         InputError: another program works there, or it cannot be made.
     """
+    check_folder(run_dir, "--workdir")
     made = not run_dir.exists()
     try:
         run_dir.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from jser import progress
-from jser.errors import InputError
+from jser.errors import InputError, check_folder
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import audit as auditing
 from jser.records import cache as caching
@@ -168,8 +168,9 @@ def build(
     root = Path(data_dir) if data_dir else places.default_data_dir()
     if variant not in places.VARIANTS:
         raise InputError(f"variant '{variant}' is none of {', '.join(places.VARIANTS)}")
+    check_folder(root, "--data_dir")
     with disk.disk_errors(root):
-        root.mkdir(parents=True, exist_ok=True)
+        disk.make(root)
         source = Path(corpus_dir) if corpus_dir else cls.fetch(places.downloads_dir(root, name))
         with disk.only_build(root, name, variant):
             try:

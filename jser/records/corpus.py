@@ -81,7 +81,8 @@ def load(
         InputError: not built, a shard is damaged, or the records were made by another front end.
     """
     spec = spec or LogMelSpec()
-    root = Path(data_dir) if data_dir else places.default_data_dir()
+    # In full, since messages name it: it may be meant from another current folder.
+    root = (Path(data_dir) if data_dir else places.default_data_dir()).absolute()
     folder = places.records_dir(root, name, variant)
     command = f"`jser build {name}"
     if variant != "log_mel":

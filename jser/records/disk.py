@@ -12,6 +12,20 @@ from jser.errors import InputError
 from jser.records import places
 
 
+def make(root: Path) -> None:
+    """Make the data folder where there is none.
+
+    Raises:
+        InputError: it cannot be made; OSError where the disk is at fault, see `disk_errors`.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+        raise InputError(
+            f"{root}: cannot be made ({error.strerror}); give another --data_dir=DIR"
+        ) from error
+
+
 @contextlib.contextmanager
 def only_build(root: Path, name: str, variant: str) -> Iterator[None]:
     """Hold the lock of one corpus and variant; the system drops it when a build is killed."""
