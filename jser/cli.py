@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jser import interrupt
 from jser.errors import InputError
 
 # The disk is full, the quota is used up, or the disk is read-only.
@@ -238,7 +239,18 @@ def _overrides(unknown: list[str], top: argparse.ArgumentParser) -> list[tuple[s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command; returns the exit status.
+
+    Without `argv` this is the program itself, which ends here where the command fails.
+    """
+    with interrupt.heard():
+        status = _main(argv)
+        if argv is None and status:
+            interrupt.leave(status)
+    return status
+
+
+def _main(argv: Sequence[str] | None) -> int:
     _prepare_streams()
     warnings.formatwarning = _warning
     top = parser()

@@ -171,7 +171,11 @@ def build(
     check_folder(root, "--data_dir")
     with disk.disk_errors(root):
         disk.make(root)
-        source = Path(corpus_dir) if corpus_dir else cls.fetch(places.downloads_dir(root, name))
+        if corpus_dir:
+            source = Path(corpus_dir)
+        else:
+            with disk.only_fetch(root):
+                source = cls.fetch(places.downloads_dir(root, name))
         with disk.only_build(root, name, variant):
             try:
                 return _build(cls, source, root, variant, allow_partial, spec, started)
