@@ -11,14 +11,22 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jser import interrupt
 from jser.errors import InputError
 
 # The disk is full, the quota is used up, or the disk is read-only.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# Other states of the user's disk that no program can do anything about.
+NO_ACCESS = (
+    errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.EIO, errno.EFBIG, errno.ESTALE, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
+NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 # Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
 
@@ -31,6 +39,8 @@ def _build(args: argparse.Namespace) -> None:
     print(audit.render(result.audit))
     for reason, count in result.skipped.items():
         print(f"left out: {count} ({reason})")
+    if result.faults_list:
+        print(f"every broken recording, one a line: {result.faults_list}")
     if result.already_built:
         print(f"already built, nothing has changed: {result.path}")
         return
@@ -44,11 +54,13 @@ def _build(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     from jser import config as configs
-    from jser import experiment
+    from jser import experiment, run_directory
 
     config = configs.load(args.config, args.overrides)
-    _use_compilation_cache(experiment.data_dir(config))
-    _show(experiment.run(config, Path(args.workdir), args.allow_leak), Path(args.workdir))
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(experiment.data_dir(config))
+        _show(experiment.run(config, workdir, args.allow_leak), workdir)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -75,8 +87,9 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     run_dir = Path(args.run[0])
     config = run_directory.config_of(run_dir)
-    _use_compilation_cache(experiment.data_dir(config))
-    _show(experiment.evaluate(run_dir), run_dir)
+    with run_directory.only_here(run_dir):
+        _use_compilation_cache(experiment.data_dir(config))
+        _show(experiment.evaluate(run_dir), run_dir)
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -269,7 +282,20 @@ def _overrides(unknown: list[str], top: argparse.ArgumentParser) -> list[tuple[s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command; returns the exit status.
+
+    Without `argv` this is the program itself, which ends here where the command fails.
+    """
+    with interrupt.heard():
+        status = _main(argv)
+        if argv is None and status:
+            interrupt.leave(status)
+    return status
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    _prepare_streams()
+    warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
     if unknown and args.command != "train":
@@ -277,29 +303,72 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.overrides = _overrides(unknown, top)
     try:
         args.run_command(args)
+        sys.stdout.flush()
     except InputError as error:
         from jser.config import UsageError
 
-        print(f"jser: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            traceback.print_exc()
-            return 70
-        print(
-            f"jser: {error.filename or 'a file'}: cannot be written ({error.strerror}); free some "
-            "space or choose another folder, then give the same command to go on",
-            file=sys.stderr,
-        )
+        return _refuse(str(error), 2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        # The reader of our output has seen enough. What is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
-    except Exception:
-        traceback.print_exc()
-        print("jser: this is a bug, not your mistake; please report it", file=sys.stderr)
-        return 70
     except KeyboardInterrupt:
-        print(
-            "jser: interrupted; what was finished is kept, the same command goes on",
-            file=sys.stderr,
-        )
-        return 130
+        return _refuse("interrupted; what was finished is kept, the same command goes on", 130)
+    except Exception as error:
+        if fault := _fault_of_the_machine(error):
+            return _refuse(fault, 1)
+        traceback.print_exc()
+        return _refuse("this is a bug, not your mistake; please report it", 70)
     return 0
+
+
+_libraries_warning = warnings.formatwarning
+
+
+def _warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Our own warnings are for the user: a sentence, without the place in the code."""
+    if category is UserWarning and f"{os.sep}jser{os.sep}" in filename:
+        return f"jser: warning: {message}\n"
+    return _libraries_warning(message, category, filename, lineno, line)
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            # A file's name may hold bytes that no terminal can show, and a terminal no Unicode.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse(sentence: str, status: int) -> int:
+    print(f"jser: {sentence}", file=sys.stderr)
+    return status
+
+
+def _fault_of_the_machine(error: Exception) -> str | None:
+    """One sentence for a full disk, a path that cannot be used or too little memory."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return (
+            f"{error.filename or 'output'}: cannot be written ({error.strerror}); free some space "
+            "or choose another folder, then give the same command to go on"
+        )
+    if isinstance(error, OSError) and error.errno in NO_ACCESS:
+        return (
+            f"{error.filename or 'output'}: cannot be used ({error.strerror}); put that right or "
+            "choose another folder"
+        )
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
+        what = str(error).partition("\n")[0][:150] or "an array"
+        return (
+            f"out of memory ({what}); lower --config.population.width, --config.batch_size or the "
+            "layers' sizes, or use a machine that has more"
+        )
+    return None

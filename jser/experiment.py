@@ -100,14 +100,13 @@ def evaluate(run_dir: Path) -> dict[str, Any]:
     config = run_directory.config_of(run_dir)
     stages = STAGES if config.refit else STAGES[:1]
     if not (run_dir / "report.json").exists() or any(
-        not (run_dir / "checkpoints" / stage).is_dir() for stage in stages
+        not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
     ):
         raise InputError(
             f"{run_dir}: the run is not finished; go on with it with `jser train` and the same "
             "--config and --workdir"
         )
-    leak = json.loads((run_dir / "certificate.json").read_text()).get("leak")
-    return run(config, run_dir, allow_leak=leak)
+    return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir))
 
 
 class _CompileClock:
@@ -133,6 +132,7 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     prepared = prepare(config, allow_leak)
     run_directory.claim(run_dir, config)
     certificate = prepared.certificate.to_json()
+    run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
     state = train(prepared, run_dir)

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from jser import progress, protocols
-from jser.errors import InputError
+from jser import progress, protocols, ranges
 from jser.frontend import augment
 from jser.frontend.log_mel import LogMelSpec
 from jser.models import registry
@@ -59,24 +58,10 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         InputError: the records, the protocol or the config cannot be used.
     """
     started = time.monotonic()
+    ranges.check(config)
     normalisation.parse(config.normalisation)
     balance = members.Balance(**config.balance.to_dict())
     spec = stem_spec(config)
-    if config.components < 0 or config.pooled_components < 1:
-        raise InputError(
-            f"components: {config.components} must be at least 0 and pooled_components: "
-            f"{config.pooled_components} at least 1"
-        )
-    if config.epochs < 1 or config.batch_size < 2:
-        raise InputError(
-            f"epochs: {config.epochs} must be at least 1 and batch_size: {config.batch_size} at "
-            "least 2"
-        )
-    if not config.seeds:
-        raise InputError("seeds: () is empty; give at least one, for example --config.seeds=0")
-    for name, least in (("epochs", 1), ("batch_size", 1), ("components", 0)):
-        if config[name] < least:
-            raise InputError(f"{name}: {config[name]} must be at least {least}")
     variant = "waveform" if config.augment.copies else "log_mel"
     corpus = records.load(config.corpus, data_dir(config), variant)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from jser import cli
 from jser.datasets.synthetic import fake
 from jser.records.builder import build
 from tests.file_server import FileServer
@@ -153,3 +154,30 @@ def own_surroundings(tmp_path, monkeypatch):
     before = jax.config.jax_compilation_cache_dir
     yield
     jax.config.update("jax_compilation_cache_dir", before)
+
+
+@pytest.fixture
+def run(capfd):
+    """`run(*words)`: exit status, stdout and stderr of a command in this process."""
+
+    def call(*words):
+        capfd.readouterr()
+        try:
+            status = cli.main([str(word) for word in words])
+        except SystemExit as error:
+            status = error.code
+        out, err = capfd.readouterr()
+        return status, out, err
+
+    return call
+
+
+def refused(result, status, *words):
+    """One line on stderr that names the words, and the status."""
+    code, _, err = result
+    assert code == status, err
+    lines = [line for line in err.splitlines() if line.startswith("jser: ")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    for word in words:
+        assert word in lines[0], lines[0]

@@ -6,41 +6,13 @@ import shutil
 
 import pytest
 
-from jser import cli
 from jser.models import stems
 from jser.models.stems import sources
-from tests.conftest import train_command
+from tests.conftest import refused, train_command
 from tests.models.stems import reference, torch_files
 from tests.models.stems.small_nets import SMALL, torch_shapes
 
 COMMANDS = ["build", "train", "evaluate", "audit", "weights", "doctor"]
-
-
-@pytest.fixture
-def run(capfd):
-    """`run(*words)`: exit status, stdout and stderr of a command in this process."""
-
-    def call(*words):
-        capfd.readouterr()
-        try:
-            status = cli.main([str(word) for word in words])
-        except SystemExit as error:
-            status = error.code
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
-
-
-def refused(result, status, *words):
-    """One line on stderr that names the words, and the status."""
-    code, _, err = result
-    assert code == status, err
-    lines = [line for line in err.splitlines() if line.startswith("jser: ")]
-    assert len(lines) == 1, err
-    assert "Traceback" not in err
-    for word in words:
-        assert word in lines[0], lines[0]
 
 
 # --- usage ----------------------------------------------------------------------------------------

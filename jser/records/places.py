@@ -36,6 +36,11 @@ def work_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
     return Path(data_dir) / "cache" / "building" / f"{name}-{variant}"
 
 
+def faults_list(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
+    """File that names every recording which the last build could not use, where they were many."""
+    return Path(data_dir) / "faults" / f"{name}-{variant}.txt"
+
+
 def cache_dir(data_dir: str | os.PathLike[str], variant: str, front_end_hash: str) -> Path:
     """Folder of finished utterances of builds that did not finish."""
     return Path(data_dir) / "cache" / "utterances" / f"{variant}-{front_end_hash}"
