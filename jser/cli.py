@@ -54,12 +54,12 @@ def _build(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     from jser import config as configs
-    from jser import experiment, run_directory
+    from jser import experiment, preparation, run_directory
 
     config = configs.load(args.config, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(experiment.data_dir(config))
+        _use_compilation_cache(preparation.data_dir(config))
         _show(experiment.run(config, workdir, args.allow_leak), workdir)
 
 
@@ -83,12 +83,12 @@ def _evaluate(args: argparse.Namespace) -> None:
         raise InputError(
             f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
         )
-    from jser import experiment, run_directory
+    from jser import experiment, preparation, run_directory
 
     run_dir = Path(args.run[0])
     config = run_directory.config_of(run_dir)
     with run_directory.only_here(run_dir):
-        _use_compilation_cache(experiment.data_dir(config))
+        _use_compilation_cache(preparation.data_dir(config))
         _show(experiment.evaluate(run_dir), run_dir)
 
 
@@ -206,9 +206,9 @@ def parser() -> argparse.ArgumentParser:
     add_data_dir(build)
     build.add_argument(
         "--variant",
-        choices=("log_mel", "waveform"),
-        default="log_mel",
-        help="waveform keeps the audio too, which augmented copies need",
+        choices=("waveform", "log_mel"),
+        default="waveform",
+        help="log_mel leaves the audio out: half the size, but no descriptors, no augmented copies",
     )
     build.add_argument(
         "--allow_partial",

@@ -82,6 +82,8 @@ NUMBERS = {
     "augment.speeds": Range(0.5, 2),
     "model.units": Range(1, 8192),
     "model.dense": Range(1, 65536),
+    "readout.penalties": Range(0, 1000000, above=True),
+    "readout.sequence": Range(0, 1000),
     "batch_size": Range(2, 65536),
     "epochs": Range(1, 100000),
     "hyper.learning_rate": Range(0, 10, above=True),
@@ -106,6 +108,8 @@ TUPLES = {
     "augment.snr_db": Entries(2, 2),
     "augment.speeds": Entries(1, 10, once=True),
     "model.dense": Entries(0, 16),
+    "readout.views": Entries(0, 2, once=True),
+    "readout.penalties": Entries(1, 20, once=True),
 }
 
 

@@ -57,12 +57,20 @@ def tested(report: Mapping[str, Any]) -> str:
     return ", ".join(plural(n, word) for n, word in counts)
 
 
+def others(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What was scored beside the system: its baseline, and its parts alone."""
+    base = report["baseline"]
+    return ([base] if base else []) + list(report["parts"])
+
+
 def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a report's figures depend on: (name, sentence), in the order to read them."""
     rows = []
     base, beside = report["baseline"], report["interval_beside"]
     if base:
         rows.append(("to baseline", verdict(base["comparison"])))
+    for part in report["parts"]:
+        rows.append((f"to the {part['name']}", verdict(part["comparison"])))
     rows.append(("interval", report["interval_method"]))
     if beside:
         rows.append(("beside it", f"{between(beside['uar'])}  {beside['method']}"))

@@ -13,7 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from jser.evaluation.compare import verdict
-from jser.evaluation.formats import COMPARABLE, between, percent, points, settings, some, tested
+from jser.evaluation.formats import (
+    COMPARABLE,
+    between,
+    others,
+    percent,
+    points,
+    settings,
+    some,
+    tested,
+)
 
 _BAR = 24  # characters of a full bar
 _MOST_ROWS = 30  # of speakers or folds; more are in report.json
@@ -85,8 +94,8 @@ def _title(report: Mapping[str, Any]) -> Text:
 def _headline(report: Mapping[str, Any]) -> RenderableType:
     columns = ["%", "UAR", "95 % by speaker", "seeds' sd", "mean of folds", "WA", "macro F1"]
     table = _table(columns, left=1)
-    base = report["baseline"]
-    rows = [(report["system"], report, "bold")] + ([(base["name"], base, "")] if base else [])
+    rows = [(report["system"], report, "bold")]
+    rows += [(other["name"], other, "") for other in others(report)]
     for name, figures, style in rows:
         uar = figures["uar"]
         table.add_row(

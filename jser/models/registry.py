@@ -37,11 +37,14 @@ def make(name: str, **settings: Any) -> nn.Module:
 _FEATURES_OF_THE_PAPER = (("fc7",), ("relu7",))
 
 
-def title(name: str, net: str, taps: Sequence[str], weights: str) -> str:
+def title(
+    name: str, net: str, taps: Sequence[str], weights: str, readouts: Sequence[str] = ()
+) -> str:
     """What a report calls the system.
 
     Only fc7 of the ImageNet AlexNet is the paper's A; convolutions make it A-conv, and another
-    fully connected layer, or one of random weights, A-fc.
+    fully connected layer, or one of random weights, A-fc. Read-outs whose scores are added are not
+    the paper's either, and are named.
     """
     letter, architecture = _TITLES[name]
     stem = stems.get(net)
@@ -50,4 +53,5 @@ def title(name: str, net: str, taps: Sequence[str], weights: str) -> str:
     if tuple(taps) not in _FEATURES_OF_THE_PAPER or weights != "imagenet":
         letter += "-fc" if vectors else "-conv"
     source = "ImageNet" if weights == "imagenet" else "random"
-    return f"{letter} ({architecture} on {stem.title}'s {what}), {source} stem"
+    beside = f" + read-outs ({', '.join(readouts)})" if readouts else ""
+    return f"{letter} ({architecture} on {stem.title}'s {what}){beside}, {source} stem"

@@ -74,7 +74,7 @@ def load(
     Args:
         name: of the corpus.
         data_dir: where records lie; None: `places.default_data_dir`.
-        variant: 'log_mel' or 'waveform'.
+        variant: 'log_mel', for which records with waveforms do as well, or 'waveform'.
         spec: the front end that the caller works with; None: the default.
 
     Raises:
@@ -83,11 +83,11 @@ def load(
     spec = spec or LogMelSpec()
     # In full, since messages name it: it may be meant from another current folder.
     root = (Path(data_dir) if data_dir else places.default_data_dir()).absolute()
+    # Records with waveforms hold everything that the smaller ones do.
+    if not (places.records_dir(root, name, variant) / places.SIDECAR).exists():
+        variant = "waveform"
     folder = places.records_dir(root, name, variant)
-    command = f"`jser build {name}"
-    if variant != "log_mel":
-        command += f" --variant={variant}"
-    command += f" --data_dir={root}`"
+    command = f"`jser build {name} --data_dir={root}`"
     content = sidecar.read(folder)
     if content is None:
         from jser.datasets import builder_class

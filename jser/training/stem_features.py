@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jser import progress
-from jser.errors import InputError
 from jser.frontend import log_mel, segments
 from jser.models import stems
+from jser.training import feature_cache
 from jser.training.stem_spec import StemSpec
 
 # Pictures of one call: about 30 seconds of speech, so that memory does not grow with the corpus.
@@ -300,29 +298,11 @@ def _is_maximum(spec: StemSpec) -> np.ndarray:
 def cached(folder: Path, key: str, make: Callable[[], StepFeatures]) -> tuple[StepFeatures, bool]:
     """Features from the cache, or made and put there; the flag says whether they were there.
 
-    The file is written under a temporary name and renamed, so a kill leaves nothing half-written.
-
     Raises:
         InputError: the disk is full.
     """
-    path = folder / f"{key}.npz"
-    if path.exists():
-        try:
-            with np.load(path) as stored:
-                return StepFeatures(**{name: stored[name] for name in stored.files}), True
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
-            path.unlink()  # a cache is never worth an error: make it anew
-    features = make()
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{key}.{os.getpid()}.tmp"
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **dataclasses.asdict(features))
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"{folder}: stem features of {features.frames.nbytes / 2**20:.0f} MiB cannot be "
-            f"written ({error.strerror}); free some space or choose another --data_dir"
-        ) from error
-    return features, False
+    names = [field.name for field in dataclasses.fields(StepFeatures)]
+    arrays, was_there = feature_cache.load_or_make(
+        folder, key, names, lambda: dataclasses.asdict(make()), "stem features"
+    )
+    return StepFeatures(**arrays), was_there

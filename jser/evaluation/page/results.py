@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jser.evaluation.compare import verdict
-from jser.evaluation.formats import between, in_words, percent
+from jser.evaluation.formats import between, in_words, others, percent
 from jser.evaluation.page import charts
 from jser.evaluation.page.charts import Bar, Estimate, Reference
 from jser.evaluation.page.markup import Element, figure, section, table, tag
@@ -70,13 +70,13 @@ def _tiles(report: Mapping[str, Any]) -> Element:
 
 
 def _estimates(report: Mapping[str, Any]) -> list[Estimate]:
-    """The run, its baseline, published figures of UAR, the majority and chance."""
-    uar, base = report["uar"], report["baseline"]
+    """The run, its baseline and parts, published figures of UAR, the majority and chance."""
+    uar = report["uar"]
     rows = [Estimate(report["system"], uar["mean"], uar["low"], uar["high"])]
-    if base:
-        figure_ = base["uar"]
+    for other in others(report):
+        figure_ = other["uar"]
         rows.append(
-            Estimate(base["name"], figure_["mean"], figure_["low"], figure_["high"], "baseline")
+            Estimate(other["name"], figure_["mean"], figure_["low"], figure_["high"], "baseline")
         )
     for row in report["yardsticks"]:
         if row["metric"] == "uar":
@@ -113,8 +113,9 @@ def _headline_table(report: Mapping[str, Any]) -> Element:
     beside, majority = report["interval_beside"], report["majority"]
     head = ["%", "", "mean", "95 % by speaker", "the other method", "seeds' sd", "mean of folds"]
     rows = []
-    base = report["baseline"]
-    for who, figures in [(report["system"], report)] + ([(base["name"], base)] if base else []):
+    compared = [(report["system"], report)]
+    compared += [(other["name"], other) for other in others(report)]
+    for who, figures in compared:
         for metric, word in (("uar", "UAR"), ("wa", "WA"), ("macro_f1", "macro F1")):
             one = figures[metric]
             other = between(beside[metric]) if beside and figures is report else ""
