@@ -96,10 +96,11 @@ class View:
         held_out = np.empty(target.shape, np.float64)
         for group in np.unique(rows.group):
             mine = np.flatnonzero(rows.group == group)
+            if len(mine) == len(rows.group):
+                held_out[mine] = bias  # nothing is left to fit
+                continue
             block = inverse[np.ix_(mine, mine)].astype(np.float64)
-            # Where one group is all there is, nothing is left to fit: the block is singular.
-            error = np.linalg.lstsq(block, alpha[mine].astype(np.float64), rcond=1e-9)[0]
-            held_out[mine] = target[mine] - error
+            held_out[mine] = target[mine] - np.linalg.solve(block, alpha[mine].astype(np.float64))
         kernel = self._x.T @ alpha / self._x.shape[1]
         return Readout(self._mean, self._scale, kernel, bias), held_out
 

@@ -117,43 +117,105 @@ def test_fewer_rows_than_components():
 # --- the ridge ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("d", [5, 60], ids=["primal", "dual"])
-def test_ridge_is_scikit_learns(d):
-    x = RNG.standard_normal((30, d)) * 3 + 1
-    label = np.arange(30) % 3
-    weights = RNG.uniform(0.5, 2, 30)
-    ours = readout.fit_readout(x, label, weights, 3, 0.3)
-    z = (x - x.mean(0)) / (x.std(0) + 1e-6)
-    target = np.eye(3)[label]
-    offset = np.average(target, axis=0, weights=weights)
-    theirs = Ridge(alpha=0.3 * 30, fit_intercept=False).fit(z, target - offset, weights)
-    np.testing.assert_allclose(ours(x), theirs.predict(z) + offset, atol=1e-8)
+def rows_for(n, n_classes=3, n_groups=4):
+    return readout.Rows(
+        index=np.arange(n),
+        label=np.arange(n) % n_classes,
+        weight=RNG.uniform(0.5, 2, n),
+        group=RNG.integers(0, n_groups, n),
+        n_classes=n_classes,
+    )
 
 
-def test_selection_sees_no_test():
+def scikit_learns(x, rows, penalty, left_out=None):
+    """Ridge with an intercept of scikit-learn, on the same standardised values."""
+    deviation = x.std(0)
+    z = (x - x.mean(0)) / (deviation + 0.01 * deviation.mean())
+    kept = np.ones(len(x), bool) if left_out is None else rows.group != left_out
+    fitted = Ridge(alpha=penalty * x.shape[1], fit_intercept=True)
+    fitted.fit(z[kept], rows.target[kept], rows.weight[kept])
+    return fitted.predict(z)
+
+
+@pytest.mark.parametrize("penalty", [0.1, 1.0])
+@pytest.mark.parametrize("d", [5, 60], ids=["fewer values than rows", "more"])
+def test_ridge_is_scikit_learns(d, penalty):
+    x = RNG.standard_normal((40, d)) * 3 + 1
+    rows = rows_for(40)
+    ours, _ = readout.View(x, rows).fit(penalty)
+    np.testing.assert_allclose(ours(x), scikit_learns(x, rows, penalty), atol=2e-4)
+
+
+@pytest.mark.parametrize("d", [5, 60], ids=["fewer values than rows", "more"])
+def test_scores_of_a_group_are_those_of_a_fit_without_it(d):
+    """One inverse says what as many fits as there are groups would say."""
+    x = RNG.standard_normal((40, d)) * 3 + 1
+    rows = rows_for(40)
+    _, held_out = readout.View(x, rows).fit(0.3)
+    for group in range(4):
+        mine = rows.group == group
+        wanted = scikit_learns(x, rows, 0.3, left_out=group)[mine]
+        np.testing.assert_allclose(held_out[mine], wanted, atol=1e-3)
+
+
+def test_only_its_own_rows_are_read():
     x = RNG.standard_normal((60, 8))
-    label = np.arange(60) % 3
-    x[np.arange(60), label] += 1
-    train, dev, test = np.arange(30), np.arange(30, 45), np.arange(45, 60)
-    hidden = label.copy()
-    hidden[test] = -1
+    rows = rows_for(30)
     noise = x.copy()
-    noise[test] = np.nan
-    a, chosen = readout.select_readout(x, label, train, dev, 3)
-    b, also = readout.select_readout(noise, hidden, train, dev, 3)
-    assert chosen == also
+    noise[30:] = np.nan
+    a, _ = readout.View(x, rows).fit(0.3)
+    b, _ = readout.View(noise, rows).fit(0.3)
     np.testing.assert_array_equal(a.kernel, b.kernel)
-    assert np.mean(a(x[test]).argmax(1) == label[test]) > 0.5
-    # Dev does count: its labels choose, and the refit learns from them.
-    turned = label.copy()
-    turned[dev] = (turned[dev] + 1) % 3
-    c, _ = readout.select_readout(x, turned, train, dev, 3)
-    assert not np.array_equal(a.kernel, c.kernel)
+    np.testing.assert_array_equal(a.mean, b.mean)
+
+
+def test_one_group_alone_has_numbers():
+    rows = rows_for(12, n_groups=1)
+    _, held_out = readout.View(RNG.standard_normal((12, 4)), rows).fit(0.3)
+    assert np.isfinite(held_out).all()
+
+
+def test_a_value_that_never_changes():
+    x = np.hstack([RNG.standard_normal((12, 3)), np.full((12, 1), 7.0)])
+    ours, held_out = readout.View(x, rows_for(12)).fit(0.3)
+    assert np.isfinite(ours(x)).all()
+    assert np.isfinite(held_out).all()
+
+
+# --- several views, one penalty -------------------------------------------------------------------
+
+
+def test_the_penalty_is_that_of_the_best_sum():
+    x, z = RNG.standard_normal((2, 60, 30))
+    rows = rows_for(60)
+    x[np.arange(60), rows.label] += 1
+    penalties = (0.001, 0.03, 1.0, 30.0)
+    judged = np.ones(60, bool)
+    chosen, penalty = readout.fit_together({"x": x, "z": z}, rows, penalties, judged)
+    found = {}
+    for candidate in penalties:
+        summed = sum(
+            np.stack([scikit_learns(v, rows, candidate, left_out=g) for g in range(4)])[
+                rows.group, np.arange(60)
+            ]
+            for v in (x, z)
+        )
+        found[candidate] = readout.recall(rows.label, summed)
+    assert penalty == max(penalties, key=lambda p: (found[p], p))
+    assert set(chosen) == {"x", "z"}
+    np.testing.assert_allclose(chosen["x"](x), scikit_learns(x, rows, penalty), atol=2e-3)
 
 
 def test_ties_go_to_the_stronger_penalty():
     x = np.repeat(np.eye(3), 10, axis=0)
-    label = np.repeat(np.arange(3), 10)
-    rows = np.arange(30)
-    _, chosen = readout.select_readout(x, label, rows[::2], rows[1::2], 3)
-    assert chosen == max(readout.PENALTIES)
+    rows = readout.Rows(
+        np.arange(30), np.repeat(np.arange(3), 10), np.ones(30), np.arange(30) % 5, 3
+    )
+    _, penalty = readout.fit_together({"x": x}, rows, (0.1, 0.3, 0.01), np.ones(30, bool))
+    assert penalty == 0.3
+
+
+def test_recall_by_hand():
+    truth = np.array([0, 0, 0, 1, 3])
+    scores = np.eye(4)[[0, 0, 1, 1, 2]]
+    assert readout.recall(truth, scores) == pytest.approx((2 / 3 + 1 + 0) / 3)

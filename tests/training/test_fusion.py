@@ -1,0 +1,104 @@
+"""Read-outs by fold: whose labels they see, copies, the file in the run, the sum."""
+
+import numpy as np
+import pytest
+
+from jser.errors import InputError
+from jser.protocols import Fold, Protocol
+from jser.training import fusion
+
+N, K, COPIES = 24, 3, 2
+LABEL = np.arange(N) % K
+SPEAKER = np.array(list("abcd")).repeat(6)
+RNG = np.random.default_rng(1)
+
+
+def view(d):
+    x = RNG.standard_normal(((1 + COPIES) * N, d)).astype(np.float32)
+    x[np.arange(len(x)), np.tile(LABEL, 1 + COPIES)] += 1.5
+    return x
+
+
+VIEWS = {"stem": view(6), "descriptors": view(40)}
+
+
+def fold(name, train, dev, test):
+    parts = [np.flatnonzero(np.isin(SPEAKER, list(s))).astype(np.int32) for s in (train, dev, test)]
+    return Fold(name, *parts, tuple(train), tuple(dev), tuple(test))
+
+
+PROTOCOL = Protocol(
+    "two", (fold("1", "ab", "c", "d"), fold("2", "cd", "a", "b")), "speaker", None, ""
+)
+
+
+def fit(folder, label=LABEL, views=VIEWS, with_dev=True):
+    return fusion.fit(
+        views, label, SPEAKER, K, PROTOCOL, with_dev=with_dev, penalties=(0.1, 1.0), run_dir=folder
+    )
+
+
+@pytest.mark.parametrize(("with_dev", "blind"), [(True, "d"), (False, "cd")])
+def test_labels_of_the_test_change_nothing(tmp_path, with_dev, blind):
+    """Permuting what a fold must not see leaves every bit of its read-outs; the rest counts."""
+    label = LABEL.copy()
+    hidden = np.isin(SPEAKER, list(blind))
+    label[hidden] = (label[hidden] + 1) % K
+    a = fit(tmp_path / "a", with_dev=with_dev)
+    b = fit(tmp_path / "b", label, with_dev=with_dev)
+    assert fusion.digest(a[:1], VIEWS) == fusion.digest(b[:1], VIEWS)
+    assert fusion.digest(a[1:], VIEWS) != fusion.digest(b[1:], VIEWS)
+
+
+def test_values_of_the_test_change_nothing(tmp_path):
+    """Of all versions of the test's utterances, not of the originals alone."""
+    hidden = np.tile(SPEAKER == "d", 1 + COPIES)
+    wrong = {name: np.where(hidden[:, None], 1e3, x) for name, x in VIEWS.items()}
+    a, b = fit(tmp_path / "a"), fit(tmp_path / "b", views=wrong)
+    assert fusion.digest(a[:1], VIEWS) == fusion.digest(b[:1], VIEWS)
+
+
+def test_rows_by_hand():
+    label = np.array([0, 1, -1, 1, 1])
+    speaker = np.array(["x", "x", "z", "y", "y"])
+    rows, judged = fusion.rows_of(np.array([0, 1, 3, 4]), label, speaker, 2, n_copies=1)
+    assert rows.index.tolist() == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert rows.label.tolist() == [0, 1, 1, 1] * 2
+    # Two classes share four utterances' weight; copies share their utterance's.
+    np.testing.assert_allclose(rows.weight, np.array([2, 2 / 3, 2 / 3, 2 / 3] * 2) / 2)
+    assert rows.group.tolist() == [0, 0, 1, 1] * 2
+    assert judged.tolist() == [True] * 4 + [False] * 4
+
+
+def test_a_label_that_must_not_be_seen_is_a_bug():
+    with pytest.raises(ValueError, match="must not see"):
+        fusion.rows_of(np.array([0, 2]), np.array([0, 1, -1]), np.array(["x"] * 3), 2, 0)
+
+
+def test_a_run_keeps_its_read_outs(tmp_path):
+    first = fit(tmp_path)
+    labels_gone = np.full(N, -1)
+    again = fit(tmp_path, labels_gone)  # taken from the run: nothing is fitted
+    assert fusion.digest(first, VIEWS) == fusion.digest(again, VIEWS)
+    assert [f.penalty for f in first] == [f.penalty for f in again]
+
+
+def test_scores_go_to_the_read_outs_of_their_fold(tmp_path):
+    fitted = fit(tmp_path)
+    utterance, of_fold = np.array([18, 19, 6, 20]), np.array([0, 0, 1, 0])
+    found = fusion.scores(fitted, VIEWS, of_fold, utterance, K)
+    for name, x in VIEWS.items():
+        for r, (u, k) in enumerate(zip(utterance, of_fold, strict=True)):
+            wanted = fitted[k].readouts[name](x[[u]])[0]
+            np.testing.assert_allclose(found[name][r], wanted, atol=1e-5)
+
+
+def test_shares():
+    made = fusion.shares(np.array([[0.6, -0.2, 0.2], [-1.0, -2.0, -3.0]]))
+    np.testing.assert_allclose(made[0], [0.75, 0, 0.25], atol=1e-5)
+    np.testing.assert_allclose(made.sum(1), 1, atol=1e-6)
+
+
+def test_unknown_view():
+    with pytest.raises(InputError, match=r"'descriptor' is no view; did you mean descriptors\?"):
+        fusion.check_views(["stem", "descriptor"])
