@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from jser import config as configs
 from jser import experiment, preparation
 from jser.errors import InputError
 from jser.records import corpus as records
+from jser.training import population
 from tests.conftest import TINY
 
 
@@ -103,7 +105,9 @@ def test_evaluate_gives_the_same_figures(tiny_run, data, tmp_path, report):
 
 
 def test_copies_train_only_their_own_utterances(data):
-    ready = preparation.prepare(load(data, augment__copies="noise,speed", components="0"))
+    ready = preparation.prepare(
+        load(data, augment__copies="noise,speed", augment__draw="false", components="0")
+    )
     n = len(ready.corpus.label)
     assert len(ready.features.length) == 3 * n
     np.testing.assert_array_equal(ready.features.source, np.tile(np.arange(n), 3))
@@ -118,6 +122,21 @@ def test_copies_train_only_their_own_utterances(data):
     np.testing.assert_array_equal(
         ready.features.frames[0][: len(plain.features.frames[0])], plain.features.frames[0]
     )
+
+
+def test_drawn_copies_are_versions_of_the_members_own_utterances(data):
+    """An epoch hears each training utterance once, in a version drawn anew."""
+    ready = preparation.prepare(load(data, augment__copies="noise,speed", components="0"))
+    n = len(ready.corpus.label)
+    assert ready.copies_in_tables == 0
+    for p, k in enumerate(ready.tables.fold):
+        member = jax.tree.map(lambda a, p=p: a[p], ready.tables)
+        epochs = [np.asarray(population.shuffle(ready.program, member, e)) for e in range(8)]
+        heard = [rows[rows >= 0] for rows in epochs]
+        for rows in heard:
+            assert sorted(rows % n) == sorted(ready.protocol.folds[k].train)
+        assert set(np.concatenate(heard) // n) == {0, 1, 2}
+        assert len({tuple(np.sort(rows)) for rows in heard}) == 8
 
 
 def test_mean_and_scale_are_of_training_rows(data):
