@@ -77,7 +77,7 @@ class DescriptorSpec:
     def hash(self) -> str:
         """First 16 hex digits of the sha256 of the specification."""
         # The leading version changes when the computation changes and the fields do not.
-        text = "descriptors/1 " + json.dumps(dataclasses.asdict(self), sort_keys=True)
+        text = "descriptors/2 " + json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
