@@ -1,4 +1,4 @@
-"""A-conv: frozen ImageNet AlexNet convolutions, BLSTM, attention (Zhang H. et al. 2021).
+"""A-conv: frozen ImageNet convolutions, BLSTM, attention (Zhang H. et al. 2021), and read-outs.
 
 jser train --config=dcnn_blstm:ravdess --workdir=runs/ravdess
 
@@ -31,12 +31,13 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.refit = True  # train again on train + dev for the epochs that dev chose
 
     config.stem = ml_collections.ConfigDict()
+    config.stem.net = "vgg16"  # the paper: alexnet; alexnet, vgg16, resnet18, efficientnet_lite0
     config.stem.weights = "imagenet"  # imagenet, random
     config.stem.seed = 0  # of random weights
     config.stem.picture = "utterance"  # utterance; segments: as in the paper, 64 frames resized
-    config.stem.taps = (1, 2)  # convolutions 1 to 5; the paper takes fc7
+    config.stem.taps = ("conv3_3", "conv4_3")  # blocks of the net; the paper: fc7 of segments
     config.stem.pooled = True  # after the tap's max-pooling
-    config.stem.scale = 2  # pixels a Mel band and frame (utterance)
+    config.stem.scale = 1  # pixels a Mel band and frame (utterance)
     config.stem.input_size = 227  # pixels (segments)
     config.stem.window = 64  # frames pooled into one step (utterance)
     config.stem.shift = 32  # frames between steps or segments; literature: 30, 32 (segments)
@@ -47,10 +48,12 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.stem.delta_db = 6.0  # a frame; becomes 1
     config.stem.trim_db = trim_db  # 0: no trimming
     config.components = 256  # principal components of a step's features, by fold; 0: all
-    config.pooled_components = 512  # of the features pooled over the whole utterance
+    config.pooled_components = 512  # of the whole utterance's features (linear_path)
 
     config.augment = ml_collections.ConfigDict()
-    config.augment.copies = ()  # of noise, speed, noise_speed; needs records with waveforms
+    # Of noise, speed, noise_speed, speed:FACTOR; needs records with waveforms.
+    config.augment.copies = ("speed:0.9", "speed:1.1")
+    config.augment.draw = True  # an epoch hears one version of an utterance; False: all of them
     config.augment.snr_db = (15.0, 25.0)  # not given in the paper
     config.augment.speeds = (0.9, 1.1)  # not given in the paper
 
@@ -63,7 +66,13 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.model.units = 128  # a direction; in two readings of the paper
     config.model.attention = "learned"  # learned, self, mean
     config.model.dense = (128,)  # not given in the paper
-    config.model.linear_path = True  # ours
+    config.model.linear_path = False  # ours: of the pooled features, inside the network
+
+    # Ours: ridge read-outs of whole utterances, whose scores are added to the network's posterior.
+    config.readout = ml_collections.ConfigDict()
+    config.readout.views = ("stem", "descriptors")  # (): the network alone
+    config.readout.penalties = (0.03, 0.1, 0.3, 1.0)  # the fold's training speakers choose
+    config.readout.sequence = 0.5  # weight of the network's posterior beside a read-out's 1
 
     config.batch_size = 32
     config.epochs = 20

@@ -11,14 +11,22 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jser import interrupt
 from jser.errors import InputError
 
 # The disk is full, the quota is used up, or the disk is read-only.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# Other states of the user's disk that no program can do anything about.
+NO_ACCESS = (
+    errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.EIO, errno.EFBIG, errno.ESTALE, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
+NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 # Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
 
@@ -31,6 +39,8 @@ def _build(args: argparse.Namespace) -> None:
     print(audit.render(result.audit))
     for reason, count in result.skipped.items():
         print(f"left out: {count} ({reason})")
+    if result.faults_list:
+        print(f"every broken recording, one a line: {result.faults_list}")
     if result.already_built:
         print(f"already built, nothing has changed: {result.path}")
         return
@@ -44,31 +54,42 @@ def _build(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     from jser import config as configs
-    from jser import experiment
+    from jser import experiment, preparation, run_directory
 
     config = configs.load(args.config, args.overrides)
-    _use_compilation_cache(experiment.data_dir(config))
-    _show(experiment.run(config, Path(args.workdir), args.allow_leak), Path(args.workdir))
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(config))
+        _show(experiment.run(config, workdir, args.allow_leak), workdir)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
     if len(args.run) == 2:
-        from jser.evaluation import compare, tables
+        from jser.evaluation import compare, page, tables
+        from jser.evaluation.atomic import write_text
 
         result = compare.compare(Path(args.run[0]), Path(args.run[1]))
         print(tables.to_text(tables.render_comparison(result), _width()))
+        if args.html:
+            write_text(args.html, page.render_comparison(result))
+            print(f"page: {args.html}")
         return
     if len(args.run) > 2:
         raise InputError(
             f"evaluate: {len(args.run)} runs were given; give one to score it again, or two to "
             "compare them"
         )
-    from jser import experiment, run_directory
+    if args.html:
+        raise InputError(
+            f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
+        )
+    from jser import experiment, preparation, run_directory
 
     run_dir = Path(args.run[0])
     config = run_directory.config_of(run_dir)
-    _use_compilation_cache(experiment.data_dir(config))
-    _show(experiment.evaluate(run_dir), run_dir)
+    with run_directory.only_here(run_dir):
+        _use_compilation_cache(preparation.data_dir(config))
+        _show(experiment.evaluate(run_dir), run_dir)
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -83,6 +104,27 @@ def _audit(args: argparse.Namespace) -> None:
         protocol = protocols.make(args.protocol, loaded, args.dev_speakers)
         certificate = protocols.certificate(loaded, protocol, "shown by jser audit")
         print(text(certificate))
+
+
+def _weights(args: argparse.Namespace) -> None:
+    from jser.models import stems
+    from jser.models.stems import convert, weights
+    from jser.records import places
+
+    folder = places.weights_dir(args.data_dir or places.default_data_dir())
+    if args.net is None:
+        if args.file:
+            raise InputError(f"weights: --file={args.file} needs a net, for example alexnet")
+        for name, blocks, state in weights.status(folder):
+            print(f"{name}, {blocks}\n    {state}")
+        return
+    net = stems.get(args.net, "weights")
+    if args.file:
+        path = convert.convert(net, Path(args.file).expanduser(), folder)
+    else:
+        path = convert.fetch(net, folder)
+    weights.read_converted(net, path)
+    print(f"{net.title}: {net.count():,} parameters, hash checked: {path}")
 
 
 def _doctor(args: argparse.Namespace) -> None:
@@ -101,7 +143,8 @@ def _show(report: dict, run_dir: Path) -> None:
         Console().print(render(report))
     else:
         print(text(report))
-    print(f"report: {run_dir / 'report.json'}, {run_dir / 'report.txt'}")
+    files = (str(run_dir / f"report.{kind}") for kind in ("html", "json", "txt"))
+    print(f"report: {', '.join(files)}")
 
 
 def _width() -> int:
@@ -163,9 +206,9 @@ def parser() -> argparse.ArgumentParser:
     add_data_dir(build)
     build.add_argument(
         "--variant",
-        choices=("log_mel", "waveform"),
-        default="log_mel",
-        help="waveform keeps the audio too, which augmented copies need",
+        choices=("waveform", "log_mel"),
+        default="waveform",
+        help="log_mel leaves the audio out: half the size, but no descriptors, no augmented copies",
     )
     build.add_argument(
         "--allow_partial",
@@ -194,6 +237,7 @@ def parser() -> argparse.ArgumentParser:
         "jser evaluate runs/a runs/b",
     )
     evaluate.add_argument("run", nargs="+", metavar="RUN")
+    evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
 
     audit = add(
         "audit",
@@ -205,6 +249,18 @@ def parser() -> argparse.ArgumentParser:
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
     audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
     add_data_dir(audit)
+
+    weights = add(
+        "weights",
+        _weights,
+        "Show which ImageNet weights are there, or fetch or convert those of a net.",
+        "jser weights alexnet --file=~/Downloads/alexnet-owt-7be5be79.pth",
+    )
+    weights.add_argument("net", nargs="?", metavar="NET", help="for example alexnet, resnet18")
+    weights.add_argument(
+        "--file", metavar="PATH", help="a copy that you have; without it the file is fetched"
+    )
+    add_data_dir(weights)
 
     add("doctor", _doctor, "Show devices, versions, weights and built corpora.", "jser doctor")
     return top
@@ -226,7 +282,20 @@ def _overrides(unknown: list[str], top: argparse.ArgumentParser) -> list[tuple[s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command; returns the exit status.
+
+    Without `argv` this is the program itself, which ends here where the command fails.
+    """
+    with interrupt.heard():
+        status = _main(argv)
+        if argv is None and status:
+            interrupt.leave(status)
+    return status
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    _prepare_streams()
+    warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
     if unknown and args.command != "train":
@@ -234,29 +303,72 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.overrides = _overrides(unknown, top)
     try:
         args.run_command(args)
+        sys.stdout.flush()
     except InputError as error:
         from jser.config import UsageError
 
-        print(f"jser: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            traceback.print_exc()
-            return 70
-        print(
-            f"jser: {error.filename or 'a file'}: cannot be written ({error.strerror}); free some "
-            "space or choose another folder, then give the same command to go on",
-            file=sys.stderr,
-        )
+        return _refuse(str(error), 2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        # The reader of our output has seen enough. What is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
-    except Exception:
-        traceback.print_exc()
-        print("jser: this is a bug, not your mistake; please report it", file=sys.stderr)
-        return 70
     except KeyboardInterrupt:
-        print(
-            "jser: interrupted; what was finished is kept, the same command goes on",
-            file=sys.stderr,
-        )
-        return 130
+        return _refuse("interrupted; what was finished is kept, the same command goes on", 130)
+    except Exception as error:
+        if fault := _fault_of_the_machine(error):
+            return _refuse(fault, 1)
+        traceback.print_exc()
+        return _refuse("this is a bug, not your mistake; please report it", 70)
     return 0
+
+
+_libraries_warning = warnings.formatwarning
+
+
+def _warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Our own warnings are for the user: a sentence, without the place in the code."""
+    if category is UserWarning and f"{os.sep}jser{os.sep}" in filename:
+        return f"jser: warning: {message}\n"
+    return _libraries_warning(message, category, filename, lineno, line)
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            # A file's name may hold bytes that no terminal can show, and a terminal no Unicode.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse(sentence: str, status: int) -> int:
+    print(f"jser: {sentence}", file=sys.stderr)
+    return status
+
+
+def _fault_of_the_machine(error: Exception) -> str | None:
+    """One sentence for a full disk, a path that cannot be used or too little memory."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return (
+            f"{error.filename or 'output'}: cannot be written ({error.strerror}); free some space "
+            "or choose another folder, then give the same command to go on"
+        )
+    if isinstance(error, OSError) and error.errno in NO_ACCESS:
+        return (
+            f"{error.filename or 'output'}: cannot be used ({error.strerror}); put that right or "
+            "choose another folder"
+        )
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
+        what = str(error).partition("\n")[0][:150] or "an array"
+        return (
+            f"out of memory ({what}); lower --config.population.width, --config.batch_size or the "
+            "layers' sizes, or use a machine that has more"
+        )
+    return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import json
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,9 +60,18 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
     choices = getattr(module, "CORPORA", None)
     if argument and choices is not None and argument not in choices:
         raise UsageError(f"--config={reference}: {_not_among(argument, choices, 'a corpus')}")
-    config = module.get_config(argument) if argument else module.get_config()
+    with _faults_of(reference, module):
+        config = module.get_config(argument) if argument else module.get_config()
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise UsageError(
+            f"--config={reference}: get_config() gives {type(config).__name__}, not a ConfigDict"
+        )
     for field, text in overrides:
         _set(config, field, text)
+    try:
+        check_fields(config)
+    except InputError as error:
+        raise UsageError(f"--config={reference}: {error}") from error
     return ml_collections.FrozenConfigDict(config)
 
 
@@ -71,10 +82,28 @@ def _module_of_file(path: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with _faults_of(str(path), module):
+        spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):
         raise UsageError(f"--config={path}: the file has no get_config()")
     return module
+
+
+@contextlib.contextmanager
+def _faults_of(reference: str, module: Any) -> Iterator[None]:
+    """What goes wrong in a config file is its writer's, not ours: one sentence with the line."""
+    try:
+        yield
+    except Exception as error:
+        file = module.__file__
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        if isinstance(error, SyntaxError):
+            lines.append(error.lineno)
+        where = f"line {lines[-1]}: " if lines else ""
+        what = str(error).splitlines()[0] if str(error) else ""
+        raise UsageError(
+            f"--config={reference}: {where}{type(error).__name__}: {what}; correct the file"
+        ) from error
 
 
 def _not_among(name: str, known: Iterable[str], what: str) -> str:
@@ -105,7 +134,7 @@ def _set(config: ml_collections.ConfigDict, field: str, text: str) -> None:
     old = known[field]
     try:
         value = _parse(text, old)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise UsageError(
             f"--config.{field}={text}: the value must be like the default, {old!r} "
             f"({type(old).__name__})"
@@ -144,14 +173,73 @@ def to_json(config: Any) -> str:
 
 
 def from_json(tree: dict[str, Any]) -> ml_collections.FrozenConfigDict:
-    """The config of a run directory; JSON's lists become tuples again."""
+    """The config of a run directory; JSON's lists become tuples again.
+
+    Raises:
+        InputError: see `check_fields`.
+    """
 
     def tuples(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: tuples(v) for name, v in value.items()}
         return tuple(value) if isinstance(value, list) else value
 
-    return ml_collections.FrozenConfigDict(tuples(tree))
+    config = ml_collections.FrozenConfigDict(tuples(tree))
+    check_fields(config)
+    return config
+
+
+def check_fields(config: Any) -> None:
+    """Check names and types of a config's fields against the packaged configs of its system.
+
+    A config file of the user's, or one that was changed by hand in a run directory, may hold
+    anything. A system that no packaged config has is left to the registry of models.
+
+    Raises:
+        InputError: a field is missing, unknown or of another type.
+    """
+    found = dict(fields(config))
+    if not isinstance(found.get("system"), str):
+        raise InputError("the config has no field 'system', the name of what is trained")
+    examples = [_fields_of(name) for name in packaged()]
+    examples = [example for example in examples if example.get("system") == found["system"]]
+    if not examples:
+        return
+    everywhere = set.intersection(*map(set, examples))
+    anywhere = {field: value for example in examples for field, value in example.items()}
+    for field in sorted(everywhere - set(found)):
+        raise InputError(
+            f"the config has no field '{field}', which {found['system']} needs "
+            f"(for example {anywhere[field]!r})"
+        )
+    for field, value in found.items():
+        if field not in anywhere:
+            near = difflib.get_close_matches(field, anywhere, n=1, cutoff=0.5)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise InputError(f"{found['system']} has no field '{field}'{hint}")
+        if not _is_like(value, anywhere[field]):
+            raise InputError(
+                f"{field}: {value!r} must be like {anywhere[field]!r} "
+                f"({type(anywhere[field]).__name__})"
+            )
+
+
+def _fields_of(name: str) -> dict[str, Any]:
+    return dict(fields(importlib.import_module(f"jser.configs.{name}").get_config()))
+
+
+def _is_like(value: Any, example: Any) -> bool:
+    """Whether a value can stand in a field: an integer may stand for a float."""
+    if isinstance(example, tuple | list):
+        if not isinstance(value, tuple | list):
+            return False
+        # A tuple that is empty by default holds names.
+        return all(_is_like(x, example[0] if example else "") for x in value)
+    if isinstance(value, bool) or isinstance(example, bool):
+        return type(value) is type(example)
+    if isinstance(example, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(example))
 
 
 # What may differ between two runs that are the same configuration, scored once.

@@ -7,8 +7,7 @@ from importlib import metadata
 
 import jax
 
-from jser.errors import InputError
-from jser.models import imagenet
+from jser.models.stems import weights
 from jser.records import places
 
 PACKAGES = (
@@ -23,14 +22,8 @@ def show() -> None:
         print(f"{name:<22}{metadata.version(name)}")
     for device in jax.devices():
         print(f"device    {device.platform}: {device.device_kind}")
-    try:
-        imagenet.load_alexnet()
-        print(
-            f"weights   AlexNet's convolutions, ImageNet, hash as it should be: "
-            f"{imagenet.alexnet_weights_path()}"
-        )
-    except InputError as error:
-        print(f"weights   {error}")
     root = places.default_data_dir()
+    for net, blocks, state in weights.status(places.weights_dir(root)):
+        print(f"weights   {net} {blocks}: {state}")
     built = sorted(str(p.parent.relative_to(root)) for p in root.glob(f"*/*/*/{places.SIDECAR}"))
     print(f"data      {root}: {', '.join(built) or 'nothing built yet'}")

@@ -1,5 +1,9 @@
 """The one exception that means: what the user gave is at fault, not the program."""
 
+from __future__ import annotations
+
+import os
+
 
 class InputError(Exception):
     """A user's input cannot be used.
@@ -7,3 +11,27 @@ class InputError(Exception):
     Its text is one sentence that names the file or field, the value, and the way out. The command
     line prints it and exits with status 1.
     """
+
+
+def one_line(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """A file's name as it can stand in a sentence: line breaks, control characters and bytes that
+    are no UTF-8 are escaped.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fsdecode(name)
+    )
+
+
+def check_folder(path: str | os.PathLike[str], option: str) -> None:
+    """Refuse a folder's name that the libraries which write into it cannot take.
+
+    Raises:
+        InputError: its bytes are no UTF-8.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{one_line(path)}: its name is no UTF-8, which the libraries for records and "
+            f"checkpoints need; choose another {option}"
+        ) from error

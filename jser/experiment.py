@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import resource
@@ -14,15 +13,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import config as configs
-from jser import protocols, run_directory
+from jser import illustrations, run_directory, scoring
 from jser.errors import InputError
-from jser.evaluation import ledger, report
+from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.evaluation.predictions import Predictions
-from jser.models import registry
-from jser.preparation import Prepared, data_dir, prepare, stem_spec
-from jser.training import loop, members, population, readout
+from jser.models import registry, stems
+from jser.preparation import Prepared, prepare
+from jser.training import fusion, loop, members, population
 
 STAGES = ("select", "refit")
 
@@ -64,7 +61,7 @@ def _refit_tables(prepared: Prepared, selected: population.State) -> population.
         members.merged(prepared.protocol),
         config.seeds,
         config.hyper.to_dict(),
-        n_copies=len(config.augment.copies),
+        n_copies=prepared.copies_in_tables,
         balance=members.Balance(**config.balance.to_dict()),
         epochs=config.epochs,
         width=prepared.features.frames.shape[-1],
@@ -100,14 +97,13 @@ def evaluate(run_dir: Path) -> dict[str, Any]:
     config = run_directory.config_of(run_dir)
     stages = STAGES if config.refit else STAGES[:1]
     if not (run_dir / "report.json").exists() or any(
-        not (run_dir / "checkpoints" / stage).is_dir() for stage in stages
+        not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
     ):
         raise InputError(
             f"{run_dir}: the run is not finished; go on with it with `jser train` and the same "
             "--config and --workdir"
         )
-    leak = json.loads((run_dir / "certificate.json").read_text()).get("leak")
-    return run(config, run_dir, allow_leak=leak)
+    return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir))
 
 
 class _CompileClock:
@@ -133,21 +129,29 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     prepared = prepare(config, allow_leak)
     run_directory.claim(run_dir, config)
     certificate = prepared.certificate.to_json()
+    run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
     state = train(prepared, run_dir)
     trained = time.monotonic()
-    scores, baseline = score(prepared, state, run_dir)
+    plan = _plan(config, prepared.program, prepared.tables)
+    results = scoring.score(prepared, state, plan, run_dir)
     seconds = run_directory.add_times(
         run_dir, {**prepared.seconds, "compile": clock.seconds, "train": trained - started}
     )
     seconds["evaluate"] = time.monotonic() - trained
     made = report.build(
-        scores,
+        results.system,
         prepared.corpus,
         prepared.protocol,
         prepared.certificate,
-        system=registry.title(config.system, config.stem.weights),
+        system=registry.title(
+            config.system,
+            config.stem.net,
+            config.stem.taps,
+            config.stem.weights,
+            config.readout.views,
+        ),
         normalisation=config.normalisation,
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
             config.stem.level
@@ -156,102 +160,30 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
-        baseline=baseline,
-        baseline_name="pooled stem features, ridge",
+        baseline=results.baseline,
+        baseline_name=fusion.VIEWS["stem"],
+        parts=results.parts,
         failed_members=int(state.failed.sum()),
     )
-    report.write(run_dir, made, scores)
+    html = page.render(
+        made,
+        certificate=certificate,
+        config=config.to_dict(),
+        metrics=page.read_metrics(run_dir),
+        shown=illustrations.collect(prepared, results.system.judged),
+    )
+    report.write(run_dir, made, results.system, html)
     return made
 
 
-def score(
-    prepared: Prepared, state: population.State, run_dir: Path
-) -> tuple[ledger.Scores, ledger.Scores]:
-    """Predict each fold's test utterances with its own members, and have the ledger score them."""
-    config, protocol = prepared.config, prepared.protocol
-    tables = prepared.tables
-    width = max(len(fold.test) for fold in protocol.folds)
-    rows = np.full((len(tables), width), -1, np.int32)
-    for p, k in enumerate(tables.fold):
-        rows[p, : len(protocol.folds[k].test)] = protocol.folds[k].test
-    logits, _ = loop.predict(
-        prepared.program,
-        prepared.features,
-        tables,
-        state.best_params,
-        rows,
-        _plan(config, prepared.program, tables),
-    )
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    posterior = shifted / shifted.sum(-1, keepdims=True)
-    member, place = np.nonzero(rows >= 0)
-    predictions = Predictions(
-        utterance_index=rows[member, place],
-        fold=tables.fold[member],
-        seed=tables.seed[member],
-        posterior=posterior[member, place].astype(np.float32),
-    )
-    ledgers = data_dir(config) / "ledger"
-    hashed = configs.config_hash(config)
-    scores = ledger.score(
-        predictions, prepared.corpus, protocol, run_dir, ledgers, hashed, _hash(state.best_params)
-    )
-    linear, fitted_hash = _baseline(prepared)
-    baseline = ledger.score(
-        linear,
-        prepared.corpus,
-        protocol,
-        run_dir,
-        ledgers,
-        hashed,
-        fitted_hash,
-        role="baseline",
-    )
-    return scores, baseline
-
-
-def _baseline(prepared: Prepared) -> tuple[Predictions, str]:
-    """Pooled stem features with a ridge read-out: what a network has to beat."""
-    corpus = prepared.corpus
-    pooled = prepared.pooled[: len(corpus.label)]
-    index, fold_of, posterior = [], [], []
-    digest = hashlib.sha256()
-    for k, fold in enumerate(prepared.protocol.folds):
-        label = protocols.member_labels(corpus.label, fold)
-        fitted, _ = readout.select_readout(pooled, label, fold.train, fold.dev, len(corpus.classes))
-        scores = fitted(pooled[fold.test])
-        digest.update(fitted.kernel.tobytes())
-        index.append(fold.test)
-        fold_of.append(np.full(len(fold.test), k))
-        # Regression scores lie about 0 and 1; clipped and divided they read as shares.
-        share = np.clip(scores, 1e-6, None)
-        posterior.append(share / share.sum(1, keepdims=True))
-    utterances = np.concatenate(index)
-    predictions = Predictions(
-        utterance_index=utterances,
-        fold=np.concatenate(fold_of),
-        seed=np.zeros(len(utterances), np.int64),
-        posterior=np.concatenate(posterior).astype(np.float32),
-    )
-    return predictions, digest.hexdigest()
-
-
 def _stem_parameters(config: Any) -> int:
-    """Of the convolutions that the taps need, and no more."""
-    params = stem_spec(config).params()
-    return _count({name: params[name] for name in params if int(name[4:]) <= max(config.stem.taps)})
+    """Of the blocks that the taps need, and no more."""
+    net = stems.get(config.stem.net)
+    return net.count(net.needed(config.stem.taps))
 
 
 def _count(tree: Any) -> int:
     return int(sum(np.size(leaf) for leaf in jax.tree.leaves(tree)))
-
-
-def _hash(tree: Any) -> str:
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        digest.update(str(path).encode())
-        digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
 
 
 def _device() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,26 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from jser import progress, protocols
-from jser.errors import InputError
+from jser import progress, protocols, ranges
 from jser.frontend import augment
+from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
 from jser.models import registry
 from jser.protocols import Certificate, Fold, Protocol
 from jser.records import corpus as records
 from jser.records import places
 from jser.records.corpus import Corpus
-from jser.training import members, normalisation, population, projection, stem_features
-from jser.training.stem_features import StemSpec, StepFeatures
+from jser.training import (
+    descriptor_view,
+    fusion,
+    members,
+    normalisation,
+    population,
+    projection,
+    stem_features,
+)
+from jser.training.stem_features import StepFeatures
+from jser.training.stem_spec import StemSpec
 
 
 @dataclass(frozen=True)
@@ -34,11 +44,17 @@ class Prepared:
     protocol: Protocol
     certificate: Certificate
     steps: StepFeatures
-    pooled: np.ndarray  # [R, D], of whole utterances, normalised as the config says
+    # What read-outs see of whole utterances, name -> [R, D], normalised as the config says.
+    views: dict[str, np.ndarray]
     features: population.Features
     tables: population.Members
     program: population.Program
     seconds: dict[str, float]
+
+    @property
+    def copies_in_tables(self) -> int:
+        """Augmented copies that train tables name; those that an epoch draws are not among them."""
+        return 0 if self.program.n_copies else len(self.config.augment.copies)
 
 
 def data_dir(config: Any) -> Path:
@@ -58,39 +74,41 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         InputError: the records, the protocol or the config cannot be used.
     """
     started = time.monotonic()
+    ranges.check(config)
     normalisation.parse(config.normalisation)
     balance = members.Balance(**config.balance.to_dict())
     spec = stem_spec(config)
-    if config.components < 0 or config.pooled_components < 1:
-        raise InputError(
-            f"components: {config.components} must be at least 0 and pooled_components: "
-            f"{config.pooled_components} at least 1"
-        )
-    if config.epochs < 1 or config.batch_size < 2:
-        raise InputError(
-            f"epochs: {config.epochs} must be at least 1 and batch_size: {config.batch_size} at "
-            "least 2"
-        )
-    if not config.seeds:
-        raise InputError("seeds: () is empty; give at least one, for example --config.seeds=0")
-    for name, least in (("epochs", 1), ("batch_size", 1), ("components", 0)):
-        if config[name] < least:
-            raise InputError(f"{name}: {config[name]} must be at least {least}")
-    variant = "waveform" if config.augment.copies else "log_mel"
+    copies = [
+        augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
+        for name in config.augment.copies
+    ]
+    fusion.check_views(config.readout.views)
+    needs_sound = bool(copies) or "descriptors" in config.readout.views
+    variant = "waveform" if needs_sound else "log_mel"
     corpus = records.load(config.corpus, data_dir(config), variant)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
     certificate = protocols.certificate(corpus, protocol, allow_leak)
     loaded = time.monotonic()
-    steps = _stem_features(config, corpus, spec)
-    n_copies = len(config.augment.copies)
+    steps = _stem_features(config, corpus, spec, copies)
+    n_copies = len(copies)
+    # Copies that balance the classes are named by the train tables, not drawn.
+    draw = config.augment.draw and not balance.augment
     speaker = np.tile(corpus.speaker, 1 + n_copies)
     frames = normalisation.by_group(steps.frames, steps.length, speaker, config.normalisation)
     ones = np.ones(len(steps.length), np.int32)
     mode = config.normalisation
     # A single vector has no statistics of its own: there `utterance` leaves it as it is.
     mode_of_whole = "train" if mode == "utterance" else mode
-    whole = normalisation.by_group(steps.pooled, ones, speaker, mode_of_whole).astype(np.float32)
-    groups, pooled = _project(config, frames, whole, steps, protocol)
+
+    def of_whole(x: np.ndarray) -> np.ndarray:
+        return normalisation.by_group(x, ones, speaker, mode_of_whole).astype(np.float32)
+
+    views = {"stem": of_whole(steps.pooled)}
+    if "descriptors" in config.readout.views:
+        folder = data_dir(config) / "cache" / "descriptors"
+        described = DescriptorSpec(level=config.stem.level)
+        views["descriptors"] = of_whole(descriptor_view.compute(corpus, copies, described, folder))
+    groups, pooled = _project(config, frames, views["stem"], steps, protocol)
     source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
     features = population.Features(
         groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
@@ -100,7 +118,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         protocol,
         config.seeds,
         config.hyper.to_dict(),
-        n_copies=n_copies,
+        n_copies=0 if draw else n_copies,
         balance=balance,
         epochs=config.epochs,
         width=groups.shape[-1],
@@ -115,6 +133,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         epochs=config.epochs,
         class_weighted=balance.class_weights,
         mixup=config.mixup,
+        n_copies=n_copies if draw else 0,
     )
     seconds = {"load": loaded - started, "features": time.monotonic() - loaded}
     return Prepared(
@@ -123,7 +142,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         protocol,
         certificate,
         steps,
-        whole,
+        views,
         features,
         tables,
         program,
@@ -131,23 +150,23 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     )
 
 
-def _stem_features(config: Any, corpus: Corpus, spec: StemSpec) -> StepFeatures:
+def _stem_features(
+    config: Any, corpus: Corpus, spec: StemSpec, copies: Sequence[augment.CopySpec]
+) -> StepFeatures:
     """Stem features of the originals and of every augmented copy, one behind the other."""
     folder = data_dir(config) / "cache" / "stem"
+    weights = places.weights_dir(data_dir(config))
     static = np.split(corpus.frames, corpus.offset[1:])
-    key = spec.key(corpus.fingerprint, corpus.front_end_hash)
+    key = spec.key(corpus.fingerprint, corpus.front_end_hash, weights)
     found = [
-        stem_features.cached(
-            folder, key, lambda: stem_features.compute(static, spec, "stem features")
-        )[0]
+        stem_features.cached(folder, key, lambda: stem_features.compute(static, spec, weights))[0]
     ]
-    for name in config.augment.copies:
-        copy = augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
+    for copy in copies:
 
         def make(copy: augment.CopySpec = copy) -> StepFeatures:
             assert corpus.waveform is not None
             changed = augment.copies(corpus.waveform, list(corpus.pcm_sha256), copy, LogMelSpec())
-            return stem_features.compute(changed, spec, f"stem features ({copy.name})")
+            return stem_features.compute(changed, spec, weights, f"stem features ({copy.name})")
 
         found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
     if len(found) == 1:
@@ -173,16 +192,21 @@ def _project(
     """Principal components by fold: of the steps [G, F, d] and of whole utterances [G, R, u].
 
     Without components the steps are shared by all folds, G = 1, and the members scale them.
+    Without a linear path nothing reads whole utterances: u = 1 and G = 1.
     """
     standardise = config.normalisation != "none"
     frames = frames.astype(np.float32, copy=False) if config.components else frames
 
-    def of_fold(fold: Fold) -> tuple[np.ndarray | None, np.ndarray]:
+    linear_path = config.model.linear_path
+
+    def of_fold(fold: Fold) -> tuple[np.ndarray | None, np.ndarray | None]:
         # Train alone, without dev: the first stage must not have seen the dev speakers.
         steps_of_fold = None
         if config.components:
             rows = _steps_of_rows(steps, fold.train)
             steps_of_fold = projection.fit(frames, rows, config.components, standardise)(frames)
+        if not linear_path:
+            return steps_of_fold, None
         fitted = projection.fit(whole, fold.train, config.pooled_components, standardise)
         return steps_of_fold, fitted(whole)
 
@@ -198,7 +222,9 @@ def _project(
             done.append(result)
             tick(1)
     by_fold = _alike([steps_of_fold for steps_of_fold, _ in done if steps_of_fold is not None])
-    return (by_fold if config.components else frames[None]), _alike([p for _, p in done])
+    nothing = np.zeros((1, len(whole), 1), np.float32)
+    pooled = _alike([p for _, p in done if p is not None]) if linear_path else nothing
+    return (by_fold if config.components else frames[None]), pooled
 
 
 def _alike(sets: list[np.ndarray]) -> np.ndarray:

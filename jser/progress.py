@@ -17,10 +17,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from jser import interrupt
+
 Tick = Callable[..., None]
 
 # A log file wants a line now and then, not a bar redrawn ten times a second.
 PLAIN_SECONDS = 10.0
+
+
+def say(text: str) -> None:
+    """Print a line on stderr, where bars and their plain lines stand."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -36,12 +43,14 @@ def bar(total: int, what: str, unit: str = "step") -> Iterator[Tick]:
         ``tick(n=1, **fields)``: advances by `n`; `fields` (for example ``loss=0.31``) are shown
         behind the bar and keep their last value.
     """
-    if sys.stderr.isatty():
-        with _terminal_bar(total, what, unit) as tick:
-            yield tick
-    else:
-        with _plain_lines(total, what, unit) as tick:
-            yield tick
+    shown = _terminal_bar if sys.stderr.isatty() else _plain_lines
+    with shown(total, what, unit) as show:
+
+        def tick(n: int = 1, **fields: object) -> None:
+            interrupt.check()
+            show(n, **fields)
+
+        yield tick
 
 
 def _suffix(fields: dict[str, object]) -> str:

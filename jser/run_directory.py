@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jser import config as configs
-from jser.errors import InputError
+from jser.errors import InputError, check_folder
 from jser.evaluation.atomic import write_text
 
 
@@ -25,10 +28,7 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
     path = run_dir / "config.json"
     text = configs.to_json(config)
     if path.exists():
-        try:
-            there = json.loads(path.read_text())
-        except ValueError as error:
-            raise InputError(f"{path}: not a config ({error}); choose another --workdir") from error
+        there = _read(path, "choose another --workdir")
         ours = json.loads(text)
         if there != ours:
             raise InputError(
@@ -73,6 +73,18 @@ def _differences(there: dict[str, Any], ours: dict[str, Any]) -> str:
     return "; ".join(found[:3]) + (f"; {len(found) - 3} more" if len(found) > 3 else "")
 
 
+def _read(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not a config ({error}); {remedy}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: not a config, but a {type(tree).__name__}; {remedy}")
+    return tree
+
+
 def config_of(run_dir: Path) -> Any:
     """The config that a run directory holds.
 
@@ -80,23 +92,105 @@ def config_of(run_dir: Path) -> Any:
         InputError: there is no run.
     """
     path = run_dir / "config.json"
+    if not path.exists():
+        raise InputError(
+            f"{run_dir}: no run there (it has no config.json); give the --workdir of a `jser train`"
+        )
+    tree = _read(path, "train again in another --workdir")
     try:
-        tree = json.loads(path.read_text())
+        return configs.from_json(tree)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; train again in another --workdir") from error
+
+
+def leak_of(run_dir: Path) -> str | None:
+    """The reason for which a run was allowed to leak, from its certificate.
+
+    Raises:
+        InputError: there is no certificate.
+    """
+    path = run_dir / "certificate.json"
+    try:
+        leak = json.loads(path.read_text(encoding="utf-8"))["leak"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: no readable certificate; the same `jser train` command writes it again"
+        ) from error
+    return leak
+
+
+def check_same_records(run_dir: Path, certificate: dict[str, Any]) -> None:
+    """Refuse to go on with a run whose records or folds have changed since it was begun.
+
+    Raises:
+        InputError: see above.
+    """
+    try:
+        before = json.loads((run_dir / "certificate.json").read_text(encoding="utf-8"))
+        changed = [f for f in ("fingerprint", "folds_hash") if before[f] != certificate[f]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # A new run, or nothing to compare with.
+    if changed:
+        what = "other records" if "fingerprint" in changed else "other folds"
+        raise InputError(
+            f"{run_dir}: was begun on {what} of {certificate['corpus']} ({changed[0]} "
+            f"{str(before[changed[0]])[:12]}, now {certificate[changed[0]][:12]}); build the "
+            "earlier ones again, or choose another --workdir"
+        )
+
+
+@contextlib.contextmanager
+def only_here(run_dir: Path) -> Iterator[None]:
+    """Hold a run directory against a second program; the system lets go when this one is killed.
+
+    The directory is made where there is none, and removed again where nothing was put into it.
+
+    Raises:
+        InputError: another program works there, or it cannot be made.
+    """
+    check_folder(run_dir, "--workdir")
+    made = not run_dir.exists()
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        directory = os.open(run_dir, os.O_RDONLY)
     except OSError as error:
         raise InputError(
-            f"{run_dir}: no run there ({error.strerror}: config.json); give the --workdir of a "
-            "`jser train`"
+            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
         ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: not a config ({error}); train again") from error
-    return configs.from_json(tree)
+    try:
+        _lock(directory, run_dir)
+        yield
+    finally:
+        os.close(directory)
+        if made:
+            with contextlib.suppress(OSError):  # not empty
+                run_dir.rmdir()
+
+
+def _lock(directory: int, run_dir: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: two programs at once are the user's risk.
+        return
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"{run_dir}: another jser is at work in this run; wait for it, or choose another "
+            "--workdir"
+        ) from None
+    except OSError:
+        return  # Some network disks have no locks.
 
 
 def add_times(run_dir: Path, now: dict[str, float]) -> dict[str, float | None]:
     """Seconds of each part of the call that finished the run; scoring again does not lose them."""
     path = run_dir / "seconds.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
-    if before.get("finished"):
-        return before["seconds"]  # this call only scored again
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["finished"] and isinstance(before["seconds"], dict):
+            return before["seconds"]  # this call only scored again
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # None yet, or damaged: nothing but these times is lost.
     write_text(path, json.dumps({"finished": True, "seconds": {"build": None, **now}}))
     return {"build": None, **now}

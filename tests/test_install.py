@@ -55,6 +55,7 @@ def test_everything_is_in_it(wheel):
 
 def test_data_files(wheel):
     assert "jser/py.typed" in wheel
+    assert {"jser/evaluation/page/page.css", "jser/evaluation/page/page.js"} <= wheel
     for corpus in ("emodb", "ravdess", "synthetic"):
         assert f"jser/datasets/{corpus}/README.md" in wheel
         assert f"jser/datasets/{corpus}/CITATIONS.bib" in wheel

@@ -51,7 +51,9 @@ class Synthetic(CorpusBuilder):
         """Generate all utterances; a folder belongs to one version of the synthesiser."""
         version = hashlib.sha256(Path(speech.__file__).read_bytes()).hexdigest()[:16]
         target = folder / version
-        if target.is_dir():
+        if len(list(target.glob("*.wav"))) == len(speech.SPEAKERS) * len(speech.EMOTIONS) * len(
+            TEXTS
+        ):
             return target
         shutil.rmtree(folder, ignore_errors=True)
         part = folder / f"{version}.part"

@@ -22,6 +22,7 @@ from jser.evaluation.predictions import Judged, confusion_by, read_csv
 
 # What must be equal for two scores to be of one test, and what only asks for a remark.
 _SAME = ("corpus", "fingerprint", "protocol", "classes")
+_NEEDED = (*_SAME, "system", "uar", "marks")
 _REMARK = ("folds_hash", "normalisation", "level", "selection", "seeds", "leak")
 
 
@@ -136,8 +137,13 @@ def _load(run: Path) -> tuple[dict[str, Any], Judged]:
     path = run / "report.json"
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        missing = [field for field in _NEEDED if report.get(field) is None]
+    except (OSError, ValueError, AttributeError):
         raise InputError(f"{path}: no readable report; run jser evaluate {run} first.") from None
+    if missing:
+        raise InputError(
+            f"{path}: lacks {', '.join(missing)}; make it again with jser evaluate {run}."
+        )
     return report, read_csv(run / "predictions.csv")
 
 

@@ -28,7 +28,7 @@ from jser.evaluation import metrics
 from jser.evaluation.predictions import Judged, Predictions, confusion_by
 from jser.protocols import Protocol, Records
 
-Role = Literal["system", "baseline"]
+Role = Literal["system", "baseline", "part"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def score(
         ledger_dir: of the ledgers shared across runs, in the data directory.
         config_hash: of the resolved configuration.
         checkpoint_hash: of the parameters that predicted (all members').
-        role: 'baseline' is written down and not counted as a configuration.
+        role: 'baseline', or 'part' of a system, is written down and not counted as a
+            configuration.
 
     Raises:
         InputError: an utterance predicted by a member that did not hold it out, missing or double;
@@ -263,4 +264,5 @@ def _judge(predictions: Predictions, corpus: Records, protocol: Protocol) -> Jud
         truth=truth,
         predicted=np.argmax(posterior, axis=1),
         posterior=np.asarray(posterior, np.float32),
+        attention=None if predictions.attention is None else predictions.attention[order],
     )

@@ -28,15 +28,20 @@ class Predictions:
         fold: [R] int, the place of the fold in `Protocol.folds`.
         seed: [R] int.
         posterior: [R, K] float32; a row need not sum to 1 (summed votes are fine).
+        attention: [R, S] float32, the weight of each step of a sequence, 0 behind its end; None
+            for a system without attention.
     """
 
     utterance_index: np.ndarray
     fold: np.ndarray
     seed: np.ndarray
     posterior: np.ndarray
+    attention: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.utterance_index)
+        if self.attention is not None and (self.attention.ndim, len(self.attention)) != (2, n):
+            raise ValueError(f"attention must be [{n}, S], not {self.attention.shape}")
         if self.posterior.ndim != 2 or {len(self.fold), len(self.seed), len(self.posterior)} != {n}:
             raise ValueError(
                 f"predictions need [R], [R], [R] and [R, K], not {self.utterance_index.shape}, "
@@ -61,6 +66,7 @@ class Judged:
         seed: [R] int.
         truth, predicted: [R] int in 0..K-1.
         posterior: [R, K] float32.
+        attention: [R, S] float32 or None, as in `Predictions`; not in predictions.csv.
     """
 
     classes: tuple[str, ...]
@@ -71,6 +77,7 @@ class Judged:
     truth: np.ndarray
     predicted: np.ndarray
     posterior: np.ndarray
+    attention: np.ndarray | None = None
 
 
 def confusion_by(

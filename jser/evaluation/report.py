@@ -54,6 +54,7 @@ def build(
     versions: Mapping[str, str] | None = None,
     baseline: Scores | None = None,
     baseline_name: str = "pooled features, linear read-out",
+    parts: Mapping[str, Scores] | None = None,
     failed_members: int = 0,
 ) -> dict[str, Any]:
     """Make the report of a run.
@@ -75,6 +76,7 @@ def build(
         versions: of packages; those installed if not given.
         baseline: scores of the baseline on the same test.
         baseline_name: its name.
+        parts: name -> scores of a part of the system alone, on the same test.
         failed_members: members whose loss stopped being finite.
 
     Returns:
@@ -130,7 +132,8 @@ def build(
         "confusion": pooled.sum(0).tolist(),
         "chance_uar": 1 / (len(corpus.classes) - len(absent)),
         "majority": _majority(scores, corpus, protocol),
-        "baseline": _baseline(scores, baseline, baseline_name),
+        "baseline": _other(scores, baseline, baseline_name) if baseline else None,
+        "parts": [_other(scores, part, name) for name, part in (parts or {}).items()],
         "parameters": int(parameters),
         "seconds": {k: (seconds or {}).get(k) for k in TIMES},
         "peak_memory_mb": peak_memory_mb,
@@ -144,14 +147,19 @@ def build(
     return dict(_plain(report))
 
 
-def write(run_dir: str | Path, report: Mapping[str, Any], scores: Scores) -> None:
-    """Write predictions.csv, report.txt and report.json, each whole or not at all, in this order.
+def write(
+    run_dir: str | Path, report: Mapping[str, Any], scores: Scores, html: str | None = None
+) -> None:
+    """Write predictions.csv, report.txt, report.html and report.json, each whole or not at all.
 
-    So where there is a report.json, the rest is there too.
+    In this order, so where there is a report.json, the rest is there too. `html` is from
+    `page.render`; without it there is no page.
     """
     run = Path(run_dir)
     write_csv(run / "predictions.csv", scores.judged)
     atomic.write_text(run / "report.txt", text(report))
+    if html is not None:
+        atomic.write_text(run / "report.html", html)
     atomic.write_text(run / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
 
 
@@ -237,18 +245,17 @@ def _majority(scores: Scores, corpus: Records, protocol: Protocol) -> dict[str, 
     return {"uar": float(metrics.uar(conf)), "wa": float(metrics.wa(conf))}
 
 
-def _baseline(scores: Scores, baseline: Scores | None, name: str) -> dict[str, Any] | None:
-    if baseline is None:
-        return None
-    if baseline.speakers != scores.speakers or not np.array_equal(
-        baseline.by_speaker[:, 0].sum(-1), scores.by_speaker[:, 0].sum(-1)
+def _other(scores: Scores, other: Scores, name: str) -> dict[str, Any]:
+    """Figures of another system on the same test, and the system's difference to it."""
+    if other.speakers != scores.speakers or not np.array_equal(
+        other.by_speaker[:, 0].sum(-1), scores.by_speaker[:, 0].sum(-1)
     ):
-        raise ValueError("the baseline was scored on other utterances than the system")
-    figures = {m: _figure(baseline.by_speaker, f) for m, f in _METRICS.items()}
+        raise ValueError(f"{name} was scored on other utterances than the system")
+    figures = {m: _figure(other.by_speaker, f) for m, f in _METRICS.items()}
     return {
         "name": name,
         **figures,
-        "comparison": paired(scores.by_speaker, baseline.by_speaker),
+        "comparison": paired(scores.by_speaker, other.by_speaker),
     }
 
 

@@ -13,6 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from jser.evaluation.compare import verdict
+from jser.evaluation.formats import (
+    COMPARABLE,
+    between,
+    others,
+    percent,
+    points,
+    settings,
+    some,
+    tested,
+)
 
 _BAR = 24  # characters of a full bar
 _MOST_ROWS = 30  # of speakers or folds; more are in report.json
@@ -53,14 +63,14 @@ def render_comparison(result: Mapping[str, Any]) -> Group:
     table = _table(["speaker", "a", "b", "b less a"], left=1)
     for row in result["per_speaker"][:_MOST_ROWS]:
         table.add_row(
-            row["speaker"], _pc(row["a"]), _pc(row["b"]), f"{100 * row['difference']:+.1f}"
+            row["speaker"], percent(row["a"]), percent(row["b"]), points(row["difference"])
         )
     more = len(result["per_speaker"]) - _MOST_ROWS
     parts: list[RenderableType] = [
         Text(f"{result['corpus']}, {result['protocol']}", style="bold"),
         *(Text(f"  {mark}", style="bold red") for mark in result["marks"]),
-        Text(f"  a  {a['system']}  UAR {_pc(a['uar'])}  ({a['run']})"),
-        Text(f"  b  {b['system']}  UAR {_pc(b['uar'])}  ({b['run']})"),
+        Text(f"  a  {a['system']}  UAR {percent(a['uar'])}  ({a['run']})"),
+        Text(f"  b  {b['system']}  UAR {percent(b['uar'])}  ({b['run']})"),
         Text(f"  b less a: {verdict(dict(result))}"),
         _section("Test speakers, UAR in %", table),
     ]
@@ -77,33 +87,31 @@ def _title(report: Mapping[str, Any]) -> Text:
     title = Text("\n")
     title.append(report["system"], style="bold")
     title.append(f" on {report['corpus']}, {report['protocol']}")
-    title.append(
-        f"  ({report['n_utterances']} utterances, {report['n_speakers']} speakers, "
-        f"{len(report['seeds'])} seed{'s' * (len(report['seeds']) != 1)})",
-        style="dim",
-    )
+    title.append(f"  ({tested(report)})", style="dim")
     return title
 
 
 def _headline(report: Mapping[str, Any]) -> RenderableType:
     columns = ["%", "UAR", "95 % by speaker", "seeds' sd", "mean of folds", "WA", "macro F1"]
     table = _table(columns, left=1)
-    base = report["baseline"]
-    rows = [(report["system"], report, "bold")] + ([(base["name"], base, "")] if base else [])
+    rows = [(report["system"], report, "bold")]
+    rows += [(other["name"], other, "") for other in others(report)]
     for name, figures, style in rows:
         uar = figures["uar"]
         table.add_row(
             Text(name, style=style),
-            Text(_pc(uar["mean"]), style=style),
-            _between(uar),
-            _pc(uar["std"]),
-            _pc(figures.get("uar_fold_mean")),
-            Text(_pc(figures["wa"]["mean"]), style=style),
-            _pc(figures["macro_f1"]["mean"]),
+            Text(percent(uar["mean"]), style=style),
+            between(uar),
+            percent(uar["std"]),
+            percent(figures.get("uar_fold_mean")),
+            Text(percent(figures["wa"]["mean"]), style=style),
+            percent(figures["macro_f1"]["mean"]),
         )
     majority = report["majority"]
-    table.add_row("majority class", _pc(majority["uar"]), "", "", "", _pc(majority["wa"]), "")
-    table.add_row("chance", _pc(report["chance_uar"]), "", "", "", "", "")
+    table.add_row(
+        "majority class", percent(majority["uar"]), "", "", "", percent(majority["wa"]), ""
+    )
+    table.add_row("chance", percent(report["chance_uar"]), "", "", "", "", "")
     return Padding(table, (1, 0, 1, 1))
 
 
@@ -112,28 +120,8 @@ def _setting(report: Mapping[str, Any]) -> Iterable[RenderableType]:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    base, beside = report["baseline"], report["interval_beside"]
-    if base:
-        grid.add_row("  to baseline", verdict(base["comparison"]))
-    grid.add_row("  interval", report["interval_method"])
-    if beside:
-        grid.add_row("  beside it", f"{_between(beside['uar'])}  {beside['method']}")
-    grid.add_row("  folds", report["protocol_description"])
-    seen = {None: "not known", True: "yes", False: "no"}[report["text_seen"]]
-    heard = report["sentences"]
-    if heard["tested"]:
-        seen += f", {heard['heard_in_training']} of {heard['tested']} counted fold by fold"
-    grid.add_row("  test sentences heard in training", seen)
-    grid.add_row(
-        "  selection",
-        f"{report['selection']}; normalisation {report['normalisation']}; level {report['level']}; "
-        f"headline {report['pooling_rule']}",
-    )
-    grid.add_row(
-        "  ledger",
-        f"{_ordinal(report['configs_scored'])} configuration scored here, "
-        f"of {report['configs_total']} so far",
-    )
+    for name, sentence in settings(report):
+        grid.add_row(f"  {name}", sentence)
     return [grid]
 
 
@@ -153,7 +141,7 @@ def _classes(report: Mapping[str, Any]) -> RenderableType:
             for j, x in enumerate(row)
         ]
         recall = report["per_class_recall"][name]
-        table.add_row(name, *cells, str(total // n_seeds), _pc(recall), _bar(recall, 16))
+        table.add_row(name, *cells, str(total // n_seeds), percent(recall), _bar(recall, 16))
     return _section("Classes, in % of the truth", table)
 
 
@@ -177,15 +165,15 @@ def _rows(
         table.columns[-1].justify = "left"
         for row in shown[start : start + height]:
             bar = _bar(row["uar"], _BAR // side)
-            table.add_row(*name(row), str(row["n"]), _pc(row["wa"]), _pc(row["uar"]), bar)
+            table.add_row(*name(row), str(row["n"]), percent(row["wa"]), percent(row["uar"]), bar)
         tables.append(table)
     grid.add_row(*tables)
     if len(rows) <= _MOST_ROWS:
         return _section(title, grid)
     worst, best = (f(rows, key=lambda r: r["uar"] or 0.0) for f in (min, max))
     more = Text(
-        f"and {len(rows) - _MOST_ROWS} more in report.json; lowest {_pc(worst['uar'])} "
-        f"({name(worst)[0]}), highest {_pc(best['uar'])} ({name(best)[0]})",
+        f"and {len(rows) - _MOST_ROWS} more in report.json; lowest {percent(worst['uar'])} "
+        f"({name(worst)[0]}), highest {percent(best['uar'])} ({name(best)[0]})",
         style="dim",
     )
     return _section(title, grid, more)
@@ -194,7 +182,7 @@ def _rows(
 def _fold_name(row: Mapping[str, Any] | None) -> list[str]:
     if row is None:
         return ["fold", "test", "dev"]
-    return [row["name"], _some(row["test_speakers"]), _some(row["dev_speakers"])]
+    return [row["name"], some(row["test_speakers"]), some(row["dev_speakers"])]
 
 
 def _speaker_name(row: Mapping[str, Any] | None) -> list[str]:
@@ -209,12 +197,12 @@ def _yardsticks(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     sources = list(dict.fromkeys((row["source"], row["protocol"]) for row in rows))
     for row in rows:
         spread = f" ± {100 * row['spread']:.1f}" if row["spread"] else ""
-        answer = {True: "yes", False: "no", None: "not known"}[row["comparable"]]
+        answer = COMPARABLE[row["comparable"]]
         table.add_row(
             row["name"],
             Text(f"[{sources.index((row['source'], row['protocol'])) + 1}]", style="dim"),
             f"{100 * row['value']:.1f}{spread}",
-            _pc(row["this_run"]),
+            percent(row["this_run"]),
             f"{row['metric'].upper()}, {row['rule']}",
             f"{answer}: {row['why']}" if row["why"] else answer,
         )
@@ -255,23 +243,5 @@ def _section(title: str, *parts: RenderableType) -> Group:
     return Group(head, *(Padding(p, (0, 0, 0, n)) for p, n in zip(parts, indent, strict=True)))
 
 
-def _pc(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
-
-
-def _between(figure: Mapping[str, float | None]) -> str:
-    low, high = figure["low"], figure["high"]
-    return "none" if low is None or high is None else f"{_pc(low)} to {_pc(high)}"
-
-
 def _bar(value: float | None, width: int) -> str:
     return "" if value is None else "━" * round(value * width)
-
-
-def _some(names: Sequence[str]) -> str:
-    return " ".join(names) if len(names) <= 6 else f"{' '.join(names[:5])} +{len(names) - 5}"
-
-
-def _ordinal(n: int) -> str:
-    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{ending}"

@@ -7,8 +7,9 @@ not): white noise at a signal-to-noise ratio drawn from a range, and a change of
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -27,7 +28,8 @@ class CopySpec:
     """One augmented copy of every utterance.
 
     Attributes:
-        name: ``noise``, ``speed`` or ``noise_speed`` (speed, then noise).
+        name: ``noise``, ``speed`` or ``noise_speed`` (speed, then noise); ``speed:0.9`` plays every
+            utterance at that speed.
         snr_db: range from which each utterance's signal-to-noise ratio is drawn, dB.
         speeds: of which each utterance draws one; 1.1 is faster, and higher in pitch.
     """
@@ -37,12 +39,20 @@ class CopySpec:
     speeds: tuple[float, ...] = (0.9, 1.1)
 
     def __post_init__(self) -> None:
-        if self.name not in NAMES:
-            raise InputError(f"augment.copies: {self.name!r} is none of {', '.join(NAMES)}")
+        kind, _, factor = self.name.partition(":")
+        if kind not in NAMES or (factor and (kind != "speed" or not _is_number(factor))):
+            raise InputError(
+                f"augment.copies: {self.name!r} is none of {', '.join(NAMES)}, speed:FACTOR"
+            )
         if len(self.snr_db) != 2 or self.snr_db[0] > self.snr_db[1]:
             raise InputError(f"augment.snr_db: {self.snr_db} must be (lowest, highest) in dB")
+        if factor:
+            object.__setattr__(self, "speeds", (float(factor),))
         if not self.speeds or any(not 0.5 <= s <= 2 for s in self.speeds):
-            raise InputError(f"augment.speeds: {self.speeds} must lie between 0.5 and 2")
+            raise InputError(
+                f"augment.{'copies' if factor else 'speeds'}: {self.speeds} must lie between 0.5 "
+                "and 2"
+            )
 
     def key(self) -> str:
         """Content address of the copy, beside that of the features."""
@@ -62,29 +72,43 @@ def change_speed(x: np.ndarray, speed: float, sample_rate: int) -> np.ndarray:
     return soxr.resample(x, sample_rate * speed, sample_rate).astype(np.float32)
 
 
-def copies(
-    waveforms: Sequence[np.ndarray], keys: Sequence[str], copy: CopySpec, spec: LogMelSpec
-) -> list[np.ndarray]:
-    """Log-Mel [T_i, n_mels] of one augmented copy of each recording.
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def waveforms(
+    pcm: Sequence[np.ndarray], keys: Sequence[str], copy: CopySpec, sample_rate: int
+) -> Iterator[np.ndarray]:
+    """One augmented copy float32 [samples_i] of each recording.
 
     Args:
-        waveforms: int16 [samples_i].
+        pcm: int16 [samples_i].
         keys: an utterance's own text (its PCM hash), from which its noise and speed are drawn: a
             copy does not depend on what else is in the corpus.
         copy: what to do.
-        spec: the front end.
+        sample_rate: Hz.
     """
+    for recording, key in zip(pcm, keys, strict=True):
+        digest = hashlib.sha256(f"{copy.name} {key}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+        x = recording.astype(np.float32) / 32768
+        if "speed" in copy.name:
+            x = change_speed(x, float(rng.choice(copy.speeds)), sample_rate)
+        if "noise" in copy.name:
+            x = add_noise(x, rng.uniform(copy.snr_db[0], copy.snr_db[1]), rng)
+        yield x
+
+
+def copies(
+    pcm: Sequence[np.ndarray], keys: Sequence[str], copy: CopySpec, spec: LogMelSpec
+) -> list[np.ndarray]:
+    """Log-Mel [T_i, n_mels] of one augmented copy of each recording; see `waveforms`."""
     out: list[np.ndarray] = []
-    for i in range(0, len(waveforms), CHUNK):
-        changed = []
-        for pcm, key in zip(waveforms[i : i + CHUNK], keys[i : i + CHUNK], strict=True):
-            digest = hashlib.sha256(f"{copy.name} {key}".encode()).digest()
-            rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-            x = pcm.astype(np.float32) / 32768
-            if "speed" in copy.name:
-                x = change_speed(x, float(rng.choice(copy.speeds)), spec.sample_rate)
-            if "noise" in copy.name:
-                x = add_noise(x, rng.uniform(copy.snr_db[0], copy.snr_db[1]), rng)
-            changed.append(x)
-        out += log_mel_batch(changed, spec)
+    changed = waveforms(pcm, keys, copy, spec.sample_rate)
+    while chunk := list(itertools.islice(changed, CHUNK)):
+        out += log_mel_batch(chunk, spec)
     return out

@@ -76,6 +76,12 @@ def mel_filters(spec: LogMelSpec) -> np.ndarray:
     return np.ascontiguousarray(filters.T.astype(np.float32))
 
 
+def band_centres(spec: LogMelSpec) -> np.ndarray:
+    """Centre frequency of each Mel band, Hz, [n_mels]: where its filter peaks."""
+    edges = librosa.mel_frequencies(spec.n_mels + 2, fmin=spec.f_min, fmax=spec.f_max)
+    return np.asarray(edges[1:-1])
+
+
 def log_mel(samples: jax.Array, spec: LogMelSpec) -> jax.Array:
     """Log-Mel spectrogram of audio that carries one sample of history in front.
 

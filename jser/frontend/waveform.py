@@ -6,35 +6,37 @@ was prepared in another way than its training data.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import struct
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import soundfile
 import soxr
 
-from jser.errors import InputError
+from jser.errors import InputError, one_line
+from jser.frontend import containers, decoding
+from jser.frontend.damage import CONVERT, Damaged
 
 SAMPLE_RATE = 16000
-# Telephone speech (8 kHz) is speech; below that the second formant is gone, and a header that says
-# so is more likely wrong than true. Above 384 kHz no sound card records.
-LOWEST_RATE = 8000
-HIGHEST_RATE = 384000
 # 33 steps of 16 bits: noise of a converter, never a voice.
 SILENCE_DB = -60.0
+SILENCE = 10 ** (SILENCE_DB / 20)
 SHORTEST_SECONDS = 0.025
-# Float files should lie in -1..1. A little over is a loud recording, that much over is an integer
-# range stored as float.
-HIGHEST_FLOAT = 8.0
+# What rises above silence for less than this is a click.
+SHORTEST_SOUND_SECONDS = 0.005
+# Bytes that are read as samples of another size or order sound like this: louder than speech (at
+# most 0.28 of full scale in EMO-DB and RAVDESS), each sample unlike the one before (speech: a
+# correlation of at least 0.46 there), and yet not cut off at full scale like what was overdriven. A
+# high tone has one of the two correlations.
+NOISE_RMS = 0.25
+NOISE_CORRELATION = 0.3
+NOISE_NEXT_BUT_ONE = 0.7
+NOISE_CLIPPED = 0.01
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
-
-_LFS_HEAD = b"version https://git-lfs.github.com/spec/"
-_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-# Formats whose header gives the exact number of samples.
-_COUNTED = ("WAV", "WAVEX", "FLAC", "AIFF", "RF64")
 
 
 class AudioError(InputError):
@@ -45,7 +47,7 @@ class AudioError(InputError):
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str):
-        super().__init__(f"{os.fspath(path)}: {reason}")
+        super().__init__(f"{one_line(path)}: {reason}")
         self.reason = reason
 
 
@@ -85,156 +87,145 @@ def load(
     channels, resampled (soxr, very high quality) and rounded.
 
     Args:
-        path: wav, flac, or anything else that libsndfile reads.
+        path: wav, flac, ogg (Vorbis, Opus or FLAC), mp3 or aiff, whatever its suffix.
         sample_rate: Hz of the result.
         max_seconds: only the beginning of the recording is kept.
 
     Raises:
-        AudioError: missing, empty, a Git LFS pointer, not audio, truncated or damaged, not finite,
-            silent, shorter than 25 ms, or of an absurd sample rate.
+        AudioError: missing, empty, a pointer, not audio, truncated or damaged, not finite, silent,
+            nothing but noise, shorter than 25 ms or absurdly long, or of an absurd sample rate or
+            number of channels.
     """
-    _check_file(path)
-    samples, rate, channels, full_scale = _decode(path, max_seconds)
-    if len(samples) == 0:
-        raise AudioError(path, "holds no samples")
-    if samples.dtype == np.int16:
-        clipped = float(np.mean((samples == 32767) | (samples == -32768)))
-    else:
-        if not np.isfinite(samples).all():
-            raise AudioError(path, "holds samples that are not finite (NaN or infinity)")
-        highest = float(np.abs(samples).max())
-        if highest > HIGHEST_FLOAT:
-            raise AudioError(
-                path,
-                f"float samples reach {highest:.4g} where -1..1 is full scale; "
-                "convert it to 16 bits",
-            )
-        clipped = float(np.mean(np.abs(samples) >= full_scale))
-    pcm = _to_pcm(samples, rate, sample_rate)
-    if max_seconds is not None:
-        pcm = pcm[: round(max_seconds * sample_rate)]
-    if len(pcm) < SHORTEST_SECONDS * sample_rate:
-        raise AudioError(
-            path,
-            f"too short: {1000 * len(pcm) / sample_rate:.1f} ms, at least "
-            f"{1000 * SHORTEST_SECONDS:.0f} ms are needed",
-        )
-    pcm = np.ascontiguousarray(pcm)
+    try:
+        with _opened(path) as file:
+            decoded = decoding.decode(file, containers.check(file), max_seconds)
+        mono = _mono(decoded)
+        pcm = _to_pcm(mono, decoded.rate, sample_rate)
+        if max_seconds is not None:
+            pcm = pcm[: round(max_seconds * sample_rate)]
+        pcm = np.ascontiguousarray(pcm)
+        _check_heard(pcm, sample_rate)
+        clipped = _clipped(decoded)
+        _check_noise(mono, clipped)
+    except Damaged as error:
+        raise AudioError(path, str(error)) from error
+    except MemoryError as error:
+        reason = "does not fit into this machine's memory; cut it into utterances"
+        raise AudioError(path, reason) from error
     return Waveform(
         pcm=pcm,
-        sample_rate_in=rate,
-        channels_in=channels,
+        sample_rate_in=decoded.rate,
+        channels_in=decoded.channels,
         pcm_sha256=hashlib.sha256(pcm.astype("<i2", copy=False).tobytes()).hexdigest(),
-        peak_db=_peak_db(path, pcm),
+        peak_db=_decibels(int(np.abs(pcm.astype(np.int32)).max())),
         clipped=clipped,
     )
 
 
-def _check_file(path: str | os.PathLike[str]) -> None:
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The file, if it is one: opening a pipe would wait for a writer for ever."""
     try:
-        if Path(path).is_dir():
-            raise AudioError(path, "is a folder, not a sound file")
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise Damaged("is a folder, not a sound file; give the files in it")
+        if not stat.S_ISREG(mode):
+            raise Damaged("is a pipe, a socket or a device, not a sound file; save it as a file")
         with open(path, "rb") as file:
-            head = file.read(len(_LFS_HEAD))
+            yield file
     except FileNotFoundError:
-        raise AudioError(path, "no such file") from None
+        raise Damaged(_why_missing(path)) from None
     except OSError as error:
-        raise AudioError(path, f"cannot be read ({error.strerror})") from error
-    if not head:
-        raise AudioError(path, "is empty (0 bytes); fetch it again")
-    if head == _LFS_HEAD:
-        raise AudioError(
-            path, "is a Git LFS pointer, not audio; fetch the audio with `git lfs pull`"
-        )
-
-
-def _decode(
-    path: str | os.PathLike[str], max_seconds: float | None
-) -> tuple[np.ndarray, int, int, float]:
-    """Samples [n] int16 as stored, or [n, channels] float32; rate; channels; full scale."""
-    try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        # soundfile takes a name that ends in .raw for headerless audio and raises TypeError.
-        raise AudioError(
-            path,
-            "is not a sound file that can be read (wav, flac, ogg, mp3); "
-            "convert it, for example with `ffmpeg -i FILE -ar 16000 -ac 1 FILE.wav`",
+        raise Damaged(
+            f"cannot be read ({error.strerror}); see to the file or leave it out"
         ) from error
-    with file:
-        rate, promised = file.samplerate, file.frames
-        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-            raise AudioError(
-                path,
-                f"sample rate {rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz; "
-                "is the header right?",
-            )
-        if file.format in ("WAV", "WAVEX"):
-            _check_wav_size(path)
-        wanted = promised
-        if max_seconds is not None:
-            # A tenth of a second more, so that the resampler's end effect falls off the cut.
-            wanted = min(promised, int((max_seconds + 0.1) * rate) + 1)
-        exact = file.subtype == "PCM_16" and file.channels == 1
-        try:
-            samples = file.read(wanted, dtype="int16" if exact else "float32", always_2d=not exact)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                path, "is truncated or damaged: decoding fails part of the way; fetch it again"
-            ) from error
-        if file.format in _COUNTED and len(samples) < wanted:
-            raise AudioError(
-                path,
-                f"is truncated: its header promises {promised} samples, {len(samples)} are there",
-            )
-        full_scale = 1.0 - 2.0 ** (1 - _BITS.get(file.subtype, 16))
-        return samples, rate, file.channels, full_scale
+    except ValueError as error:
+        if "null byte" not in str(error):
+            raise
+        raise Damaged("is no name that a file can have; is it right?") from error
 
 
-def _check_wav_size(path: str | os.PathLike[str]) -> None:
-    """Compare a wav file's data chunk with the file: libsndfile shortens a cut file silently."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        if file.read(4) != b"RIFF":
-            return  # RIFX and other relatives: libsndfile's word has to do.
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", head)
-            if name == b"data":
-                there = size - file.tell()
-                # Programs that write to a pipe cannot know the length and leave one of these.
-                streamed = length == 0 or length >= 0x7FFFFFFF - 64
-                if there < length and not streamed:
-                    raise AudioError(
-                        path,
-                        f"is truncated: its header promises {length} bytes of audio, "
-                        f"{there} are there",
-                    )
-                return
-            file.seek(length + length % 2, os.SEEK_CUR)
+def _why_missing(path: str | os.PathLike[str]) -> str:
+    if not os.path.islink(path):
+        return "no such file; is the name right?"
+    target = one_line(os.readlink(path))
+    if "annex/objects/" in target:
+        return "is a git-annex link whose content is not here; fetch it with `git annex get`"
+    return f"is a link to a file that is not there ({target[-60:]}); copy the file itself"
 
 
-def _to_pcm(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
-    """Samples [n] int16 or [n, channels] float32 -> int16 [m] at `sample_rate`."""
-    if samples.dtype == np.int16:
+def _clipped(decoded: decoding.Decoded) -> float:
+    x = decoded.samples
+    if x.dtype == np.int16:
+        return float(np.mean((x == 32767) | (x == -32768)))
+    return float(np.mean(np.abs(x) >= decoded.full_scale))
+
+
+def _mono(decoded: decoding.Decoded) -> np.ndarray:
+    """Samples [n]: int16 as they are stored, or float32, the average of the channels."""
+    if decoded.samples.dtype == np.int16:
+        return decoded.samples
+    mono = decoded.samples.mean(axis=1, dtype=np.float32)
+    if decoded.channels > 1 and np.ptp(mono) < SILENCE < np.ptp(decoded.samples, axis=0).max():
+        raise Damaged(
+            f"is silent once its {decoded.channels} channels are averaged, because they cancel "
+            "each other; keep one of them"
+        )
+    return mono
+
+
+def _to_pcm(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """Samples [n] int16 or float32 -> int16 [m] at `sample_rate`."""
+    if mono.dtype == np.int16:
         if rate == sample_rate:
-            return samples
-        mono = samples.astype(np.float32) / 32768.0
-    else:
-        mono = samples.mean(axis=1, dtype=np.float32)
+            return mono
+        mono = mono.astype(np.float32) / 32768.0
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate, quality="VHQ")
     return np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def _peak_db(path: str | os.PathLike[str], pcm: np.ndarray) -> float:
-    lowest, highest = int(pcm.min()), int(pcm.max())
-    peak = max(-lowest, highest)
-    if lowest == highest:
-        raise AudioError(path, "is silent: every sample has the same value")
-    peak_db = float(20 * np.log10(peak / 32768))
-    if peak_db < SILENCE_DB:
-        raise AudioError(
-            path, f"is silent: its peak is {peak_db:.0f} dB, speech lies above {SILENCE_DB:.0f} dB"
+def _check_heard(pcm: np.ndarray, sample_rate: int) -> None:
+    """Refuse what is too short for the front end, and silence with or without a click in it."""
+    if len(pcm) < SHORTEST_SECONDS * sample_rate:
+        raise Damaged(
+            f"is too short: {1000 * len(pcm) / sample_rate:.1f} ms, at least "
+            f"{1000 * SHORTEST_SECONDS:.0f} ms are needed; leave it out"
         )
-    return peak_db
+    lowest, highest = int(pcm.min()), int(pcm.max())
+    if lowest == highest:
+        raise Damaged("is silent: every sample has the same value; leave it out or record it again")
+    # Around its own mean: a constant offset is not sound.
+    heard = np.abs(pcm - np.float32(pcm.mean(dtype=np.float64))) >= 32768 * SILENCE
+    if not heard.any():
+        raise Damaged(
+            f"is silent: it stays within {_decibels((highest - lowest) / 2):.0f} dB of full scale, "
+            f"speech lies above {SILENCE_DB:.0f} dB; leave it out or record it again"
+        )
+    seconds = np.count_nonzero(heard) / sample_rate
+    if seconds < SHORTEST_SOUND_SECONDS:
+        raise Damaged(
+            f"is silent but for {1000 * seconds:.1f} ms above {SILENCE_DB:.0f} dB; leave it out or "
+            "record it again"
+        )
+
+
+def _check_noise(mono: np.ndarray, clipped: float) -> None:
+    """Refuse bytes that are no samples; see `NOISE_RMS`."""
+    x = mono.astype(np.float32)
+    if mono.dtype == np.int16:
+        x /= 32768.0
+    x -= x.mean()
+    power = float(np.mean(np.square(x)))
+    if power < NOISE_RMS**2 or clipped > NOISE_CLIPPED:
+        return
+    next_one, next_but_one = (abs(float(np.mean(x[lag:] * x[:-lag]))) / power for lag in (1, 2))
+    if next_one < NOISE_CORRELATION and next_but_one < NOISE_NEXT_BUT_ONE:
+        raise Damaged(
+            "is nothing but loud noise: its bytes are probably samples of another size or order "
+            f"than its header says; fetch it again or {CONVERT} from the original"
+        )
+
+
+def _decibels(peak: float) -> float:
+    return float(20 * np.log10(peak / 32768))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jser.frontend.waveform import SAMPLE_RATE
+from jser.records import faults, places
 
 # Eight bits of a sixteen-bit recording are left at this peak.
 NEAR_SILENCE_DB = -45.0
@@ -168,9 +169,14 @@ def _findings(audit: Mapping[str, Any]) -> list[str]:
     short = audit["missing"]
     if short["classes"] or short["speakers"] or short["broken"]:
         lines.append(f"incomplete: {describe_missing(short)}")
-        lines += [f"  {text}" for text in short["broken"]]
+        lines += [f"  {text}" for text in short["broken"][: faults.SHOWN]]
+        if (rest := len(short["broken"]) - faults.SHOWN) > 0:
+            lines.append(f"  and {rest} more, in {places.SIDECAR} beside the records")
     lines += [f"skipped: {n} x {reason}" for reason, n in audit["skipped"].items()]
-    lines += [f"same audio: {' = '.join(ids)}" for ids in audit["duplicates"]]
+    same = audit["duplicates"]
+    lines += [f"same audio: {_some(ids, ' = ')}" for ids in same[:NAMES_SHOWN]]
+    if len(same) > NAMES_SHOWN:
+        lines.append(f"same audio: {len(same) - NAMES_SHOWN} more, in {places.SIDECAR}")
     for key, what, unit, scale in (
         ("near_silent", f"near silence (peak below {NEAR_SILENCE_DB:.0f} dB)", "dB", 1.0),
         ("clipped", "clipped (samples at full scale)", "%", 100.0),
@@ -206,7 +212,7 @@ def describe_missing(short: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMES_SHOWN])
+def _some(names: Sequence[str], between: str = ", ") -> str:
+    shown = between.join(names[:NAMES_SHOWN])
     rest = len(names) - NAMES_SHOWN
     return f"{len(names)}: {shown}" + (f" and {rest} more" if rest > 0 else "")

@@ -22,13 +22,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from jser import progress
-from jser.errors import InputError
+from jser.errors import InputError, check_folder
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import audit as auditing
 from jser.records import cache as caching
-from jser.records import disk, places, sidecar, sources
+from jser.records import disk, faults, places, sidecar, sources
 from jser.records import extract as extracting
-from jser.records.files import Skipped, Utterance, listing
+from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
 
 
@@ -45,6 +45,7 @@ class BuildResult:
         seconds: wall time.
         audio_seconds: of the corpus.
         skipped: reason -> number of files left out on purpose.
+        faults_list: file that names all broken recordings, where they are many.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class BuildResult:
     seconds: float
     audio_seconds: float
     skipped: dict[str, int]
+    faults_list: Path | None = None
 
 
 class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -166,11 +168,19 @@ def build(
     root = Path(data_dir) if data_dir else places.default_data_dir()
     if variant not in places.VARIANTS:
         raise InputError(f"variant '{variant}' is none of {', '.join(places.VARIANTS)}")
+    check_folder(root, "--data_dir")
     with disk.disk_errors(root):
-        root.mkdir(parents=True, exist_ok=True)
-        source = Path(corpus_dir) if corpus_dir else cls.fetch(places.downloads_dir(root, name))
+        disk.make(root)
+        if corpus_dir:
+            source = Path(corpus_dir)
+        else:
+            with disk.only_fetch(root):
+                source = cls.fetch(places.downloads_dir(root, name))
         with disk.only_build(root, name, variant):
-            return _build(cls, source, root, variant, allow_partial, spec, started)
+            try:
+                return _build(cls, source, root, variant, allow_partial, spec, started)
+            except faults.FilesAtFault as error:
+                raise faults.listed(error, places.faults_list(root, name, variant)) from error
 
 
 def _build(
@@ -223,13 +233,16 @@ def _build(
         if keys[u.utterance_id] in reasons
     ]
     if broken and not allow_partial:
-        raise InputError(
+        raise faults.FilesAtFault(
             f"{source}: {len(broken)} of {len(utterances)} recordings cannot be used; replace "
-            "them, or leave them out with --allow_partial\n" + listing(broken)
+            "them, or leave them out with --allow_partial",
+            broken,
         )
     usable = [u for u in utterances if keys[u.utterance_id] in cache]
     if not usable:
-        raise InputError(f"{source}: no recording can be used\n" + listing(broken))
+        raise faults.FilesAtFault(
+            f"{source}: none of its {len(broken)} recordings can be used; replace them", broken
+        )
     facts = cache.facts(keys[u.utterance_id] for u in usable)
     report = auditing.make(
         info.name,
@@ -287,6 +300,7 @@ def _build(
         seconds=time.monotonic() - started,
         audio_seconds=report["seconds"]["total"],
         skipped=skipped,
+        faults_list=faults.write_list(places.faults_list(root, info.name, variant), broken),
     )
 
 
@@ -305,6 +319,8 @@ def _unchanged(
     final: Path, old: dict[str, Any], digest: str, spec: LogMelSpec, allow_partial: bool
 ) -> bool:
     if old.get("sources") != digest or old.get("front_end_hash") != spec.hash():
+        return False
+    if "described_by" not in old:  # written before these files had hashes
         return False
     if old["partial"] and not allow_partial:
         return False

@@ -12,11 +12,15 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+
+# What reading a damaged pack raises, or one of another version.
+DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class PackCache:
             try:
                 with np.load(path) as pack:
                     keys = json.loads(pack["meta"].tobytes())["keys"]
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            except DAMAGE:
                 path.unlink(missing_ok=True)  # Damaged: computing it again is cheap.
                 continue
             self._note(path, keys)
@@ -114,7 +118,7 @@ class PackCache:
         for path in sorted({self._pack[key] for key in keys if key in self._pack}):
             try:
                 _read(path)
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            except DAMAGE:
                 for key in self._keys.pop(path):
                     if self._pack.get(key) == path:
                         del self._pack[key]

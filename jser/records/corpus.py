@@ -74,21 +74,29 @@ def load(
     Args:
         name: of the corpus.
         data_dir: where records lie; None: `places.default_data_dir`.
-        variant: 'log_mel' or 'waveform'.
+        variant: 'log_mel', for which records with waveforms do as well, or 'waveform'.
         spec: the front end that the caller works with; None: the default.
 
     Raises:
         InputError: not built, a shard is damaged, or the records were made by another front end.
     """
     spec = spec or LogMelSpec()
-    root = Path(data_dir) if data_dir else places.default_data_dir()
+    # In full, since messages name it: it may be meant from another current folder.
+    root = (Path(data_dir) if data_dir else places.default_data_dir()).absolute()
+    # Records with waveforms hold everything that the smaller ones do.
+    if not (places.records_dir(root, name, variant) / places.SIDECAR).exists():
+        variant = "waveform"
     folder = places.records_dir(root, name, variant)
-    command = f"`jser build {name}"
-    if variant != "log_mel":
-        command += f" --variant={variant}"
-    command += f" --data_dir={root}`"
+    command = f"`jser build {name} --data_dir={root}`"
     content = sidecar.read(folder)
     if content is None:
+        from jser.datasets import builder_class
+
+        builder_class(name)  # says so where there is no such corpus
+        if (folder / places.SIDECAR).exists():
+            raise InputError(
+                f"{folder / places.SIDECAR}: damaged or changed by hand; build again with {command}"
+            )
         raise InputError(f"{folder}: no records of {name} there; build them with {command}")
     if content["front_end_hash"] != spec.hash():
         raise InputError(
@@ -96,7 +104,7 @@ def load(
             f"is {spec.hash()}{_difference(content['front_end'], spec)}; build again with {command}"
         )
     sidecar.verify_shards(folder, content, remedy=f"build again with {command}")
-    return _read(folder, content)
+    return _read(folder, content, command)
 
 
 def _difference(built: dict[str, Any], spec: LogMelSpec) -> str:
@@ -108,12 +116,18 @@ def _difference(built: dict[str, Any], spec: LogMelSpec) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _read(folder: Path, content: dict[str, Any]) -> Corpus:
+def _read(folder: Path, content: dict[str, Any], command: str) -> Corpus:
     import tensorflow_datasets as tfds  # Slow to import; most commands never get here.
 
-    source = tfds.builder_from_directory(folder).as_data_source(places.SPLIT)
-    # One call lets the reader fetch a shard's records in parallel.
-    records = source.__getitems__(list(range(len(source))))
+    try:
+        source = tfds.builder_from_directory(folder).as_data_source(places.SPLIT)
+        # One call lets the reader fetch a shard's records in parallel.
+        records = source.__getitems__(list(range(len(source))))
+    except Exception as error:  # TFDS lets through whatever its parsers and readers raise.
+        what = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
+        raise InputError(
+            f"{folder}: the records cannot be read ({what}); build again with {command}"
+        ) from error
     if len(records) != content["n_utterances"]:
         raise InputError(
             f"{folder}: {len(records)} records, {places.SIDECAR} says {content['n_utterances']}; "

@@ -12,23 +12,46 @@ from jser.errors import InputError
 from jser.records import places
 
 
+def make(root: Path) -> None:
+    """Make the data folder where there is none.
+
+    Raises:
+        InputError: it cannot be made; OSError where the disk is at fault, see `disk_errors`.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+        raise InputError(
+            f"{root}: cannot be made ({error.strerror}); give another --data_dir=DIR"
+        ) from error
+
+
+def only_build(root: Path, name: str, variant: str) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock of one corpus and variant."""
+    path = places.work_dir(root, name, variant).with_suffix(".lock")
+    return _only(path, f"{root}: another build of {name} ({variant}) is running; wait for it")
+
+
+def only_fetch(root: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock of what is downloaded or generated; variants and corpora share it."""
+    path = places.work_dir(root, "downloads", "all").with_suffix(".lock")
+    return _only(path, f"{root}: another build is fetching a corpus into it; wait for it")
+
+
 @contextlib.contextmanager
-def only_build(root: Path, name: str, variant: str) -> Iterator[None]:
-    """Hold the lock of one corpus and variant; the system drops it when a build is killed."""
+def _only(path: Path, sentence: str) -> Iterator[None]:
+    """Hold a lock; the system drops it when a program is killed."""
     try:
         import fcntl
     except ImportError:  # Windows: two builds at once are the user's risk.
         yield
         return
-    path = places.work_dir(root, name, variant).with_suffix(".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(
-                f"{root}: another build of {name} ({variant}) is running; wait for it"
-            ) from None
+            raise InputError(sentence) from None
         yield
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jser.errors import InputError
+from jser.errors import InputError, one_line
+from jser.records.faults import FilesAtFault
 
 SUFFIXES = (".wav", ".flac")
-# More lines than this help nobody; the count says how many there are.
-LINES_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,40 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
         raise InputError(f"{root}: no such folder; give the corpus' folder with --corpus_dir=DIR")
     if not root.is_dir():
         raise InputError(f"{root}: is a file; unpack it and give the folder with --corpus_dir=DIR")
-    found = []
-    for where, folders, names in os.walk(root):
+    found, named_as_files = [], []
+    for where, folders, names in _walk(root):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         found += [
             Path(where, name)
             for name in sorted(names)
             if name.lower().endswith(SUFFIXES) and not name.startswith(".")
         ]
+        if where.lower().endswith(SUFFIXES) and Path(where) != root:
+            named_as_files.append(Path(where))
+    # A folder in a recording's place is not passed over: decoding says what it is.
+    found += [f for f in named_as_files if not any(path.is_relative_to(f) for path in found)]
     if not found:
         raise InputError(f"{root}: no wav or flac file in it; is it the corpus' folder?")
-    return found
+    return sorted(found)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` through links too, each folder once, and none left out in silence."""
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(
+            f"{one_line(error.filename)}: cannot be read ({error.strerror}); its recordings would "
+            "be missing, so make it readable or remove it"
+        ) from error
+
+    seen: set[tuple[int, int]] = set()
+    for where, folders, names in os.walk(root, onerror=unreadable, followlinks=True):
+        status = os.stat(where)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()  # A link back to where it came from.
+            names = []
+        seen.add((status.st_dev, status.st_ino))
+        yield where, folders, names
 
 
 def find_by_name(corpus_dir: Path, parse: Parse, layout: str) -> list[Utterance | Skipped]:
@@ -95,12 +117,18 @@ def find_by_name(corpus_dir: Path, parse: Parse, layout: str) -> list[Utterance 
             strange.append(path)
         else:
             found.append(entry)
+    if len(wrong) == 1:
+        raise InputError(wrong[0])
     if wrong:
-        raise InputError(listing(wrong))
+        raise FilesAtFault(
+            f"{corpus_dir}: the names of {len(wrong)} files hold unknown codes; correct them or "
+            "take the files out",
+            wrong,
+        )
     if not found:
         raise InputError(
             f"{corpus_dir}: none of its {len(strange)} sound files is named as expected, for "
-            f"example {strange[0].relative_to(corpus_dir)}; expected {layout}"
+            f"example {one_line(strange[0].relative_to(corpus_dir))}; expected {layout}"
         )
     return found + [Skipped(path, "file name is not of this corpus") for path in strange]
 
@@ -116,9 +144,3 @@ def code(path: Path, what: str, value: str, known: Iterable[str]) -> str:
         shown = " ".join(known) if len(known) < 15 else f"{known[0]} to {known[-1]}"
         raise InputError(f"{path.name}: {what} '{value}' is none of {shown}")
     return value
-
-
-def listing(lines: list[str]) -> str:
-    """Error lines under each other, cut where they become too many."""
-    rest = len(lines) - LINES_SHOWN
-    return "\n".join(lines[:LINES_SHOWN] + ([f"and {rest} more"] if rest > 0 else []))

@@ -26,9 +26,19 @@ def downloads_dir(data_dir: str | os.PathLike[str], name: str) -> Path:
     return Path(data_dir) / "downloads" / name
 
 
+def weights_dir(data_dir: str | os.PathLike[str]) -> Path:
+    """Folder of stems' weights that a user fetched, converted."""
+    return Path(data_dir) / "weights"
+
+
 def work_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
     """Folder of a build on its way; stale ones are cleared by the next build."""
     return Path(data_dir) / "cache" / "building" / f"{name}-{variant}"
+
+
+def faults_list(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
+    """File that names every recording which the last build could not use, where they were many."""
+    return Path(data_dir) / "faults" / f"{name}-{variant}.txt"
 
 
 def cache_dir(data_dir: str | os.PathLike[str], variant: str, front_end_hash: str) -> Path:

@@ -26,30 +26,67 @@ def shard_hashes(folder: Path) -> dict[str, str]:
     return {path.name: cache.file_sha256(path) for path in sorted(folder.glob("*.array_record*"))}
 
 
+# What a reader needs, and its type. Later versions may add fields.
+_FIELDS: dict[str, Any] = {
+    "name": str,
+    "variant": str,
+    "classes": list,
+    "sex": dict,
+    "n_utterances": int,
+    "fingerprint": str,
+    "front_end": dict,
+    "front_end_hash": str,
+    "partial": bool,
+    "missing": dict,
+    "synthetic": bool,
+    "note": (str, type(None)),
+    "sources": str,
+    "shards": dict,
+    "audit": dict,
+}
+
+
+def _own_hash(content: dict[str, Any]) -> str:
+    kept = {name: value for name, value in content.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
 def write(folder: Path, content: dict[str, Any]) -> None:
-    """Write the sidecar of the finished records in `folder`."""
+    """Write the sidecar of the finished records in `folder`, with hashes of what TFDS needs."""
+    described = {
+        path.name: cache.file_sha256(path)
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".json", ".txt") and path.name != places.SIDECAR
+    }
+    content = {**content, "described_by": described}
+    content["sha256"] = _own_hash(content)
     text = json.dumps(content, indent=1, ensure_ascii=False)
     (folder / places.SIDECAR).write_text(text + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The sidecar in `folder`; None when there is none or it cannot be read as one."""
+    """The sidecar in `folder`; None when there is none, or it is damaged or was changed by hand."""
     try:
         content = json.loads((folder / places.SIDECAR).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) and "shards" in content else None
+    if not isinstance(content, dict) or content.get("sha256", "") not in ("", _own_hash(content)):
+        return None
+    if not all(isinstance(content.get(field), kind) for field, kind in _FIELDS.items()):
+        return None
+    return content
 
 
 def verify_shards(folder: Path, content: dict[str, Any], remedy: str) -> None:
-    """Compare every shard with the hash taken when it was written.
+    """Compare every shard, and what describes them, with the hash taken when it was written.
 
     Raises:
-        InputError: a shard is missing or changed; `remedy` is the way out.
+        InputError: a file is missing or changed; `remedy` is the way out.
     """
-    for name, expected in content["shards"].items():
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"{path}: shard is missing; {remedy}")
-        if cache.file_sha256(path) != expected:
-            raise InputError(f"{path}: shard is damaged (its sha256 has changed); {remedy}")
+    for what, hashes in (("shard", content["shards"]), ("file", content.get("described_by", {}))):
+        for name, expected in hashes.items():
+            path = folder / name
+            if not path.is_file():
+                raise InputError(f"{path}: {what} is missing; {remedy}")
+            if cache.file_sha256(path) != expected:
+                raise InputError(f"{path}: {what} is damaged (its sha256 has changed); {remedy}")

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from jser.errors import InputError
+from jser.errors import InputError, one_line
 from jser.records import audit as auditing
 from jser.records import cache as caching
 from jser.records.extract import threads
-from jser.records.files import Skipped, Utterance, listing
+from jser.records.faults import FilesAtFault
+from jser.records.files import Skipped, Utterance
 
 
 def identify(
@@ -31,9 +32,11 @@ def identify(
 
     def content_of(entry: Utterance) -> str:
         try:
-            return caching.file_sha256(entry.path)
+            if entry.path.is_file():  # A pipe would be waited for.
+                return caching.file_sha256(entry.path)
         except OSError:
-            return ""  # Unreadable; decoding names it among the broken ones.
+            pass
+        return f"unreadable {entry.path}"  # Decoding names it among the broken ones.
 
     with ThreadPoolExecutor(threads()) as pool:
         hashes = list(pool.map(content_of, entries))
@@ -52,8 +55,14 @@ def identify(
                 f"{shown(first.path, source)} and {shown(entry.path, source)}: both are "
                 f"'{entry.utterance_id}' but differ; remove one"
             )
+    if len(clash) == 1:
+        raise InputError(clash[0])
     if clash:
-        raise InputError(listing(clash))
+        raise FilesAtFault(
+            f"{source}: {len(clash)} recordings of {name} are there twice and not the same; remove "
+            "one of each",
+            clash,
+        )
     return sorted(kept.values(), key=lambda u: u.utterance_id), content, dict(skipped)
 
 
@@ -84,4 +93,4 @@ def check_complete(
 
 def shown(path: Path, source: Path) -> str:
     """A file's name in messages: below the corpus' folder where it lies there."""
-    return str(path.relative_to(source)) if path.is_relative_to(source) else str(path)
+    return one_line(path.relative_to(source) if path.is_relative_to(source) else path)

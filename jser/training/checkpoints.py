@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import jax
@@ -17,7 +20,26 @@ import orbax.checkpoint as ocp
 
 from jser.errors import InputError
 
+# A checkpoint of n bytes is written with that much room on the disk: what Orbax adds, and merges.
+ROOM = 1.5
+LEAST_ROOM = 1 << 20
 FULL_DISK = ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded")
+
+
+def _crc32(state: Any) -> int:
+    """Of all numbers of a host tree."""
+    crc = 0
+    for leaf in jax.tree.leaves(state):
+        crc = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, crc)
+    return crc
+
+
+def _all_but_closed_loops(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Of a write that failed, TensorStore's threads report a closed loop once an array."""
+    if "Event loop is closed" not in str(error):
+        sys.__excepthook__(kind, error, trace)
 
 
 class Checkpoints:
@@ -32,6 +54,9 @@ class Checkpoints:
         self._every = every_seconds
         self._last = time.monotonic()
         self._broken = False
+        for name in ("absl", "asyncio"):
+            # Of an error that is raised anyway they print a page an array.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._manager = ocp.CheckpointManager(
             directory.resolve(),
             options=ocp.CheckpointManagerOptions(max_to_keep=2, create=True),
@@ -47,12 +72,13 @@ class Checkpoints:
             return
         directory = Path(self._manager.directory)
         size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
-        if shutil.disk_usage(directory).free < 1.1 * size:
+        if shutil.disk_usage(directory).free < ROOM * size + LEAST_ROOM:
             # Asked before, since a write that fails in Orbax' threads fails loudly and late.
             raise InputError(
-                f"{directory}: a checkpoint of {size / 2**20:.0f} MiB does not fit on the disk; "
+                f"{directory}: a checkpoint of {size / 2**20:.1f} MiB does not fit on the disk; "
                 "free some space and give the same command to go on from the checkpoint before"
             )
+        extra = {**extra, "crc32": _crc32(state)}
         with self._disk_errors():
             self._manager.save(
                 epoch,
@@ -82,13 +108,21 @@ class Checkpoints:
                     state=ocp.args.StandardRestore(target), extra=ocp.args.JsonRestore()
                 ),
             )
+            state = jax.device_get(found["state"])
+            extra = dict(json.loads(json.dumps(found["extra"])))
         except Exception as error:
-            raise InputError(
-                f"{self._manager.directory}/{epoch}: the checkpoint cannot be read "
-                f"({type(error).__name__}: {str(error).splitlines()[0][:200]}); delete this folder "
-                "to go on from the one before"
-            ) from error
-        return epoch, jax.device_get(found["state"]), json.loads(json.dumps(found["extra"]))
+            what = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
+            raise self._damaged(epoch, what) from error
+        # TensorStore verifies how its files hang together, not what is in them.
+        if extra.pop("crc32", None) not in (None, _crc32(state)):
+            raise self._damaged(epoch, "its numbers do not have their checksum")
+        return epoch, state, extra
+
+    def _damaged(self, epoch: int, what: str) -> InputError:
+        return InputError(
+            f"{self._manager.directory}/{epoch}: the checkpoint cannot be read ({what}); delete "
+            "this folder to go on from the one before"
+        )
 
     def close(self) -> None:
         """Wait until everything is on disk."""
@@ -105,7 +139,7 @@ class Checkpoints:
             yield
         except Exception as error:
             self._broken = True
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a page an array
+            sys.excepthook = _all_but_closed_loops
             if not any(sign in str(error) for sign in FULL_DISK):
                 raise
             raise InputError(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import psutil
 from jax.sharding import NamedSharding, PartitionSpec
 from tensorboardX import SummaryWriter
 
@@ -78,7 +81,7 @@ class MetricsLog:
         self._stage = stage
         self._members = members
         if self._path.exists():
-            lines = [json.loads(line) for line in _whole_lines(self._path)]
+            lines = list(_whole_lines(self._path))
             kept = [r for r in lines if r["stage"] != stage or r["epoch"] <= keep_epochs]
             temporary = self._path.with_suffix(".tmp")
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept))
@@ -117,12 +120,22 @@ def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _whole_lines(path: Path) -> Iterator[str]:
-    """Lines that end in a newline; a kill may have left part of one."""
-    with path.open() as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield line
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The log's lines that are whole; a kill may have left part of the last one."""
+    *lines, _ = path.read_bytes().split(b"\n")
+    damaged = 0
+    for line in lines:
+        try:
+            row = json.loads(line)
+            yield {"stage": row["stage"], "epoch": int(row["epoch"]), **row}
+        except (ValueError, KeyError, TypeError):
+            damaged += 1
+    if damaged:
+        warnings.warn(
+            f"{path}: {damaged} damaged line(s) are left out; the log lacks those epochs, the "
+            "result does not depend on it",
+            stacklevel=2,
+        )
 
 
 def fit(
@@ -157,19 +170,20 @@ def fit(
     tables = population.to_blocks(members, plan.block, mesh)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     start = 0
+    like = jax.eval_shape(compiled.init, features, tables[0])
+    _check_memory(like, len(tables), plan)
     if checkpoints.latest() is None:
         states = [compiled.init(features, table) for table in tables]
     else:
-        like = jax.eval_shape(compiled.init, features, tables[0])
         like = jax.tree.map(
             lambda s: jax.ShapeDtypeStruct((len(members), *s.shape[1:]), s.dtype), like
         )
         start, host, extra = checkpoints.restore(like)
-        if extra["width"] != plan.width:
+        if (width := extra.get("width")) != plan.width:
             raise InputError(
-                f"{run_dir}: was trained {extra['width']} members wide, now it would be "
+                f"{run_dir}: was trained {width} members wide, now it would be "
                 f"{plan.width}, which changes the last digits; go on with "
-                f"--config.population.width={extra['width']} in a run of that config, or choose "
+                f"--config.population.width={width} in a run of that config, or choose "
                 "another --workdir"
             )
         states = _state_blocks(host, plan.block, split)
@@ -219,6 +233,24 @@ def fit(
             f"({float(members.hyper['learning_rate'][0]):g})"
         )
     return final
+
+
+def _check_memory(block: State, n_blocks: int, plan: Plan) -> None:
+    """Refuse a population that cannot fit: the system would kill the program without a word."""
+    needed = n_blocks * sum(
+        math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(block)
+    )
+    if plan.devices[0].platform == "cpu":
+        free = psutil.virtual_memory().available
+    else:
+        stats = plan.devices[0].memory_stats() or {}
+        free = (stats.get("bytes_limit", needed) - stats.get("bytes_in_use", 0)) * len(plan.devices)
+    if needed > free:
+        raise InputError(
+            f"the parameters and optimiser of all members take {needed / 2**30:.1f} GiB, "
+            f"{free / 2**30:.1f} GiB of memory are free; give smaller layers (model.units, "
+            "model.dense, components) or fewer seeds"
+        )
 
 
 def _epoch(

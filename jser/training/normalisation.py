@@ -20,7 +20,7 @@ def parse(mode: str) -> tuple[str, int]:
         InputError: an unknown mode, or n is not a positive number.
     """
     kind, _, number = mode.partition(":")
-    if kind == "speaker_enrol" and number.isdigit() and int(number) > 0:
+    if kind == "speaker_enrol" and number.isdecimal() and int(number) > 0:
         return kind, int(number)
     if mode in MODES[:-1]:
         return mode, 0

@@ -125,6 +125,9 @@ class Program:
         epochs: epochs of the schedule.
         class_weighted: weight the loss by inverse class counts of the member's train table.
         mixup: mix pairs of a batch with a share drawn from Beta(hyper.mixup, hyper.mixup).
+        n_copies: augmented copies among the rows of `Features`. An epoch hears each row of the
+            train table in one version, the original or a copy, drawn anew; 0 hears the table as
+            it is.
     """
 
     model: nn.Module
@@ -134,6 +137,7 @@ class Program:
     epochs: int
     class_weighted: bool
     mixup: bool = False
+    n_copies: int = 0
 
     @property
     def total_steps(self) -> int:
@@ -163,7 +167,8 @@ def gather(
     x = features.frames[group, index].astype(jnp.float32)
     x = (x - member.mean) * member.scale
     x = jnp.where((steps[None, :] < length[:, None])[:, :, None], x, 0.0)
-    return x, length, features.pooled[member.group, safe].astype(jnp.float32)
+    group = jnp.minimum(member.group, features.pooled.shape[0] - 1)
+    return x, length, features.pooled[group, safe].astype(jnp.float32)
 
 
 def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Array:
@@ -204,6 +209,11 @@ def shuffle(program: Program, member: Members, epoch: jax.Array) -> jax.Array:
     """The member's train rows in this epoch's order: int [steps, B], padding last."""
     noise = jax.random.uniform(member_key(member, epoch), member.train_index.shape)
     order = member.train_index[jnp.argsort(jnp.where(member.train_index >= 0, noise, 2.0))]
+    if program.n_copies:
+        key = jax.random.fold_in(member_key(member, epoch), 1)
+        version = jax.random.randint(key, order.shape, 0, program.n_copies + 1)
+        n_utterances = member.label.shape[0]
+        order = jnp.where(order >= 0, order % n_utterances + version * n_utterances, -1)
     total = program.steps_per_epoch * program.batch_size
     order = jnp.pad(order, (0, total - order.shape[0]), constant_values=-1)
     return order.reshape(program.steps_per_epoch, program.batch_size)

@@ -1,10 +1,17 @@
-"""Closed-form read-outs, fitted after (or without) training: the same for all systems."""
+"""Closed-form read-outs, fitted after (or without) training: the same for all systems.
+
+A read-out is a ridge regression on one-hot targets with weights and an intercept that is not
+penalised, solved in its dual form: features have more dimensions than a corpus has utterances. One
+inverse gives the fit and, exactly, what the fit would have said of each group of utterances had it
+not been fitted on them, so that a penalty can be chosen across speakers at no further cost.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
+import scipy.linalg
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,65 +25,126 @@ class Readout:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """[n, D] -> scores [n, K]."""
-        return ((features - self.mean) * self.scale) @ self.kernel + self.bias
+        matrix = self.scale[:, None] * self.kernel
+        return features @ matrix + (self.bias - self.mean @ matrix)
 
 
-def fit_readout(
-    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, n_classes: int, penalty: float
-) -> Readout:
-    """Weighted ridge regression on one-hot targets, in the smaller of its two dual forms.
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The utterances that a read-out is fitted on.
 
-    Args:
-        features: [n, D].
-        labels: int [n], 0..K-1.
-        weights: [n], of the utterances.
+    Attributes:
+        index: int [n], rows of a view.
+        label: int [n], 0..K-1.
+        weight: [n], positive; they sum to the number of utterances, copies not counted.
+        group: int [n], what is left out together: the speaker, with all copies.
         n_classes: K.
-        penalty: lambda, relative to n: comparable between corpora.
     """
-    mean = features.mean(0)
-    scale = 1.0 / (features.std(0) + 1e-6)
-    x = ((features - mean) * scale).astype(np.float64)
-    y = np.eye(n_classes)[labels]
-    bias = weights @ y / weights.sum()
-    root = np.sqrt(weights)[:, None]
-    xw, yw = x * root, (y - bias) * root
-    strength = penalty * len(x)
-    if x.shape[1] <= len(x):
-        kernel = np.linalg.solve(xw.T @ xw + strength * np.eye(x.shape[1]), xw.T @ yw)
-    else:
-        kernel = xw.T @ np.linalg.solve(xw @ xw.T + strength * np.eye(len(x)), yw)
-    return Readout(mean, scale, kernel, bias)
+
+    index: np.ndarray
+    label: np.ndarray
+    weight: np.ndarray
+    group: np.ndarray
+    n_classes: int
+
+    @property
+    def target(self) -> np.ndarray:
+        """One-hot labels [n, K]."""
+        return np.eye(self.n_classes)[self.label]
 
 
-PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+class View:
+    """A view's rows in dual form, ready to be fitted with one penalty after another."""
+
+    def __init__(self, features: np.ndarray, rows: Rows):
+        """Standardise the rows `rows.index` of `features` [R, D] and take their inner products."""
+        x = features[rows.index].astype(np.float32)
+        self._rows = rows
+        self._mean = x.mean(0)
+        deviation = x.std(0)
+        # A value that hardly ever changes must not be blown up to the size of the others.
+        self._scale = 1.0 / (deviation + 0.01 * deviation.mean() + 1e-12)
+        x -= self._mean
+        x *= self._scale
+        self._x = x
+        self._gram = x @ x.T / x.shape[1]
+
+    def fit(self, penalty: float) -> tuple[Readout, np.ndarray]:
+        """Fit with one penalty.
+
+        Args:
+            penalty: variance of a target's noise, where a feature's is 1 and the D features share
+                the variance of the signal; so it means the same for any n and D.
+
+        Returns:
+            (the read-out, scores [n, K] of each row by the fit without its group). Leaving a group
+            out of the bordered system is a solve of its own block (Cawley and Talbot 2007, "Model
+            selection in kernel methods by Bayesian regularisation", for single rows; blocks
+            likewise). Mean and deviation stay those of all rows: they know no labels.
+        """
+        rows = self._rows
+        target = rows.target.astype(self._gram.dtype)
+        system = self._gram.copy()
+        system[np.diag_indices_from(system)] += (penalty / rows.weight).astype(system.dtype)
+        inverse = _inverse(system)
+        # The border makes the intercept free.
+        ones = inverse.sum(1)
+        total = ones.sum()
+        inverse -= np.outer(ones, ones / total)
+        alpha = inverse @ target
+        bias = ones @ target / total
+        held_out = np.empty(target.shape, np.float64)
+        for group in np.unique(rows.group):
+            mine = np.flatnonzero(rows.group == group)
+            block = inverse[np.ix_(mine, mine)].astype(np.float64)
+            # Where one group is all there is, nothing is left to fit: the block is singular.
+            error = np.linalg.lstsq(block, alpha[mine].astype(np.float64), rcond=1e-9)[0]
+            held_out[mine] = target[mine] - error
+        kernel = self._x.T @ alpha / self._x.shape[1]
+        return Readout(self._mean, self._scale, kernel, bias), held_out
 
 
-def select_readout(
-    features: np.ndarray, label: np.ndarray, train: np.ndarray, dev: np.ndarray, n_classes: int
-) -> tuple[Readout, float]:
-    """Ridge with the penalty that the dev utterances choose, refitted on train and dev.
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of a symmetric positive definite matrix, which is overwritten."""
+    factor, _ = scipy.linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    (potri,) = scipy.linalg.get_lapack_funcs(("potri",), (factor,))
+    inverse, failed = potri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise np.linalg.LinAlgError(f"the inverse failed at row {failed}")
+    lower = np.tril(inverse, -1)
+    return np.diag(np.diag(inverse)) + lower + lower.T
+
+
+def recall(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Unweighted average recall of the highest scores [n, K], over the classes present."""
+    predicted = scores.argmax(1)
+    return float(np.mean([np.mean(predicted[truth == k] == k) for k in np.unique(truth)]))
+
+
+def fit_together(
+    views: dict[str, np.ndarray], rows: Rows, penalties: tuple[float, ...], judged: np.ndarray
+) -> tuple[dict[str, Readout], float]:
+    """One read-out a view, with the common penalty that serves their sum best across groups.
 
     Args:
-        features: [N, D].
-        label: int [N], -1 wherever neither train nor dev lies.
-        train: int [n], utterances.
-        dev: int [m], utterances.
-        n_classes: K.
+        views: name -> features [R, D_view].
+        rows: to fit on; no other row of a view is read.
+        penalties: to choose from; one is taken as it is.
+        judged: bool [n], the rows that the choice is judged by (the originals, not their copies).
 
     Returns:
-        (the read-out, the penalty chosen).
+        (name -> read-out, the penalty): the highest recall of the summed scores of each group by
+        the fits without it; ties go to the stronger penalty.
     """
-
-    def balanced(rows: np.ndarray) -> np.ndarray:
-        count = np.bincount(label[rows], minlength=n_classes)
-        return len(rows) / (np.maximum(count, 1) * np.sum(count > 0))[label[rows]]
-
-    def dev_recall(penalty: float) -> float:
-        readout = fit_readout(features[train], label[train], balanced(train), n_classes, penalty)
-        predicted = readout(features[dev]).argmax(1)
-        truth = label[dev]
-        return float(np.mean([np.mean(predicted[truth == k] == k) for k in np.unique(truth)]))
-
-    best = max(PENALTIES, key=lambda p: (dev_recall(p), p))  # ties: the stronger penalty
-    both = np.concatenate([train, dev])
-    return fit_readout(features[both], label[both], balanced(both), n_classes, best), best
+    dual = {name: View(features, rows) for name, features in views.items()}
+    best: tuple[float, float] | None = None
+    chosen: dict[str, Readout] = {}
+    for penalty in sorted(penalties):
+        fitted = {name: view.fit(penalty) for name, view in dual.items()}
+        scores = sum(held_out for _, held_out in fitted.values())
+        assert isinstance(scores, np.ndarray)
+        found = recall(rows.label[judged], scores[judged]), penalty
+        if best is None or found >= best:
+            best, chosen = found, {name: readout for name, (readout, _) in fitted.items()}
+    assert best is not None, "config.readout.penalties has at least one"
+    return chosen, best[1]

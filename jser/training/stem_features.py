@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
-import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,98 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jser import progress
-from jser.errors import InputError
 from jser.frontend import log_mel, segments
-from jser.models import imagenet
+from jser.models import stems
+from jser.training import feature_cache
+from jser.training.stem_spec import StemSpec
 
 # Pictures of one call: about 30 seconds of speech, so that memory does not grow with the corpus.
 CALL_FRAMES = 3072
 # Utterances are padded to a multiple of this many frames: a few compiled widths serve them all.
 WIDTH_STEP = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class StemSpec:
-    """Everything that decides a frozen stem's features.
-
-    Attributes:
-        weights: ``imagenet`` or ``random``.
-        seed: of the random weights.
-        picture: ``utterance``: the whole utterance is one picture, `scale` pixels a Mel band and
-            frame, and steps are pooled from windows of its maps; ``segments``: each 64-frame
-            segment is resized to `input_size` squared (Zhang et al. 2021, figure 1) and gives one
-            step.
-        taps: convolutions 1 to 5 whose maps are used.
-        pooled: take a tap after its max-pooling.
-        scale: pixels a band and frame (``utterance``).
-        input_size: pixels (``segments``); 227 in the paper.
-        window: frames pooled into one step (``utterance``); 0 is the whole utterance.
-        shift: frames between two steps or segments; 30 or 32 in the literature.
-        pool: statistics over time, of ``mean``, ``std``, ``max``; frequency is kept.
-        channels: 3 (static, delta, delta-delta) or 1 (static, shown as grey).
-        level: ``recorded`` or ``peak`` (the loudest band and frame of an utterance is put to
-            0 dB, so that loudness carries nothing).
-        range_db: static log-Mel power in dB that becomes 0 and 1 in the picture.
-        delta_db: a delta of plus this many dB a frame becomes 1, minus it 0; the second delta
-            half of it.
-        trim_db: frames before the first and after the last that is within this many dB of the
-            loudest are dropped; 0 keeps all.
-    """
-
-    weights: str = "imagenet"
-    seed: int = 0
-    picture: str = "utterance"
-    taps: tuple[int, ...] = (1, 2)
-    pooled: bool = True
-    scale: int = 2
-    input_size: int = 227
-    window: int = 64
-    shift: int = 32
-    pool: tuple[str, ...] = ("mean", "std", "max")
-    channels: int = 3
-    level: str = "recorded"
-    range_db: tuple[float, float] = (-60.0, 30.0)
-    delta_db: float = 6.0
-    trim_db: float = 0.0
-
-    def __post_init__(self) -> None:
-        choices: list[tuple[str, Any, tuple[Any, ...]]] = [
-            ("weights", self.weights, ("imagenet", "random")),
-            ("picture", self.picture, ("utterance", "segments")),
-            ("channels", self.channels, (1, 3)),
-            ("level", self.level, ("recorded", "peak")),
-            *(("taps", tap, (1, 2, 3, 4, 5)) for tap in self.taps),
-            *(("pool", name, ("mean", "std", "max")) for name in self.pool),
-        ]
-        for field, value, known in choices:
-            if value not in known:
-                raise InputError(f"stem.{field}: {value!r} is none of {', '.join(map(str, known))}")
-        if not self.taps or not self.pool:
-            raise InputError("stem.taps and stem.pool need at least one entry each")
-        if self.shift < 1 or self.window < 0:
-            raise InputError(
-                f"stem.shift: {self.shift} and stem.window: {self.window} must be positive"
-            )
-
-    def params(self) -> dict[str, Any]:
-        """The stem's weights."""
-        if self.weights == "imagenet":
-            return imagenet.load_alexnet()
-        return imagenet.random_alexnet(self.seed)
-
-    def key(self, corpus_fingerprint: str, front_end_hash: str) -> str:
-        """Content address of the features: corpus, front end, weights and every field."""
-        text = json.dumps(
-            {
-                "version": 2,
-                "corpus": corpus_fingerprint,
-                "front_end": front_end_hash,
-                "weights": imagenet.ALEXNET_SHA256 if self.weights == "imagenet" else "random",
-                **dataclasses.asdict(self),
-            },
-            sort_keys=True,
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +77,8 @@ def picture(static: jax.Array, length: jax.Array, spec: StemSpec) -> jax.Array:
             channels[..., 2] / spec.delta_db + 0.5,
         ]
     image = jnp.clip(jnp.stack(layers, axis=-1), 0.0, 1.0)
-    return (image - imagenet.MEAN) / imagenet.STD
+    net = stems.get(spec.net)
+    return (image - np.array(net.mean, np.float32)) / np.array(net.std, np.float32)
 
 
 def _pooled_windows(
@@ -193,15 +107,10 @@ def _pooled_windows(
         variance = (jnp.square(x - mean[:, :, None]) * weight).sum(2) / count
         found["std"] = jnp.sqrt(variance + 1e-8)
     if "max" in names:
-        # Maps come after a ReLU, so nothing true lies below 0.
-        found["max"] = jnp.max(x * weight, axis=2)
+        largest = jnp.max(jnp.where(weight > 0, x, -jnp.inf), axis=2)
+        found["max"] = jnp.where(jnp.isfinite(largest), largest, 0)  # a window behind the end
     stacked = jnp.stack([found[name] for name in names])  # [n, h, S, C]
     return jnp.moveaxis(stacked, 2, 0).reshape(len(start), -1)
-
-
-# Pixels between two columns of a tap's maps.
-_STRIDE = {1: 4, 2: 8, 3: 16, 4: 16, 5: 16}
-_STRIDE_POOLED = {1: 8, 2: 16, 3: 16, 4: 16, 5: 32}
 
 
 def steps_of(length: int, spec: StemSpec) -> int:
@@ -223,16 +132,15 @@ def _utterance_features(
     images = jax.image.resize(
         images, (len(images), m * spec.scale, t * spec.scale, 3), method="bilinear"
     )
-    stem = imagenet.AlexNet(taps=spec.taps, pooled=spec.pooled)
-    strides = _STRIDE_POOLED if spec.pooled else _STRIDE
+    net = stems.get(spec.net)
     window, shift = (t, t) if spec.window == 0 else (spec.window, spec.shift)
     first = np.arange(steps_of(t, spec)) * shift
     steps, whole = [], []
-    for tap, (maps, width) in zip(
-        spec.taps, stem.apply({"params": params}, images, length * spec.scale), strict=True
-    ):
-        start = first * spec.scale // strides[tap]
-        size = max(1, window * spec.scale // strides[tap])
+    taps = net.apply(params, images, length * spec.scale, taps=spec.taps, pooled=spec.pooled)
+    for tap, (maps, width) in zip(spec.taps, taps, strict=True):
+        stride = net.stride(tap, spec.pooled)
+        start = first * spec.scale // stride
+        size = max(1, window * spec.scale // stride)
         steps.append(jax.vmap(_pooler(start, size, spec))(maps, width))
         whole.append(jax.vmap(_pooler(np.zeros(1, int), maps.shape[2], spec))(maps, width)[:, 0])
     return jnp.concatenate(steps, axis=-1), jnp.concatenate(whole, axis=-1)
@@ -249,11 +157,14 @@ def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
     images = jax.image.resize(
         jnp.swapaxes(cut, 1, 2), (len(cut), spec.input_size, spec.input_size, 3), method="bilinear"
     )
-    stem = imagenet.AlexNet(taps=spec.taps, pooled=spec.pooled)
+    net = stems.get(spec.net)
     parts = []
-    taps: Any = stem.apply({"params": params}, images)
-    for maps, width in taps:
-        parts.append(jax.vmap(_pooler(np.zeros(1, int), maps.shape[2], spec))(maps, width)[:, 0])
+    for maps, width in net.apply(params, images, taps=spec.taps, pooled=spec.pooled):
+        if maps.ndim == 2:
+            parts.append(maps)
+            continue
+        pooler = _pooler(np.zeros(1, int), maps.shape[2], spec)
+        parts.append(jax.vmap(pooler)(maps, width)[:, 0])
     return jnp.concatenate(parts, axis=-1)
 
 
@@ -261,12 +172,25 @@ def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
 
 
 def compute(
-    utterances: list[np.ndarray], spec: StemSpec, what: str = "stem features"
+    utterances: list[np.ndarray],
+    spec: StemSpec,
+    weights_dir: Path,
+    what: str = "stem features",
 ) -> StepFeatures:
     """Stem features of static log-Mel spectrograms [T_i, M], with a progress bar.
 
     An utterance's features do not depend on the others (tested to 1e-5).
+
+    Args:
+        utterances: at least one.
+        spec: of the features.
+        weights_dir: where `jser weights` keeps weights that come in no package.
+        what: label of the bar.
+
+    Raises:
+        InputError: the stem's weights are not there.
     """
+    params = jax.device_put(spec.params(weights_dir))
     prepared = [prepare(x, spec) for x in utterances]
     length = np.array([steps_of(len(x), spec) for x in prepared], np.int32)
     offset = (np.cumsum(length) - length).astype(np.int32)
@@ -286,7 +210,7 @@ def compute(
             pooled[index] = whole
             tick(1)
 
-        run(prepared, spec, put)
+        run(prepared, spec, params, put)
     assert frames is not None, "a corpus has at least one utterance"
     assert pooled is not None
     return StepFeatures(frames, offset, length, pooled)
@@ -296,9 +220,8 @@ def compute(
 Put = Callable[[int, np.ndarray, np.ndarray], None]
 
 
-def _run_utterances(prepared: list[np.ndarray], spec: StemSpec, put: Put) -> None:
+def _run_utterances(prepared: list[np.ndarray], spec: StemSpec, params: Any, put: Put) -> None:
     compiled = jax.jit(functools.partial(_utterance_features, spec=spec))
-    params = jax.device_put(spec.params())
     lengths = np.array([len(x) for x in prepared])
     widths = -(-lengths // WIDTH_STEP) * WIDTH_STEP
     for width in np.unique(widths):
@@ -316,10 +239,9 @@ def _run_utterances(prepared: list[np.ndarray], spec: StemSpec, put: Put) -> Non
                 put(int(j), steps[row], whole[row])
 
 
-def _run_segments(prepared: list[np.ndarray], spec: StemSpec, put: Put) -> None:
+def _run_segments(prepared: list[np.ndarray], spec: StemSpec, params: Any, put: Put) -> None:
     size = max(1, CALL_FRAMES // segments.SEGMENT_FRAMES)
     compiled = jax.jit(functools.partial(_segment_features, spec=spec))
-    params = jax.device_put(spec.params())
     pictures = jax.jit(lambda x, n: picture(x, n, spec))
     waiting: list[np.ndarray] = []
     owners: list[int] = []
@@ -352,54 +274,35 @@ def _over_segments(steps: np.ndarray, spec: StemSpec) -> np.ndarray:
     """Whole-utterance statistics [D] from those of its segments [S, D].
 
     The maps hold, tap by tap, one block a statistic: means of means and of deviations, maxima of
-    maxima. Segments overlap, so this is close to the utterance's own and not the same.
+    maxima; of a vector, the mean. Segments overlap, so this is close to the utterance's own and
+    not the same.
     """
-    out = steps.mean(0)
-    at = 0
+    return np.where(_is_maximum(spec), steps.max(0), steps.mean(0))
+
+
+@functools.lru_cache
+def _is_maximum(spec: StemSpec) -> np.ndarray:
+    """bool [D]: which of a segment's features are maxima."""
+    net = stems.get(spec.net)
+    parts = []
     for tap in spec.taps:
-        block = _map_rows(spec.input_size, tap, spec.pooled) * imagenet.ALEXNET[tap - 1][0]
-        for name in spec.pool:
-            if name == "max":
-                out[at : at + block] = steps[:, at : at + block].max(0)
-            at += block
-    return out
-
-
-def _map_rows(pixels: int, tap: int, pooled: bool) -> int:
-    """Rows of a tap's maps for a picture of `pixels` rows."""
-    for number, (_, kernel, stride, padding, pool) in enumerate(imagenet.ALEXNET[:tap], start=1):
-        pixels = (pixels + 2 * padding - kernel) // stride + 1
-        if pool and (pooled or number < tap):
-            pixels = (pixels - 3) // 2 + 1
-    return pixels
+        shape = net.shape(tap, spec.input_size, spec.input_size, spec.pooled)
+        if len(shape) == 1:
+            parts.append(np.zeros(shape, bool))
+            continue
+        h, _, c = shape
+        parts += [np.full(h * c, name == "max") for name in spec.pool]
+    return np.concatenate(parts)
 
 
 def cached(folder: Path, key: str, make: Callable[[], StepFeatures]) -> tuple[StepFeatures, bool]:
     """Features from the cache, or made and put there; the flag says whether they were there.
 
-    The file is written under a temporary name and renamed, so a kill leaves nothing half-written.
-
     Raises:
         InputError: the disk is full.
     """
-    path = folder / f"{key}.npz"
-    if path.exists():
-        try:
-            with np.load(path) as stored:
-                return StepFeatures(**{name: stored[name] for name in stored.files}), True
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
-            path.unlink()  # a cache is never worth an error: make it anew
-    features = make()
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{key}.{os.getpid()}.tmp"
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **dataclasses.asdict(features))
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"{folder}: stem features of {features.frames.nbytes / 2**20:.0f} MiB cannot be "
-            f"written ({error.strerror}); free some space or choose another --data_dir"
-        ) from error
-    return features, False
+    names = [field.name for field in dataclasses.fields(StepFeatures)]
+    arrays, was_there = feature_cache.load_or_make(
+        folder, key, names, lambda: dataclasses.asdict(make()), "stem features"
+    )
+    return StepFeatures(**arrays), was_there

@@ -96,14 +96,16 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def alternate(functions: Mapping[str, Any], repeats: int) -> dict[str, list[float]]:
+def alternate(
+    functions: Mapping[str, Any], repeats: int, warm: bool = True
+) -> dict[str, list[float]]:
     """Seconds of each function, called in turn `repeats` times, the order reversed every time.
 
-    So a machine that slows down, or is shared, slows all of them alike. Each is called once
-    beforehand, unmeasured: compilation is not what is compared.
+    So a machine that slows down, or is shared, slows all of them alike. With `warm`, each is
+    called once beforehand, unmeasured: compilation is not what is compared.
     """
     names = list(functions)
-    for name in names:
+    for name in names if warm else ():
         functions[name]()
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for repeat in range(repeats):

@@ -103,7 +103,9 @@ def test_all_wrong_names_at_once(tmp_path):
     folder = touch(tmp_path, "03a01Xa.wav", "03a01Ya.wav", "03a01Wa.wav")
     with pytest.raises(InputError) as caught:
         find("emodb", folder)
-    assert len(str(caught.value).splitlines()) == 2
+    sentence, *lines = str(caught.value).splitlines()
+    assert "2 files hold unknown codes" in sentence
+    assert [line.split(":")[0] for line in lines] == ["03a01Xa.wav", "03a01Ya.wav"]
 
 
 @pytest.mark.parametrize("name", sorted(SIZES))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jser import protocols
-from jser.evaluation import ledger
+from jser.evaluation import ledger, report
 from jser.evaluation.predictions import Predictions
 
 
@@ -83,8 +83,13 @@ def predict() -> Callable[..., Predictions]:
         answer = np.where(rng.random(n) < right, corpus.label[index], rng.integers(0, k, n))
         posterior = rng.dirichlet(np.ones(k), size=n) + 2 * np.eye(k)[answer]
         order = rng.permutation(n)
+        attention = np.random.default_rng(source + 1).dirichlet(np.ones(5), size=n)
         return Predictions(
-            index[order], fold[order], seed[order], (posterior / 3)[order].astype(np.float32)
+            index[order],
+            fold[order],
+            seed[order],
+            (posterior / 3)[order].astype(np.float32),
+            attention[order].astype(np.float32),
         )
 
     return make
@@ -106,5 +111,45 @@ def score(tmp_path: Path, predict: Callable[..., Predictions]) -> Callable[..., 
         return ledger.score(
             given, corpus, protocol, tmp_path / run, tmp_path / "book", config, checkpoint, role
         )
+
+    return make
+
+
+@pytest.fixture
+def build(
+    score: Callable[..., ledger.Scores],
+) -> Callable[..., tuple[dict[str, Any], ledger.Scores]]:
+    def make(
+        corpus: FakeCorpus,
+        protocol: protocols.Protocol,
+        allow_leak: str | None = None,
+        run: str = "run",
+        baseline: bool = False,
+        baseline_scores: ledger.Scores | None = None,
+        predictions: Predictions | None = None,
+        how: dict[str, Any] | None = None,
+        **change: Any,
+    ) -> tuple[dict[str, Any], ledger.Scores]:
+        certificate = protocols.certificate(corpus, protocol, allow_leak)
+        scores = score(
+            corpus, protocol, run=run, checkpoint=run, config=run, predictions=predictions,
+            **(how or {}),
+        )  # fmt: skip
+        other = baseline_scores
+        if baseline:
+            other = score(
+                corpus, protocol, checkpoint="b", role="baseline", right=0.4, seeds=(0,), source=9
+            )
+        fields: dict[str, Any] = {
+            "system": "a system",
+            "normalisation": "train",
+            "level": "as recorded",
+            "parameters": 46_800,
+            "seconds": {"build": 1.0, "train": 62.4},
+            "peak_memory_mb": 812.0,
+            "device": "cpu",
+            "baseline": other,
+        }
+        return report.build(scores, corpus, protocol, certificate, **{**fields, **change}), scores
 
     return make

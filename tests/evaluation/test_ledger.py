@@ -197,3 +197,18 @@ def test_hidden_labels_cannot_be_scored(
     hidden = replace(corpus, label=protocols.member_labels(corpus.label, protocol.folds[0]))
     with pytest.raises(ValueError, match="hidden labels"):
         score(hidden, protocol, predictions=None)
+
+
+def test_attention_stays_with_its_utterance(
+    corpus: Any, protocol: protocols.Protocol, score: Make, predict: Make
+) -> None:
+    given = predict(corpus, protocol)
+    judged = score(corpus, protocol, predictions=given).judged
+    for r in range(len(given.seed)):
+        name = corpus.utterance_id[given.utterance_index[r]]
+        (row,) = np.flatnonzero((judged.utterance_id == name) & (judged.seed == given.seed[r]))
+        np.testing.assert_array_equal(judged.attention[row], given.attention[r])
+    plain = replace(given, attention=None)
+    assert score(corpus, protocol, run="plain", predictions=plain).judged.attention is None
+    with pytest.raises(ValueError, match="attention must be"):
+        replace(given, attention=given.attention[:-1])

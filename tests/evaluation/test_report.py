@@ -26,44 +26,6 @@ FIELDS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def build(score: Make) -> Make:
-    def make(
-        corpus: Any,
-        protocol: protocols.Protocol,
-        allow_leak: str | None = None,
-        run: str = "run",
-        baseline: bool = False,
-        baseline_scores: Any = None,
-        predictions: Predictions | None = None,
-        how: dict[str, Any] | None = None,
-        **change: Any,
-    ) -> tuple[dict[str, Any], Any]:
-        certificate = protocols.certificate(corpus, protocol, allow_leak)
-        scores = score(
-            corpus, protocol, run=run, checkpoint=run, config=run, predictions=predictions,
-            **(how or {}),
-        )  # fmt: skip
-        other = baseline_scores
-        if baseline:
-            other = score(
-                corpus, protocol, checkpoint="b", role="baseline", right=0.4, seeds=(0,), source=9
-            )
-        fields: dict[str, Any] = {
-            "system": "a system",
-            "normalisation": "train",
-            "level": "as recorded",
-            "parameters": 46_800,
-            "seconds": {"build": 1.0, "train": 62.4},
-            "peak_memory_mb": 812.0,
-            "device": "cpu",
-            "baseline": other,
-        }
-        return report.build(scores, corpus, protocol, certificate, **{**fields, **change}), scores
-
-    return make
-
-
 def test_all_fields_are_there_and_are_json(
     corpus: Any, protocol: protocols.Protocol, build: Make
 ) -> None:

@@ -351,7 +351,7 @@ def test_audit_finds_what_is_odd(tmp_path):
     for part in (
         "28 of 535 recordings",
         "03 m",
-        "same audio: 03a01Wa = 03a02Wa",
+        "same audio: 2: 03a01Wa = 03a02Wa",
         "near silence",
         "clipped",
         "not mono",

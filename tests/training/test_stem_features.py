@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 
 from jser.errors import InputError
-from jser.models import imagenet
+from jser.models import stems
+from jser.models.stems import weights
 from jser.training import stem_features
-from jser.training.stem_features import StemSpec, StepFeatures
+from jser.training.stem_features import StepFeatures
+from jser.training.stem_spec import StemSpec
 
-TINY = StemSpec(weights="random", taps=(1,), scale=1, pool=("mean", "std", "max"))
+TINY = StemSpec(weights="random", taps=("conv1",), scale=1, pool=("mean", "std", "max"))
+NOWHERE = Path("no weights are here")
 
 
 def spectrogram(frames, seed):
@@ -34,17 +38,21 @@ def steps(features, i):
     [
         TINY,
         dataclasses.replace(TINY, window=0, trim_db=20.0, level="peak"),
-        dataclasses.replace(TINY, taps=(1, 2), pooled=False, window=32, shift=16, channels=1),
+        dataclasses.replace(
+            TINY, taps=("conv1", "conv2"), pooled=False, window=32, shift=16, channels=1
+        ),
         dataclasses.replace(TINY, picture="segments", input_size=67, shift=30),
+        dataclasses.replace(TINY, picture="segments", input_size=67, taps=("conv3", "fc6")),
+        dataclasses.replace(TINY, net="efficientnet_lite0", taps=("mb2", "mb4")),
     ],
-    ids=["utterance", "whole, trimmed, peak", "unpooled, grey", "segments"],
+    ids=["utterance", "whole, trimmed, peak", "unpooled, grey", "segments", "fc6", "another net"],
 )
 def test_alone_and_among_others(spec):
-    together = stem_features.compute(UTTERANCES, spec)
+    together = stem_features.compute(UTTERANCES, spec, NOWHERE)
     assert together.length.sum() == len(together.frames)
     assert np.isfinite(together.frames).all()
     for i, utterance in enumerate(UTTERANCES[:4]):
-        alone = stem_features.compute([utterance], spec)
+        alone = stem_features.compute([utterance], spec, NOWHERE)
         assert alone.length[0] == together.length[i]
         # float16 keeps three digits: a bit there is 1e-3 of the value.
         np.testing.assert_allclose(
@@ -73,7 +81,7 @@ def test_windows_of_maps_do_not_see_padding(pool):
 def test_float32_features_agree_to_1e_5(picture):
     """Before they are stored in half: one call with padding and neighbours, one without."""
     spec = dataclasses.replace(TINY, picture=picture, input_size=67)
-    params = spec.params()
+    params = spec.params(NOWHERE)
     long = np.stack([np.pad(x, ((0, 192 - len(x)), (0, 0)), "edge") for x in UTTERANCES[:4]])
     length = np.array([len(x) for x in UTTERANCES[:4]])
     length = np.maximum(length, 64)
@@ -95,11 +103,12 @@ def test_picture_by_hand():
     static[:, 0] = np.log(10) * 3  # 30 dB, the top
     static[:, 1] = np.log(10) * -6  # -60 dB, the bottom
     image = stem_features.picture(jnp.asarray(static), 64, TINY)
-    image = np.asarray(image) * imagenet.STD + imagenet.MEAN
+    net = stems.get("alexnet")
+    image = np.asarray(image) * net.std + net.mean
     np.testing.assert_allclose(image[0, :3, 0], [1, 0, 60 / 90], atol=1e-6)
     np.testing.assert_allclose(image[..., 1:], 0.5, atol=1e-6)  # deltas of a constant
     grey = stem_features.picture(jnp.asarray(static), 64, dataclasses.replace(TINY, channels=1))
-    grey = np.asarray(grey) * imagenet.STD + imagenet.MEAN
+    grey = np.asarray(grey) * net.std + net.mean
     np.testing.assert_allclose(grey[..., 2], grey[..., 0], atol=1e-6)
 
 
@@ -129,7 +138,13 @@ def test_number_of_steps(frames, count):
     [
         ({"weights": "imagnet"}, "stem.weights: 'imagnet' is none of imagenet, random"),
         ({"picture": "word"}, "stem.picture"),
-        ({"taps": (1, 6)}, "stem.taps: 6 is none of 1, 2, 3, 4, 5"),
+        ({"net": "vgg19"}, "stem.net: 'vgg19' is no net; did you mean vgg16"),
+        ({"taps": ("conv1", "conv6")}, "stem.taps: 'conv6' is no block of alexnet; choose from"),
+        ({"taps": ("fc7",)}, "stem.taps: fc7 of alexnet reads .* set stem.picture=segments"),
+        (
+            {"taps": ("conv5",), "picture": "segments", "input_size": 40},
+            "conv5 of alexnet has no map left of a picture of 40x40",
+        ),
         ({"pool": ("mode",)}, "stem.pool: 'mode' is none of mean, std, max"),
         ({"channels": 2}, "stem.channels"),
         ({"level": "low"}, "stem.level"),
@@ -201,10 +216,11 @@ def test_full_disk(tmp_path, monkeypatch):
 
 def test_key_changes_with_every_field():
     other = {
+        "net": "vgg16",
         "weights": "imagenet",
         "seed": 1,
         "picture": "segments",
-        "taps": (2,),
+        "taps": ("conv2",),
         "pooled": False,
         "scale": 2,
         "input_size": 67,
@@ -218,11 +234,46 @@ def test_key_changes_with_every_field():
         "trim_db": 35.0,
     }
     assert set(other) == {field.name for field in dataclasses.fields(StemSpec)}
-    keys = {TINY.key("corpus", "front end")}
-    keys |= {
-        dataclasses.replace(TINY, **{name: value}).key("corpus", "front end")
-        for name, value in other.items()
-    }
-    keys |= {TINY.key("another", "front end"), TINY.key("corpus", "another")}
-    assert len(keys) == 1 + len(other) + 2
-    assert TINY.key("corpus", "front end") in keys
+
+    def key(spec, corpus="corpus", front_end="front end"):
+        return spec.key(corpus, front_end, NOWHERE)
+
+    keys = {key(TINY), key(TINY, "another"), key(TINY, front_end="another")}
+    for name, value in other.items():
+        # The block has this name in VGG16.
+        taps = {"taps": ("conv1_1",)} if name == "net" else {}
+        keys.add(key(dataclasses.replace(TINY, **{name: value}, **taps)))
+    assert len(keys) == 3 + len(other)
+    assert key(TINY) in keys
+
+
+def test_key_changes_with_the_weights(tmp_path):
+    """Packaged ones have a known hash; converted ones say theirs in the file's head."""
+    net = stems.get("resnet18")
+    spec = StemSpec(net="resnet18", taps=("stem",))
+    keys = {StemSpec().key("corpus", "front end", tmp_path)}
+    for seed in (0, 1):
+        weights.write_converted(
+            net, net.random(seed), f"made {seed}", weights.converted_path(net, tmp_path)
+        )
+        keys.add(spec.key("corpus", "front end", tmp_path))
+    assert len(keys) == 3
+    with pytest.raises(InputError, match=r"resnet18\.safetensors for stem of resnet18"):
+        spec.key("corpus", "front end", NOWHERE)
+
+
+def test_a_vector_passes_as_it_is():
+    """fc6 has 4096 values a segment, of the utterance their mean; maps have each statistic."""
+    spec = dataclasses.replace(TINY, picture="segments", input_size=67, taps=("fc6", "conv5"))
+    made = stem_features.compute(UTTERANCES[2:3], spec, NOWHERE)
+    assert made.frames.shape == (3, 4096 + 3 * 256)  # conv5 is 1 x 1 x 256 of 67 pixels
+    steps = made.frames.astype(float)
+    np.testing.assert_allclose(made.pooled[0, :4096], steps[:, :4096].mean(0), rtol=2e-3, atol=1e-3)
+    np.testing.assert_array_equal(made.pooled[0, -256:], made.frames[:, -256:].max(0))
+
+
+def test_negative_maps_have_their_own_maximum():
+    """EfficientNet's projections are linear: a maximum may lie below 0."""
+    maps = jnp.full((1, 4, 1), -2.0).at[:, 1].set(-1.0)
+    made = stem_features._pooled_windows(maps, jnp.int32(3), np.array([0, 3]), 3, ("max",))
+    np.testing.assert_array_equal(made, [[-1], [0]])  # the second window lies behind the end

@@ -1,0 +1,97 @@
+"""How figures and settings are written, on a terminal and on a page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jser.evaluation.compare import verdict
+
+COMPARABLE: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
+
+
+def percent(value: float | None) -> str:
+    """A figure of 0..1 in % with one decimal; nothing where there is none."""
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def in_words(value: float | None) -> str:
+    """A figure as a sentence has it."""
+    return "none" if value is None else f"{percent(value)} %"
+
+
+def points(value: float) -> str:
+    """A difference of figures of 0..1 in points, with its sign."""
+    return f"{100 * value:+.1f}"
+
+
+def between(figure: Mapping[str, float | None]) -> str:
+    """An interval's `low` and `high`."""
+    low, high = figure["low"], figure["high"]
+    return "none" if low is None or high is None else f"{percent(low)} to {percent(high)}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Six names at most, and how many more there are."""
+    return " ".join(names) if len(names) <= 6 else f"{' '.join(names[:5])} +{len(names) - 5}"
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th ..."""
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+def plural(n: int, word: str) -> str:
+    """The number and the word, with an s unless there is one."""
+    return f"{n:,} {word}{'s' * (n != 1)}"
+
+
+def tested(report: Mapping[str, Any]) -> str:
+    """How much was tested."""
+    counts = (
+        (report["n_utterances"], "utterance"),
+        (report["n_speakers"], "speaker"),
+        (len(report["seeds"]), "seed"),
+    )
+    return ", ".join(plural(n, word) for n, word in counts)
+
+
+def others(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What was scored beside the system: its baseline, and its parts alone."""
+    base = report["baseline"]
+    return ([base] if base else []) + list(report["parts"])
+
+
+def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a report's figures depend on: (name, sentence), in the order to read them."""
+    rows = []
+    base, beside = report["baseline"], report["interval_beside"]
+    if base:
+        rows.append(("to baseline", verdict(base["comparison"])))
+    for part in report["parts"]:
+        rows.append((f"to the {part['name']}", verdict(part["comparison"])))
+    rows.append(("interval", report["interval_method"]))
+    if beside:
+        rows.append(("beside it", f"{between(beside['uar'])}  {beside['method']}"))
+    rows.append(("folds", report["protocol_description"]))
+    seen = {None: "not known", True: "yes", False: "no"}[report["text_seen"]]
+    heard = report["sentences"]
+    if heard["tested"]:
+        seen += f", {heard['heard_in_training']} of {heard['tested']} counted fold by fold"
+    rows.append(("test sentences heard in training", seen))
+    rows.append(
+        (
+            "selection",
+            f"{report['selection']}; normalisation {report['normalisation']}; level "
+            f"{report['level']}; headline {report['pooling_rule']}",
+        )
+    )
+    rows.append(
+        (
+            "ledger",
+            f"{ordinal(report['configs_scored'])} configuration scored here, "
+            f"of {report['configs_total']} so far",
+        )
+    )
+    return rows

@@ -1,0 +1,80 @@
+"""From a scored run to the utterances that its page shows: pictures, steps in time, sound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jser.errors import InputError
+from jser.evaluation import examples
+from jser.evaluation.examples import Choice, Example, Shown
+from jser.evaluation.predictions import Judged
+from jser.frontend.log_mel import LogMelSpec, band_centres
+from jser.preparation import Prepared, data_dir, stem_spec
+from jser.records import recordings
+from jser.records.corpus import Corpus
+from jser.training.step_times import step_bounds
+
+
+def collect(prepared: Prepared, judged: Judged) -> Shown:
+    """Examples of a run's test utterances; sound is there where the records hold it."""
+    config, corpus = prepared.config, prepared.corpus
+    chosen = examples.choose(judged)
+    sound, about_sound = _sound(config, corpus, [choice.utterance_id for choice in chosen])
+    place = {str(u): i for i, u in enumerate(corpus.utterance_id)}
+    shown = tuple(
+        _example(choice, corpus, place[choice.utterance_id], config, sound) for choice in chosen
+    )
+    return Shown(shown, (*_about_attention(config, judged), about_sound))
+
+
+def _example(
+    choice: Choice, corpus: Corpus, i: int, config: Any, sound: dict[str, np.ndarray]
+) -> Example:
+    front_end = LogMelSpec()
+    static = corpus.frames[corpus.offset[i] : corpus.offset[i] + corpus.length[i]]
+    return Example(
+        choice=choice,
+        log_mel=static,
+        band_hz=band_centres(front_end),
+        hop=front_end.hop / front_end.sample_rate,
+        window=front_end.window / front_end.sample_rate,
+        steps=step_bounds(static, stem_spec(config)),
+        waveform=sound.get(choice.utterance_id),
+        sample_rate=front_end.sample_rate,
+    )
+
+
+def _sound(config: Any, corpus: Corpus, wanted: list[str]) -> tuple[dict[str, np.ndarray], str]:
+    """Waveforms by utterance id, and a sentence about them."""
+    if corpus.waveform is not None:
+        place = {str(u): i for i, u in enumerate(corpus.utterance_id)}
+        found = {u: corpus.waveform[place[u]] for u in wanted}
+    else:
+        try:
+            found = recordings.find(corpus.name, data_dir(config), corpus.fingerprint, wanted)
+        except InputError as error:
+            return {}, f"Nothing can be heard: {error}, then `jser evaluate RUN` adds the sound."
+    terms = recordings.licence(corpus.name, data_dir(config), corpus.variant)
+    return found, (
+        f"The recordings are part of this page, so the corpus' licence holds for it"
+        f"{f': {terms}' if terms else ''}."
+    )
+
+
+def _about_attention(config: Any, judged: Judged) -> tuple[str, ...]:
+    if judged.attention is None:
+        return ()
+    n = len(np.unique(judged.seed))
+    averaged = f"Attention and posteriors are means over the {n} seeds. " if n > 1 else ""
+    beside = (
+        " The answer also uses a linear path over the whole utterance, which has no attention."
+        if config.model.get("linear_path")
+        else ""
+    )
+    return (
+        f"{averaged}The curve shows how much a moment weighs in the pooling, against equal "
+        f"weights; each weight is spread evenly over its step, and steps overlap. It shows where "
+        f"the sequence part looks, not why the answer came out.{beside}",
+    )

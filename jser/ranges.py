@@ -1,0 +1,151 @@
+"""What the numbers of a config may be, and how many entries its tuples may have: one table.
+
+What a name may be (of a protocol, a stem, a normalisation) is known where the name is used. A new
+field of a config needs a row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jser import config as configs
+from jser.errors import InputError
+
+
+@dataclass(frozen=True)
+class Range:
+    """What the numbers of a field may be; of a tuple, each of them.
+
+    Attributes:
+        low: the least.
+        high: the most.
+        above: `low` itself is too little.
+        below: `high` itself is too much.
+    """
+
+    low: float
+    high: float
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        return (self.low < value if self.above else self.low <= value) and (
+            value < self.high if self.below else value <= self.high
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{'above' if self.above else 'at least'} {self.low} and "
+            f"{'below' if self.below else 'at most'} {self.high}"
+        )
+
+
+@dataclass(frozen=True)
+class Entries:
+    """How many entries a tuple may have.
+
+    Attributes:
+        fewest: number.
+        most: number.
+        once: no entry twice.
+        rising: each above the one before.
+    """
+
+    fewest: int
+    most: int
+    once: bool = False
+    rising: bool = False
+
+
+# The upper ends keep a slip of the keyboard from filling the memory; no experiment reaches them.
+NUMBERS = {
+    "dev_speakers": Range(1, 1000),
+    "seeds": Range(0, 2**31 - 1),
+    "components": Range(0, 100000),
+    "pooled_components": Range(1, 100000),
+    "stem.seed": Range(0, 2**31 - 1),
+    "stem.scale": Range(1, 16),
+    "stem.input_size": Range(63, 1024),  # AlexNet's last maps have one pixel then
+    "stem.window": Range(0, 100000),
+    "stem.shift": Range(1, 100000),
+    "stem.channels": Range(1, 3),
+    "stem.range_db": Range(-300, 300),
+    "stem.delta_db": Range(0, 300, above=True),
+    "stem.trim_db": Range(0, 300),
+    "augment.snr_db": Range(-60, 120),
+    "augment.speeds": Range(0.5, 2),
+    "model.units": Range(1, 8192),
+    "model.dense": Range(1, 65536),
+    "readout.penalties": Range(0, 1000000, above=True),
+    "readout.sequence": Range(0, 1000),
+    "batch_size": Range(2, 65536),
+    "epochs": Range(1, 100000),
+    "hyper.learning_rate": Range(0, 10, above=True),
+    "hyper.weight_decay": Range(0, 100),
+    "hyper.clip": Range(0, 1000000, above=True),
+    "hyper.warmup": Range(0, 1, below=True),
+    "hyper.dropout": Range(0, 1, below=True),
+    "hyper.input_dropout": Range(0, 1, below=True),
+    "hyper.label_smoothing": Range(0, 1, below=True),
+    "hyper.average": Range(0, 1, below=True),
+    "hyper.mixup": Range(0, 100, above=True),
+    "population.width": Range(0, 1024),
+    "population.steps_per_call": Range(0, 1000000),
+    "checkpoint.every_seconds": Range(0, 1000000),
+}
+TUPLES = {
+    "seeds": Entries(1, 1000, once=True),
+    "stem.taps": Entries(1, 10, once=True),
+    "stem.pool": Entries(1, 10, once=True),
+    "stem.range_db": Entries(2, 2, rising=True),
+    "augment.copies": Entries(0, 10, once=True),
+    "augment.snr_db": Entries(2, 2),
+    "augment.speeds": Entries(1, 10, once=True),
+    "model.dense": Entries(0, 16),
+    "readout.views": Entries(0, 2, once=True),
+    "readout.penalties": Entries(1, 20, once=True),
+}
+
+
+def check(config: Any) -> None:
+    """Check a whole config.
+
+    Raises:
+        InputError: a field is missing, unknown, of another type or out of its range; names field,
+            value and what is allowed.
+    """
+    configs.check_fields(config)
+    for field, value in configs.fields(config):
+        numbers = [x for x in _entries(value) if isinstance(x, int | float)]
+        allowed = NUMBERS.get(field)
+        for number in numbers:
+            if allowed is not None and number not in allowed:
+                raise InputError(f"{field}: {number} must be {allowed}")
+        if field in TUPLES:
+            _check_entries(field, value, TUPLES[field])
+
+
+def _entries(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple | list) else (value,)
+
+
+def _check_entries(field: str, value: Sequence[Any], allowed: Entries) -> None:
+    if not allowed.fewest <= len(value) <= allowed.most:
+        number = (
+            f"{allowed.fewest}"
+            if allowed.fewest == allowed.most
+            else f"{allowed.fewest} to {allowed.most}"
+        )
+        raise InputError(
+            f"{field}: {tuple(value)} has {len(value)} entries and needs {number} entries"
+        )
+    if allowed.once and len(set(value)) < len(value):
+        raise InputError(f"{field}: {tuple(value)} names an entry twice; each counts once")
+    if allowed.rising and any(b <= a for a, b in itertools.pairwise(value)):
+        raise InputError(f"{field}: {tuple(value)} must rise from each entry to the next")

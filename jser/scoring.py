@@ -1,0 +1,145 @@
+"""The end of an experiment: predict each fold's test utterances, and have the ledger score them.
+
+What is scored is the system, and beside it each of its parts alone: the sequence part, and the
+read-out of each view. A part is written down and is no configuration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jser import config as configs
+from jser.evaluation import ledger
+from jser.evaluation.predictions import Predictions
+from jser.preparation import Prepared, data_dir
+from jser.training import fusion, loop, population
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the test gave.
+
+    Attributes:
+        system: the configuration's scores.
+        baseline: of the stem's pooled features with a ridge read-out: what a network has to beat.
+        parts: name -> scores, of the system's parts alone, where there is more than one.
+    """
+
+    system: ledger.Scores
+    baseline: ledger.Scores
+    parts: dict[str, ledger.Scores]
+
+
+def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir: Path) -> Results:
+    """Predict each fold's test utterances with its own members, and score them once."""
+    config, protocol = prepared.config, prepared.protocol
+    sequence = _sequence_part(prepared, state, plan)
+    weights_hash = _hash(state.best_params)
+    used = tuple(config.readout.views)
+
+    def fit(names: tuple[str, ...], file: str) -> list[fusion.FoldReadouts]:
+        return fusion.fit(
+            {view: prepared.views[view] for view in names},
+            prepared.corpus.label,
+            prepared.corpus.speaker,
+            len(prepared.corpus.classes),
+            protocol,
+            with_dev=config.refit,
+            penalties=config.readout.penalties,
+            run_dir=run_dir,
+            name=file,
+        )
+
+    fitted = fit(used, "readouts") if used else []
+    fitted_of = dict.fromkeys(used, fitted)
+    if "stem" not in used:
+        fitted_of["stem"] = fit(("stem",), "baseline")
+    by_view: dict[str, np.ndarray] = {}
+    for folds in ([fitted] if used else []) + ([] if "stem" in used else [fitted_of["stem"]]):
+        by_view |= fusion.scores(
+            folds,
+            prepared.views,
+            sequence.fold,
+            sequence.utterance_index,
+            len(prepared.corpus.classes),
+        )
+
+    def judge(predictions: Predictions, hashed: str, role: ledger.Role) -> ledger.Scores:
+        return ledger.score(
+            predictions,
+            prepared.corpus,
+            protocol,
+            run_dir,
+            data_dir(config) / "ledger",
+            configs.config_hash(config),
+            hashed,
+            role,
+        )
+
+    # A read-out knows no seed: its rows are those of the first.
+    once = sequence.seed == sequence.seed.min()
+
+    def alone(view: str, role: ledger.Role) -> ledger.Scores:
+        predictions = Predictions(
+            utterance_index=sequence.utterance_index[once],
+            fold=sequence.fold[once],
+            seed=np.zeros(int(once.sum()), np.int64),
+            posterior=fusion.shares(by_view[view][once]),
+        )
+        return judge(predictions, fusion.digest(fitted_of[view], [view]), role)
+
+    baseline = alone("stem", "baseline")
+    if not used:
+        return Results(judge(sequence, weights_hash, "system"), baseline, {})
+    summed = config.readout.sequence * sequence.posterior + sum(by_view[view] for view in used)
+    fused = Predictions(
+        utterance_index=sequence.utterance_index,
+        fold=sequence.fold,
+        seed=sequence.seed,
+        posterior=fusion.shares(summed),
+        attention=sequence.attention,
+    )
+    system_hash = hashlib.sha256(
+        f"{weights_hash} {fusion.digest(fitted, used)} {config.readout.sequence}".encode()
+    ).hexdigest()
+    parts = {"sequence part alone": judge(sequence, weights_hash, "part")}
+    for view in used:
+        if view != "stem":
+            parts[f"{fusion.VIEWS[view]}, alone"] = alone(view, "part")
+    return Results(judge(fused, system_hash, "system"), baseline, parts)
+
+
+def _sequence_part(prepared: Prepared, state: population.State, plan: loop.Plan) -> Predictions:
+    """Posteriors and attention of the trained members."""
+    protocol, tables = prepared.protocol, prepared.tables
+    width = max(len(fold.test) for fold in protocol.folds)
+    rows = np.full((len(tables), width), -1, np.int32)
+    for p, k in enumerate(tables.fold):
+        rows[p, : len(protocol.folds[k].test)] = protocol.folds[k].test
+    logits, attention = loop.predict(
+        prepared.program, prepared.features, tables, state.best_params, rows, plan
+    )
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    posterior = shifted / shifted.sum(-1, keepdims=True)
+    member, place = np.nonzero(rows >= 0)
+    return Predictions(
+        utterance_index=rows[member, place],
+        fold=tables.fold[member],
+        seed=tables.seed[member],
+        posterior=posterior[member, place].astype(np.float32),
+        attention=attention[member, place].astype(np.float32),
+    )
+
+
+def _hash(tree: Any) -> str:
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        digest.update(str(path).encode())
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()

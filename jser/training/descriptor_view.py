@@ -1,0 +1,55 @@
+"""Functionals of acoustic descriptors of every utterance and copy, computed once and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jser import progress
+from jser.frontend import augment, descriptors, functionals
+from jser.frontend.descriptors import DescriptorSpec
+from jser.records.corpus import Corpus
+from jser.training import feature_cache
+
+# Recordings in one call of the front end, and so between two steps of the progress bar.
+CHUNK = 128
+
+
+def compute(
+    corpus: Corpus, copies: Sequence[augment.CopySpec], spec: DescriptorSpec, folder: Path
+) -> np.ndarray:
+    """Functionals float32 [R, U]: of the N originals, then of each copy in turn.
+
+    Args:
+        corpus: with waveforms.
+        copies: made of every utterance.
+        spec: of the descriptors.
+        folder: of the cache.
+    """
+    assert corpus.waveform is not None, "asked for in preparation"
+    pcm, keys = corpus.waveform, list(corpus.pcm_sha256)
+    parts = []
+    for copy in (None, *copies):
+
+        def make(copy: augment.CopySpec | None = copy) -> dict[str, np.ndarray]:
+            what = "descriptors" + (f" ({copy.name})" if copy else "")
+            made = []
+            with progress.bar(len(pcm), what, "utterance") as tick:
+                for i in range(0, len(pcm), CHUNK):
+                    mine = pcm[i : i + CHUNK]
+                    if copy is None:
+                        sound = [x.astype(np.float32) / 32768 for x in mine]
+                    else:
+                        named = keys[i : i + CHUNK]
+                        sound = list(augment.waveforms(mine, named, copy, spec.sample_rate))
+                    frames = descriptors.descriptors(sound, spec)
+                    made.append(functionals.functionals(frames, spec))
+                    tick(len(mine))
+            return {"functionals": np.concatenate(made).astype(np.float32)}
+
+        key = f"{corpus.fingerprint[:24]}-{spec.hash()}" + (f"-{copy.key()}" if copy else "")
+        found, _ = feature_cache.load_or_make(folder, key, ("functionals",), make, "descriptors")
+        parts.append(found["functionals"])
+    return np.concatenate(parts)

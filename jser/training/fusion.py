@@ -1,0 +1,178 @@
+"""Read-outs of whole utterances beside the sequence part: one a view and fold, and their sum.
+
+A view is a vector an utterance: the stem's maps pooled over its whole length, or functionals of
+acoustic descriptors. Each gets a ridge read-out in closed form; the scores of all views and the
+sequence part's posterior are added. The views err differently, so the sum is better than any of
+them; nothing is learned about the sum but one penalty, which the fold's own training speakers
+choose, each judged by the fits without him.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from jser import progress
+from jser.errors import InputError
+from jser.protocols import Fold, Protocol, member_labels
+from jser.training import feature_cache
+from jser.training.readout import Readout, Rows, fit_together
+
+VIEWS = {"stem": "pooled stem features, ridge", "descriptors": "descriptors, ridge"}
+_FIELDS = tuple(field.name for field in fields(Readout))
+
+
+def check_views(names: Sequence[str]) -> None:
+    """Check names of views.
+
+    Raises:
+        InputError: there is no such view.
+    """
+    for name in names:
+        if name not in VIEWS:
+            near = difflib.get_close_matches(name, VIEWS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"views are {', '.join(VIEWS)}"
+            raise InputError(f"readout.views: {name!r} is no view; {hint}")
+
+
+@dataclass(frozen=True)
+class FoldReadouts:
+    """The read-outs of one fold: view -> read-out, and the penalty that they share."""
+
+    readouts: Mapping[str, Readout]
+    penalty: float
+
+
+def fit(
+    views: Mapping[str, np.ndarray],
+    label: np.ndarray,
+    speaker: np.ndarray,
+    n_classes: int,
+    protocol: Protocol,
+    *,
+    with_dev: bool,
+    penalties: Sequence[float],
+    run_dir: Path,
+    name: str = "readouts",
+) -> list[FoldReadouts]:
+    """Fit a fold's read-outs on its own speakers, or take those that lie in the run.
+
+    Args:
+        views: name -> [R, D]; row ``c * N + u`` is copy c of utterance u, copy 0 the original.
+        label: int [N]; a fold reads those of its train and dev utterances only.
+        speaker: str [N].
+        n_classes: K.
+        protocol: folds.
+        with_dev: fit on train and dev, as a refit does; else on train alone.
+        penalties: to choose from.
+        run_dir: gets ``<name>.npz``.
+        name: of the file.
+
+    Returns:
+        One a fold.
+    """
+
+    def make() -> dict[str, np.ndarray]:
+        def of_fold(fold: Fold) -> FoldReadouts:
+            own = np.concatenate([fold.train, fold.dev]) if with_dev else fold.train
+            n_copies = len(next(iter(views.values()))) // len(label) - 1
+            known = member_labels(label, fold)
+            rows, judged = rows_of(own, known, speaker, n_classes, n_copies)
+            return FoldReadouts(*fit_together(dict(views), rows, tuple(penalties), judged))
+
+        arrays: dict[str, np.ndarray] = {}
+        # A fold a core, one BLAS thread each: see `preparation`.
+        with (
+            threadpoolctl.threadpool_limits(1, user_api="blas"),
+            ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+            progress.bar(len(protocol.folds), "read-outs", "fold") as tick,
+        ):
+            for k, fitted in enumerate(pool.map(of_fold, protocol.folds)):
+                arrays[f"{k}/penalty"] = np.array(fitted.penalty)
+                for view, readout in fitted.readouts.items():
+                    for field in _FIELDS:
+                        arrays[f"{k}/{view}/{field}"] = getattr(readout, field)
+                tick(1)
+        return arrays
+
+    folds = range(len(protocol.folds))
+    arrays_of = [f"{k}/penalty" for k in folds]
+    arrays_of += [f"{k}/{view}/{field}" for k in folds for view in views for field in _FIELDS]
+    arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs")
+    return [
+        FoldReadouts(
+            {view: Readout(*(arrays[f"{k}/{view}/{f}"] for f in _FIELDS)) for view in views},
+            float(arrays[f"{k}/penalty"]),
+        )
+        for k in folds
+    ]
+
+
+def rows_of(
+    own: np.ndarray, label: np.ndarray, speaker: np.ndarray, n_classes: int, n_copies: int
+) -> tuple[Rows, np.ndarray]:
+    """The rows that one fold's read-outs are fitted on, and which of them are originals.
+
+    Args:
+        own: int [n], utterances to fit on.
+        label: int [N], the fold's; -1 wherever it must not look.
+        speaker: str [N].
+        n_classes: K.
+        n_copies: augmented copies of each utterance; they share its weight.
+    """
+    classes = label[own]
+    if (classes < 0).any():
+        raise ValueError("a read-out was given an utterance whose label its fold must not see")
+    count = np.bincount(classes)
+    weight = len(own) / (np.maximum(count, 1) * np.sum(count > 0))[classes]
+    versions = 1 + n_copies
+    group = np.unique(speaker[own], return_inverse=True)[1]
+    rows = Rows(
+        index=np.concatenate([own + c * len(label) for c in range(versions)]),
+        label=np.tile(classes, versions),
+        weight=np.tile(weight / versions, versions),
+        group=np.tile(group, versions),
+        n_classes=n_classes,
+    )
+    return rows, np.arange(len(rows.index)) < len(own)
+
+
+def scores(
+    fitted: Sequence[FoldReadouts],
+    views: Mapping[str, np.ndarray],
+    fold: np.ndarray,
+    utterance: np.ndarray,
+    n_classes: int,
+) -> dict[str, np.ndarray]:
+    """Each view's scores [R, K] of utterances int [R] by the read-outs of folds int [R]."""
+    found = {view: np.zeros((len(utterance), n_classes)) for view in fitted[0].readouts}
+    for k in np.unique(fold):
+        mine = fold == k
+        for view, readout in fitted[k].readouts.items():
+            found[view][mine] = readout(views[view][utterance[mine]])
+    return found
+
+
+def shares(summed: np.ndarray) -> np.ndarray:
+    """Regression scores [R, K] lie about 0 and 1; clipped and divided they read as shares."""
+    clipped = np.clip(summed, 1e-6, None)
+    return (clipped / clipped.sum(1, keepdims=True)).astype(np.float32)
+
+
+def digest(fitted: Sequence[FoldReadouts], views: Sequence[str]) -> str:
+    """sha256 (hex) of the read-outs of some views, fold by fold."""
+    found = hashlib.sha256()
+    for fold in fitted:
+        for view in views:
+            found.update(view.encode())
+            for field in _FIELDS:
+                found.update(np.ascontiguousarray(getattr(fold.readouts[view], field)).tobytes())
+    return found.hexdigest()
