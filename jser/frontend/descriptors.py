@@ -21,7 +21,7 @@ import numpy as np
 from jser.errors import InputError
 from jser.frontend import spectral
 from jser.frontend.formants import FORMANTS, formants, harmonic_levels
-from jser.frontend.framing import cut, windows
+from jser.frontend.framing import cut, frame_count, windows
 from jser.frontend.pitch import (
     PitchSpec,
     best_path,
@@ -77,7 +77,7 @@ class DescriptorSpec:
     def hash(self) -> str:
         """First 16 hex digits of the sha256 of the specification."""
         # The leading version changes when the computation changes and the fields do not.
-        text = "descriptors/1 " + json.dumps(dataclasses.asdict(self), sort_keys=True)
+        text = "descriptors/2 " + json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -100,7 +100,7 @@ class Descriptor:
 def table(spec: DescriptorSpec) -> list[Descriptor]:
     """The columns of :func:`descriptors`, in order."""
     voiced = (
-        "f0_semitones", "hnr_db", "jitter", "shimmer", "h1_h2_db",
+        "f0_semitones", "hnr_db", "jitter_percent", "shimmer_percent", "h1_h2_db",
         *(f"h1_a{k}_db" for k in (1, 2, 3)),
         *(f"f{k}_hz" for k in (1, 2, 3)),
         *(f"f{k}_bandwidth_hz" for k in (1, 2, 3)),
@@ -127,11 +127,6 @@ def table(spec: DescriptorSpec) -> list[Descriptor]:
 def descriptor_names(spec: DescriptorSpec) -> list[str]:
     """Names of the D columns."""
     return [d.name for d in table(spec)]
-
-
-def n_frames(n_samples: int, spec: DescriptorSpec) -> int:
-    """Number of frames T, as the log-Mel has them: at least one."""
-    return max(1, 1 + (n_samples - spec.window) // spec.hop)
 
 
 def margins(spec: DescriptorSpec) -> tuple[int, int]:
@@ -198,7 +193,8 @@ def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Arra
     long_spectrum = jnp.fft.rfft(long, n=spec.pitch.n_fft)
     long_power = jnp.square(long_spectrum.real) + jnp.square(long_spectrum.imag)
     long_hz = np.fft.rfftfreq(spec.pitch.n_fft, 1 / spec.sample_rate)
-    jitter, shimmer = cycles(pitch_frames(hush(blocks), spec), period)
+    longest = int(np.ceil(spec.sample_rate / spec.pitch.f0_min)) + 1
+    jitter, shimmer = cycles(pitch_frames(hush(blocks), spec), period, longest)
     f0 = spec.sample_rate / jnp.where(period > 0, period, 1)
     semitones = jnp.where(period > 0, 12 * jnp.log2(f0 / SEMITONES_FROM), 0)
     signs = framed >= 0
@@ -290,8 +286,8 @@ def descriptors(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> list[n
         spec: the specification.
 
     Returns:
-        One float32 array [T_i, D] a recording, ``T_i = n_frames(samples_i, spec)``, columns as
-        :func:`descriptor_names` names them; F0, HNR, jitter and shimmer are 0 where unvoiced. A
+        One float32 array [T_i, D] a recording, T_i as the log-Mel has, columns
+        as :func:`descriptor_names` names them; F0, HNR, jitter and shimmer are 0 where unvoiced. A
         recording's numbers do not depend on the others in the call.
     """
     if not waveforms:
@@ -300,7 +296,7 @@ def descriptors(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> list[n
     if spec.level == "peak":
         waveforms = [x / max(p, 1e-9) for x, p in zip(waveforms, peaks, strict=True)]
         peaks = np.ones_like(peaks)
-    lengths = [n_frames(len(x), spec) for x in waveforms]
+    lengths = [frame_count(len(x), spec.window, spec.hop) for x in waveforms]
     n_blocks = [-(-t // BLOCK_FRAMES) for t in lengths]
     before, after = margins(spec)
     blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=before, after=after)

@@ -13,23 +13,24 @@ import jax.numpy as jnp
 import numpy as np
 
 
+def frame_count(n_samples: int, window: int, hop: int) -> int:
+    """Number of whole windows in `n_samples`: at least one; short audio is zero-filled."""
+    return max(1, 1 + (n_samples - window) // hop)
+
+
 def windows(samples: jax.Array, start: int, width: int, hop: int, count: int) -> jax.Array:
     """Overlapping windows of blocks of samples.
 
     Args:
-        samples: [B, n].
-        start: index of the first window's first sample, at least 0.
+        samples: [B, n]; behind its end lies silence.
+        start: index of the first window's first sample.
         width: samples in a window.
         hop: samples from one window to the next.
-        count: number of windows T; the last must end inside the block.
+        count: number of windows T.
 
     Returns:
         [B, T, width].
     """
-    if start < 0 or start + (count - 1) * hop + width > samples.shape[1]:
-        raise ValueError(
-            f"{count} windows of {width} from {start} leave {samples.shape[1]} samples"
-        )
     # A window is a few whole hops and a part of one: slices and a concatenation, which XLA turns
     # into copies, where a gather would look up every sample.
     pieces = []

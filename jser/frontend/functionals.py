@@ -197,7 +197,8 @@ def level_dependent(spec: DescriptorSpec) -> np.ndarray:
 
 
 @functools.partial(jax.jit, static_argnames="spec")
-def _functionals(x: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Array:
+def functionals_padded(x: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Array:
+    """Padded utterances [B, T, D] and their lengths [B] -> functionals [B, U], compiled."""
     return jax.vmap(lambda x, n: functionals_of(x, n, spec))(x, length)
 
 
@@ -213,4 +214,4 @@ def functionals(frames: Sequence[np.ndarray], spec: DescriptorSpec) -> np.ndarra
     """
     if not frames:
         return np.zeros((0, len(functional_names(spec))), np.float32)
-    return np.stack(along(_functionals, frames, spec))
+    return np.stack(along(functionals_padded, frames, spec))

@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import librosa
 import numpy as np
 
+from jser.frontend.framing import cut, frame_count, windows
+
 # Audio is cut into blocks of this many frames, so that one compiled shape serves every length.
 BLOCK_FRAMES = 64
 BATCH_BLOCKS = 128
@@ -62,7 +64,7 @@ class LogMelSpec:
 
 def n_frames(n_samples: int, spec: LogMelSpec) -> int:
     """Number of frames T of `n_samples` samples: at least one; short audio is zero-filled."""
-    return max(1, 1 + (n_samples - spec.window) // spec.hop)
+    return frame_count(n_samples, spec.window, spec.hop)
 
 
 @functools.lru_cache(maxsize=8)
@@ -94,16 +96,8 @@ def log_mel(samples: jax.Array, spec: LogMelSpec) -> jax.Array:
     samples = samples.astype(jnp.float32)
     emphasised = samples[:, 1:] - spec.pre_emphasis * samples[:, :-1]
     t = 1 + (emphasised.shape[1] - spec.window) // spec.hop
-    # A frame is a few whole hops and a part of one: slices and a concatenation, which XLA turns
-    # into copies, where a gather would look up every sample.
-    pieces = []
-    for start in range(0, spec.window, spec.hop):
-        width = min(spec.hop, spec.window - start)
-        end = start + (t - 1) * spec.hop + spec.hop
-        missing = max(0, end - emphasised.shape[1])
-        hops = jnp.pad(emphasised, ((0, 0), (0, missing)))[:, start:end]
-        pieces.append(hops.reshape(-1, t, spec.hop)[:, :, :width])
-    frames = jnp.concatenate(pieces, axis=-1) * np.hamming(spec.window).astype(np.float32)
+    frames = windows(emphasised, 0, spec.window, spec.hop, t)
+    frames = frames * np.hamming(spec.window).astype(np.float32)
     spectrum = jnp.fft.rfft(frames, n=spec.n_fft)
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
     # HIGHEST: accelerators otherwise multiply in fewer bits than the 1e-4 promise allows.
@@ -125,18 +119,8 @@ def log_mel_batch(waveforms: Sequence[np.ndarray], spec: LogMelSpec) -> list[np.
         One float32 array [T_i, n_mels] a recording, ``T_i = n_frames(samples_i, spec)``. A
         recording's numbers do not depend on the others in the call.
     """
-    step = BLOCK_FRAMES * spec.hop
-    reach = 1 + (BLOCK_FRAMES - 1) * spec.hop + spec.window
     lengths = [n_frames(len(x), spec) for x in waveforms]
-    n_blocks = [-(-t // BLOCK_FRAMES) for t in lengths]
-    blocks = np.zeros((sum(n_blocks), reach), np.float32)
-    row = 0
-    for x, n in zip(waveforms, n_blocks, strict=True):
-        padded = np.zeros((n - 1) * step + reach, np.float32)
-        padded[1 : 1 + len(x)] = x[: len(padded) - 1]
-        view = np.lib.stride_tricks.sliding_window_view(padded, reach)[::step]
-        blocks[row : row + n] = view
-        row += n
+    blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=1, after=spec.window)
     parts = []
     for start in range(0, len(blocks), BATCH_BLOCKS):
         batch = blocks[start : start + BATCH_BLOCKS]
@@ -150,7 +134,8 @@ def log_mel_batch(waveforms: Sequence[np.ndarray], spec: LogMelSpec) -> list[np.
     )
     out = []
     row = 0
-    for t, n in zip(lengths, n_blocks, strict=True):
+    for t in lengths:
+        n = -(-t // BLOCK_FRAMES)
         out.append(frames[row : row + n].reshape(-1, spec.n_mels)[:t].copy())
         row += n
     return out

@@ -23,6 +23,8 @@ CONTOUR = (
     "onset", "offset",
 )  # fmt: skip
 CHANGE = ("mean", "std", "abs", "p01", "p99", "kurtosis")
+# A step from frame to frame that is smaller than this share of the range is no step.
+FLAT = 1e-4
 HIGHEST = np.int32(2**31 - 1)
 
 
@@ -103,11 +105,12 @@ def contour(x: jax.Array, inside: jax.Array, hop: float) -> list[jax.Array]:
     away = jnp.where(inside, x - mean, 0)
     slope = (time * away).mean(0) * len(x) / n / jnp.maximum(jnp.square(time_std), 1e-8)
     error = jnp.sqrt(jnp.square(away - slope * time).sum(0) / n)
-    step = (x[1:] - x[:-1]) / hop
+    step = x[1:] - x[:-1]
     both = inside[1:] & inside[:-1]
-    rising, falling = both & (step > 0), both & (step < 0)
-    up = jnp.where(rising, step, 0).sum(0) / jnp.maximum(rising.sum(0), 1)
-    down = jnp.where(falling, step, 0).sum(0) / jnp.maximum(falling.sum(0), 1)
+    # Steps that only rounding makes are neither: roll-off often stays where it is.
+    rising, falling = both & (step > FLAT * spread), both & (step < -FLAT * spread)
+    up = jnp.where(rising, step, 0).sum(0) / jnp.maximum(rising.sum(0), 1) / hop
+    down = jnp.where(falling, step, 0).sum(0) / jnp.maximum(falling.sum(0), 1) / hop
     above = [(inside & (x > p[0] + q * spread)).sum(0) / n for q in UP_LEVELS]
     third = 3 * (jnp.cumsum(inside, axis=0) - 1) // n
     parts = [mean_and_std(x, inside & (third == k))[0] for k in range(3)]
