@@ -97,7 +97,7 @@ def _faults_of(reference: str, module: Any) -> Iterator[None]:
     except Exception as error:
         file = module.__file__
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-        if isinstance(error, SyntaxError):
+        if isinstance(error, SyntaxError) and error.lineno:
             lines.append(error.lineno)
         where = f"line {lines[-1]}: " if lines else ""
         what = str(error).splitlines()[0] if str(error) else ""

@@ -142,9 +142,7 @@ def _check_entries(field: str, value: Sequence[Any], allowed: Entries) -> None:
             if allowed.fewest == allowed.most
             else f"{allowed.fewest} to {allowed.most}"
         )
-        raise InputError(
-            f"{field}: {tuple(value)} has {len(value)} entries and needs {number} entries"
-        )
+        raise InputError(f"{field}: {tuple(value)} has {len(value)} entries, {number} are needed")
     if allowed.once and len(set(value)) < len(value):
         raise InputError(f"{field}: {tuple(value)} names an entry twice; each counts once")
     if allowed.rising and any(b <= a for a, b in itertools.pairwise(value)):

@@ -160,7 +160,7 @@ def test_mean_and_scale_are_of_training_rows(data):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"seeds": ""}, r"seeds: \(\) has 0 entries"),
+        ({"seeds": ""}, r"seeds: \(\) has 0 entries, 1 to 1000 are needed"),
         ({"normalisation": "speaker"}, "normalisation: 'speaker' is none of"),
         ({"protocol": "leave_one_speaker"}, "did you mean leave_one_speaker_out"),
         ({"system": "dcnn_blst"}, "did you mean dcnn_blstm"),

@@ -116,7 +116,7 @@ def _read(file: soundfile.SoundFile, container: Container, max_seconds: float | 
     if samples.dtype == np.int32:
         samples = samples.astype(np.float32) * np.float32(2.0**-31)
     if samples.dtype == np.float32:
-        _check_floats(samples)
+        _check_floats(samples, container.kind)
     return Decoded(samples, rate, channels, 1.0 - 2.0 ** (1 - _BITS.get(file.subtype, 16)))
 
 
@@ -158,12 +158,17 @@ def _check_integers(samples: np.ndarray) -> None:
         )
 
 
-def _check_floats(samples: np.ndarray) -> None:
-    if not np.isfinite(samples).all():
-        raise Damaged(f"holds samples that are not finite (NaN or infinity); {CONVERT}")
+def _check_floats(samples: np.ndarray, kind: str) -> None:
     highest = float(np.abs(samples).max())
-    if highest > HIGHEST_FLOAT:
+    if highest <= HIGHEST_FLOAT:
+        return
+    if kind in ("mp3", "ogg"):
         raise Damaged(
-            f"holds float samples up to {highest:.4g} where -1..1 is full scale; store it in 16 "
-            "bits"
+            f"is damaged: it decodes to samples of {highest:.4g} where -1..1 is full scale; fetch "
+            "it again"
         )
+    if not np.isfinite(highest):
+        raise Damaged(f"holds samples that are not finite (NaN or infinity); {CONVERT}")
+    raise Damaged(
+        f"holds float samples up to {highest:.4g} where -1..1 is full scale; store it in 16 bits"
+    )

@@ -206,15 +206,20 @@ def bit_flips(make: Maker, rng) -> None:
         make.add("bit flipped in an aiff's rate", "pcm16.aiff", REFUSED | SANE, words, flipped)
     for name in make.good:
         data = make.good[name]
-        for at in rng.integers(HEADER[name] + 8, len(data), 2 if name in PCM else 3):
+        for at in rng.integers(HEADER[name] + 8, len(data), 3 if name in CODED else 2):
             flipped = flip(data, at, rng.integers(8))
             if name in CODED:
                 make.add("bit flipped in coded audio", name, REFUSED, ("damaged",), flipped)
             elif name == "lame.mp3":
-                make.add("bit flipped in an mp3", name, REFUSED | SANE, ("damaged",), flipped)
+                make.add("bit flipped in an mp3", name, REFUSED | SANE, ("is damaged",), flipped)
             else:
                 words = ("float samples", "not finite")
                 make.add("bit flipped in samples", name, SANE | REFUSED, words, flipped)
+    # What mpg123 notices: the lengths in a frame's side information, behind its four bytes.
+    changed = (make.good["lame.mp3"].index(b"\xff\xf3", 1000) + 4, b"\xff" * 9)
+    make.add_changed(
+        "side information lost", "lame.mp3", REFUSED, ("decoding fails part",), changed
+    )
 
 
 def blocks(make: Maker, rng) -> None:
@@ -505,7 +510,7 @@ def chunks_and_tags(make: Maker, rng) -> None:
         make.add("huge chunk after the audio", "pcm16.wav", REFUSED, ("does not know",), data)
         data = aiff[:12] + b"COMT" + struct.pack(">I", length) + aiff[12:]
         make.add("huge chunk before the audio", "pcm16.aiff", REFUSED, ("truncated",), data)
-    make.add("many chunks", "pcm16.wav", REFUSED, ("damaged",),
+    make.add("many chunks", "pcm16.wav", REFUSED, ("header breaks off",),
              wav[:36] + chunk(b"JUNK", 0) * 20000 + wav[36:])  # fmt: skip
     make.add("chunk missing", "pcm16.wav", REFUSED, ("nothing describes",), wav[:12] + wav[36:])
     make.add("chunk missing", "pcm16.aiff", REFUSED, ("before its audio",), aiff[:12] + aiff[38:])
