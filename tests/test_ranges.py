@@ -85,7 +85,7 @@ def test_the_ends_are_allowed(field):
     [
         ("seeds", (), r"seeds: \(\) has 0 entries, 1 to 1000 are needed"),
         ("seeds", (3, 1, 3), r"seeds: \(3, 1, 3\) names an entry twice"),
-        ("stem.taps", (1, 1), "names an entry twice"),
+        ("stem.taps", ("conv1", "conv1"), "names an entry twice"),
         ("stem.pool", (), "has 0 entries"),
         ("stem.range_db", (1.0,), "has 1 entries, 2 are needed"),
         ("stem.range_db", (1.0, 1.0), "must rise"),
@@ -117,7 +117,7 @@ def test_how_a_range_reads():
         ("refit", 1, "refit: 1 must be like True"),
         ("seeds", 3, "seeds: 3 must be like"),
         ("seeds", (0, 1.5), r"seeds: \(0, 1\.5\) must be like"),
-        ("augment.copies", (1,), r"augment.copies: \(1,\) must be like \(\)"),
+        ("augment.copies", (1,), r"augment.copies: \(1,\) must be like"),
         ("hyper.clip", None, "hyper.clip: None must be like 1.0"),
         ("stem.level", 3, "stem.level: 3 must be like 'recorded'"),
         ("stem", 3, "has no field 'stem.channels'"),

@@ -87,7 +87,8 @@ def load(
     if not (places.records_dir(root, name, variant) / places.SIDECAR).exists():
         variant = "waveform"
     folder = places.records_dir(root, name, variant)
-    command = f"`jser build {name} --data_dir={root}`"
+    option = " --variant=log_mel" if variant == "log_mel" else ""
+    command = f"`jser build {name}{option} --data_dir={root}`"
     content = sidecar.read(folder)
     if content is None:
         from jser.datasets import builder_class
@@ -95,7 +96,8 @@ def load(
         builder_class(name)  # says so where there is no such corpus
         if (folder / places.SIDECAR).exists():
             raise InputError(
-                f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again with {command}"
+                f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again "
+                f"with {command}"
             )
         raise InputError(f"{folder}: no records of {name} there; build them with {command}")
     if content["front_end_hash"] != spec.hash():
