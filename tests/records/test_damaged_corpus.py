@@ -49,7 +49,7 @@ def test_every_damaged_file_is_named(run, source, tmp_path):
     assert f"{len(fate)} of 535 recordings cannot be used" in lines[0]
     assert "--allow_partial" in lines[0]
     assert len(lines) == 1 + faults.SHOWN + 1
-    listed = places.faults_list(data, "emodb", "log_mel")
+    listed = places.faults_list(data, "emodb", "waveform")
     assert f"all {len(fate)} are listed in {listed}" in lines[-1]
     wanted = {f"wav/{name}.wav: {reason}" for name, reason in fate.items()}
     assert set(listed.read_text().splitlines()) == wanted
@@ -81,7 +81,7 @@ def test_the_list_goes_when_the_files_are_mended(run, source, tmp_path):
     shutil.copy(good, copy)
     data = tmp_path / "data"
     command = ("build", "emodb", f"--corpus_dir={copy.parent}", f"--data_dir={data}")
-    listed = places.faults_list(data, "emodb", "log_mel")
+    listed = places.faults_list(data, "emodb", "waveform")
     assert run(*command, "--allow_partial")[0] == 0
     assert len(listed.read_text().splitlines()) == 12
     for name in list(fate)[:12]:
