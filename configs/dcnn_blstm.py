@@ -70,7 +70,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
 
     # Ours: ridge read-outs of whole utterances, whose scores are added to the network's posterior.
     config.readout = ml_collections.ConfigDict()
-    config.readout.views = ("stem", "descriptors")  # (): the network alone
+    config.readout.views = ("stem", "narrow", "descriptors")  # (): the network alone
     config.readout.penalties = (0.03, 0.1, 0.3, 1.0)  # the fold's training speakers choose
     config.readout.sequence = 0.5  # weight of the network's posterior beside a read-out's 1
 

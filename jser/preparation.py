@@ -26,6 +26,7 @@ from jser.training import (
     descriptor_view,
     fusion,
     members,
+    narrow_view,
     normalisation,
     population,
     projection,
@@ -83,7 +84,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         for name in config.augment.copies
     ]
     fusion.check_views(config.readout.views)
-    needs_sound = bool(copies) or "descriptors" in config.readout.views
+    needs_sound = bool(copies) or bool({"descriptors", "narrow"} & set(config.readout.views))
     variant = "waveform" if needs_sound else "log_mel"
     corpus = records.load(config.corpus, data_dir(config), variant)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
@@ -101,13 +102,10 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     mode_of_whole = "train" if mode == "utterance" else mode
 
     def of_whole(x: np.ndarray) -> np.ndarray:
-        return normalisation.by_group(x, ones, speaker, mode_of_whole).astype(np.float32)
+        return normalisation.by_group(x, ones[: len(x)], speaker[: len(x)], mode_of_whole)
 
-    views = {"stem": of_whole(steps.pooled)}
-    if "descriptors" in config.readout.views:
-        folder = data_dir(config) / "cache" / "descriptors"
-        described = DescriptorSpec(level=config.stem.level)
-        views["descriptors"] = of_whole(descriptor_view.compute(corpus, copies, described, folder))
+    views = {name: of_whole(x) for name, x in _views(config, corpus, spec, copies).items()}
+    views["stem"] = of_whole(steps.pooled)
     groups, pooled = _project(config, frames, views["stem"], steps, protocol)
     source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
     features = population.Features(
@@ -148,6 +146,23 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         program,
         seconds,
     )
+
+
+def _views(
+    config: Any, corpus: Corpus, spec: StemSpec, copies: Sequence[augment.CopySpec]
+) -> dict[str, np.ndarray]:
+    """What read-outs see beside the stem's own features: view -> [R, D]."""
+    cache = data_dir(config) / "cache"
+    views = {}
+    if "descriptors" in config.readout.views:
+        described = DescriptorSpec(level=spec.level)
+        views["descriptors"] = descriptor_view.compute(
+            corpus, copies, described, cache / "descriptors"
+        )
+    if "narrow" in config.readout.views:
+        weights = places.weights_dir(data_dir(config))
+        views["narrow"] = narrow_view.compute(corpus, spec, weights, cache / "stem")
+    return views
 
 
 def _stem_features(

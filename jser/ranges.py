@@ -108,7 +108,7 @@ TUPLES = {
     "augment.snr_db": Entries(2, 2),
     "augment.speeds": Entries(1, 10, once=True),
     "model.dense": Entries(0, 16),
-    "readout.views": Entries(0, 2, once=True),
+    "readout.views": Entries(0, 3, once=True),
     "readout.penalties": Entries(1, 20, once=True),
 }
 

@@ -7,6 +7,7 @@ read-out of each view. A part is written down and is no configuration.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from jser.evaluation import ledger
 from jser.evaluation.predictions import Predictions
 from jser.preparation import Prepared, data_dir
 from jser.training import fusion, loop, population
+from jser.training.readout import Readout
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir:
         )
 
     fitted = fit(used, "readouts") if used else []
-    fitted_of = dict.fromkeys(used, fitted)
+    alone = {view: [{view: fold.alone[view]} for fold in fitted] for view in used}
     if "stem" not in used:
-        fitted_of["stem"] = fit(("stem",), "baseline")
-    by_view: dict[str, np.ndarray] = {}
-    for folds in ([fitted] if used else []) + ([] if "stem" in used else [fitted_of["stem"]]):
-        by_view |= fusion.scores(
-            folds,
+        alone["stem"] = [dict(fold.alone) for fold in fit(("stem",), "baseline")]
+
+    def scores_of(readouts: Sequence[Mapping[str, Readout]]) -> dict[str, np.ndarray]:
+        return fusion.scores(
+            readouts,
             prepared.views,
             sequence.fold,
             sequence.utterance_index,
@@ -85,19 +87,20 @@ def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir:
     # A read-out knows no seed: its rows are those of the first.
     once = sequence.seed == sequence.seed.min()
 
-    def alone(view: str, role: ledger.Role) -> ledger.Scores:
+    def judge_alone(view: str, role: ledger.Role) -> ledger.Scores:
         predictions = Predictions(
             utterance_index=sequence.utterance_index[once],
             fold=sequence.fold[once],
             seed=np.zeros(int(once.sum()), np.int64),
-            posterior=fusion.shares(by_view[view][once]),
+            posterior=fusion.shares(scores_of(alone[view])[view][once]),
         )
-        return judge(predictions, fusion.digest(fitted_of[view], [view]), role)
+        return judge(predictions, fusion.digest(alone[view]), role)
 
-    baseline = alone("stem", "baseline")
+    baseline = judge_alone("stem", "baseline")
     if not used:
         return Results(judge(sequence, weights_hash, "system"), baseline, {})
-    summed = config.readout.sequence * sequence.posterior + sum(by_view[view] for view in used)
+    together = [fold.together for fold in fitted]
+    summed = config.readout.sequence * sequence.posterior + sum(scores_of(together).values())
     fused = Predictions(
         utterance_index=sequence.utterance_index,
         fold=sequence.fold,
@@ -106,12 +109,12 @@ def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir:
         attention=sequence.attention,
     )
     system_hash = hashlib.sha256(
-        f"{weights_hash} {fusion.digest(fitted, used)} {config.readout.sequence}".encode()
+        f"{weights_hash} {fusion.digest(together)} {config.readout.sequence}".encode()
     ).hexdigest()
     parts = {"sequence part alone": judge(sequence, weights_hash, "part")}
     for view in used:
         if view != "stem":
-            parts[f"{fusion.VIEWS[view]}, alone"] = alone(view, "part")
+            parts[f"{fusion.VIEWS[view]}, alone"] = judge_alone(view, "part")
     return Results(judge(fused, system_hash, "system"), baseline, parts)
 
 

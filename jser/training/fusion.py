@@ -24,9 +24,13 @@ from jser import progress
 from jser.errors import InputError
 from jser.protocols import Fold, Protocol, member_labels
 from jser.training import feature_cache
-from jser.training.readout import Readout, Rows, fit_together
+from jser.training.readout import Fitted, Readout, Rows, fit_together
 
-VIEWS = {"stem": "pooled stem features, ridge", "descriptors": "descriptors, ridge"}
+VIEWS = {
+    "stem": "pooled stem features, ridge",
+    "narrow": "narrow-band picture, ridge",
+    "descriptors": "descriptors, ridge",
+}
 _FIELDS = tuple(field.name for field in fields(Readout))
 
 
@@ -45,10 +49,10 @@ def check_views(names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class FoldReadouts:
-    """The read-outs of one fold: view -> read-out, and the penalty that they share."""
+    """The read-outs of one fold: view -> read-out, in the sum and by itself."""
 
-    readouts: Mapping[str, Readout]
-    penalty: float
+    together: Mapping[str, Readout]
+    alone: Mapping[str, Readout]
 
 
 def fit(
@@ -81,12 +85,14 @@ def fit(
     """
 
     def make() -> dict[str, np.ndarray]:
-        def of_fold(fold: Fold) -> FoldReadouts:
+        def of_fold(fold: Fold) -> Fitted:
             own = np.concatenate([fold.train, fold.dev]) if with_dev else fold.train
-            n_copies = len(next(iter(views.values()))) // len(label) - 1
             known = member_labels(label, fold)
-            rows, judged = rows_of(own, known, speaker, n_classes, n_copies)
-            return FoldReadouts(*fit_together(dict(views), rows, tuple(penalties), judged))
+            given = {}
+            for view, x in views.items():
+                rows = rows_of(own, known, speaker, n_classes, len(x) // len(label) - 1)
+                given[view] = x, rows
+            return fit_together(given, penalties, len(own))
 
         arrays: dict[str, np.ndarray] = {}
         # A fold a core, one BLAS thread each: see `preparation`.
@@ -96,30 +102,36 @@ def fit(
             progress.bar(len(protocol.folds), "read-outs", "fold") as tick,
         ):
             for k, fitted in enumerate(pool.map(of_fold, protocol.folds)):
-                arrays[f"{k}/penalty"] = np.array(fitted.penalty)
-                for view, readout in fitted.readouts.items():
+                for view in views:
+                    arrays[f"{k}/{view}/penalties"] = np.array(
+                        [fitted.penalty, fitted.penalties[view]]
+                    )
                     for field in _FIELDS:
-                        arrays[f"{k}/{view}/{field}"] = getattr(readout, field)
+                        arrays[f"{k}/{view}/together/{field}"] = getattr(
+                            fitted.together[view], field
+                        )
+                        arrays[f"{k}/{view}/alone/{field}"] = getattr(fitted.alone[view], field)
                 tick(1)
         return arrays
 
     folds = range(len(protocol.folds))
-    arrays_of = [f"{k}/penalty" for k in folds]
-    arrays_of += [f"{k}/{view}/{field}" for k in folds for view in views for field in _FIELDS]
+    kinds = [f"{kind}/{field}" for kind in ("together", "alone") for field in _FIELDS]
+    arrays_of = [f"{k}/{v}/{kind}" for k in folds for v in views for kind in ("penalties", *kinds)]
     arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs")
-    return [
-        FoldReadouts(
-            {view: Readout(*(arrays[f"{k}/{view}/{f}"] for f in _FIELDS)) for view in views},
-            float(arrays[f"{k}/penalty"]),
-        )
-        for k in folds
-    ]
+
+    def restored(k: int, kind: str) -> dict[str, Readout]:
+        return {
+            view: Readout(*(arrays[f"{k}/{view}/{kind}/{field}"] for field in _FIELDS))
+            for view in views
+        }
+
+    return [FoldReadouts(restored(k, "together"), restored(k, "alone")) for k in folds]
 
 
 def rows_of(
     own: np.ndarray, label: np.ndarray, speaker: np.ndarray, n_classes: int, n_copies: int
-) -> tuple[Rows, np.ndarray]:
-    """The rows that one fold's read-outs are fitted on, and which of them are originals.
+) -> Rows:
+    """The rows that one fold's read-out of a view is fitted on, the originals first.
 
     Args:
         own: int [n], utterances to fit on.
@@ -135,29 +147,28 @@ def rows_of(
     weight = len(own) / (np.maximum(count, 1) * np.sum(count > 0))[classes]
     versions = 1 + n_copies
     group = np.unique(speaker[own], return_inverse=True)[1]
-    rows = Rows(
+    return Rows(
         index=np.concatenate([own + c * len(label) for c in range(versions)]),
         label=np.tile(classes, versions),
         weight=np.tile(weight / versions, versions),
         group=np.tile(group, versions),
         n_classes=n_classes,
     )
-    return rows, np.arange(len(rows.index)) < len(own)
 
 
 def scores(
-    fitted: Sequence[FoldReadouts],
+    readouts: Sequence[Mapping[str, Readout]],
     views: Mapping[str, np.ndarray],
     fold: np.ndarray,
     utterance: np.ndarray,
     n_classes: int,
 ) -> dict[str, np.ndarray]:
     """Each view's scores [R, K] of utterances int [R] by the read-outs of folds int [R]."""
-    found = {view: np.zeros((len(utterance), n_classes)) for view in fitted[0].readouts}
+    found = {view: np.zeros((len(utterance), n_classes)) for view in readouts[0]}
     for k in np.unique(fold):
         mine = fold == k
-        for view, readout in fitted[k].readouts.items():
-            found[view][mine] = readout(views[view][utterance[mine]])
+        for view, readout in readouts[k].items():
+            found[view][mine] = readout(views[view][utterance[mine]].astype(np.float32))
     return found
 
 
@@ -167,12 +178,12 @@ def shares(summed: np.ndarray) -> np.ndarray:
     return (clipped / clipped.sum(1, keepdims=True)).astype(np.float32)
 
 
-def digest(fitted: Sequence[FoldReadouts], views: Sequence[str]) -> str:
-    """sha256 (hex) of the read-outs of some views, fold by fold."""
+def digest(readouts: Sequence[Mapping[str, Readout]]) -> str:
+    """sha256 (hex) of read-outs, fold by fold and view by view."""
     found = hashlib.sha256()
-    for fold in fitted:
-        for view in views:
+    for fold in readouts:
+        for view, readout in sorted(fold.items()):
             found.update(view.encode())
             for field in _FIELDS:
-                found.update(np.ascontiguousarray(getattr(fold.readouts[view], field)).tobytes())
+                found.update(np.ascontiguousarray(getattr(readout, field)).tobytes())
     return found.hexdigest()

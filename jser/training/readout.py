@@ -9,6 +9,7 @@ not been fitted on them, so that a penalty can be chosen across speakers at no f
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.linalg
@@ -122,30 +123,54 @@ def recall(truth: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean([np.mean(predicted[truth == k] == k) for k in np.unique(truth)]))
 
 
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """The read-outs of several views.
+
+    Attributes:
+        together: view -> its read-out in the sum; all have one penalty, that serves the sum best.
+        penalty: of the sum.
+        alone: view -> the read-out of that view by itself, with the penalty that serves it best.
+        penalties: view -> that penalty.
+    """
+
+    together: dict[str, Readout]
+    penalty: float
+    alone: dict[str, Readout]
+    penalties: dict[str, float]
+
+
 def fit_together(
-    views: dict[str, np.ndarray], rows: Rows, penalties: tuple[float, ...], judged: np.ndarray
-) -> tuple[dict[str, Readout], float]:
-    """One read-out a view, with the common penalty that serves their sum best across groups.
+    views: Mapping[str, tuple[np.ndarray, Rows]], penalties: Sequence[float], n_judged: int
+) -> Fitted:
+    """One read-out a view and penalty; what is best, together and alone, groups decide.
 
     Args:
-        views: name -> features [R, D_view].
-        rows: to fit on; no other row of a view is read.
+        views: name -> (features [R, D], the rows to fit on; no other row is read). The views'
+            first `n_judged` rows are the same utterances, in the same order.
         penalties: to choose from; one is taken as it is.
-        judged: bool [n], the rows that the choice is judged by (the originals, not their copies).
+        n_judged: rows that a choice is judged by: the originals, not their copies.
 
     Returns:
-        (name -> read-out, the penalty): the highest recall of the summed scores of each group by
-        the fits without it; ties go to the stronger penalty.
+        The choices have the highest recall of the scores of each group by the fits without it;
+        ties go to the stronger penalty.
     """
-    dual = {name: View(features, rows) for name, features in views.items()}
-    best: tuple[float, float] | None = None
-    chosen: dict[str, Readout] = {}
+    dual = {name: View(features, rows) for name, (features, rows) in views.items()}
+    label = next(iter(views.values()))[1].label[:n_judged]
+    best: dict[str, tuple[float, float]] = {}
+    readouts: dict[str, Readout] = {}
+    together: dict[str, Readout] = {}
     for penalty in sorted(penalties):
         fitted = {name: view.fit(penalty) for name, view in dual.items()}
-        scores = sum(held_out for _, held_out in fitted.values())
-        assert isinstance(scores, np.ndarray)
-        found = recall(rows.label[judged], scores[judged]), penalty
-        if best is None or found >= best:
-            best, chosen = found, {name: readout for name, (readout, _) in fitted.items()}
-    assert best is not None, "config.readout.penalties has at least one"
-    return chosen, best[1]
+        summed = np.zeros(())
+        for name, (readout, held_out) in fitted.items():
+            found = recall(label, held_out[:n_judged]), penalty
+            if found >= best.get(name, (-1.0, 0.0)):
+                best[name], readouts[name] = found, readout
+            summed = summed + held_out[:n_judged]
+        found = recall(label, summed), penalty
+        if found >= best.get("", (-1.0, 0.0)):
+            best[""] = found
+            together = {name: readout for name, (readout, _) in fitted.items()}
+    chosen = {name: penalty for name, (_, penalty) in best.items()}
+    return Fitted(together, chosen.pop(""), readouts, chosen)

@@ -1,0 +1,63 @@
+"""A second picture of every utterance: a narrow-band spectrogram that shows the harmonics.
+
+The log-Mel of the records resolves time: its 25 ms window blurs the partials of a voice into bands.
+With a window of 64 ms and twice the bands the partials show, and with them pitch and its movement.
+The same frozen stem looks at both; of this one, only the statistics over the whole utterance are
+kept, for a read-out. Augmented copies have none: a read-out here is fitted on originals.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from jser.frontend.log_mel import LogMelSpec, log_mel_batch
+from jser.records.corpus import Corpus
+from jser.training import stem_features
+from jser.training.stem_features import StepFeatures
+from jser.training.stem_spec import StemSpec
+
+FRONT_END = LogMelSpec(window=1024, n_fft=1024, n_mels=128)
+# A longer window holds more power: about 8 dB, of which narrower bands take a part away.
+SHIFT_DB = 6.0
+# Recordings in one call of the front end.
+CHUNK = 64
+
+
+def narrow(spec: StemSpec) -> StemSpec:
+    """The stem's specification for this picture: the whole utterance, and the level shifted."""
+    low, high = spec.range_db
+    return dataclasses.replace(
+        spec,
+        picture="utterance",
+        window=0,
+        range_db=(low + SHIFT_DB, high + SHIFT_DB),
+    )
+
+
+def compute(corpus: Corpus, spec: StemSpec, weights_dir: Path, folder: Path) -> np.ndarray:
+    """Pooled features float16 [N, D] of the narrow-band pictures of a corpus with waveforms.
+
+    Args:
+        corpus: with waveforms.
+        spec: of the system's stem, whose taps must be maps, not vectors.
+        weights_dir: where `jser weights` keeps weights that come in no package.
+        folder: of the cache.
+    """
+    assert corpus.waveform is not None, "asked for in preparation"
+    pcm = corpus.waveform
+    mine = narrow(spec)
+
+    def make() -> StepFeatures:
+        static: list[np.ndarray] = []
+        for i in range(0, len(pcm), CHUNK):
+            sound = [x.astype(np.float32) / 32768 for x in pcm[i : i + CHUNK]]
+            static += log_mel_batch(sound, FRONT_END)
+        made = stem_features.compute(static, mine, weights_dir, "narrow-band pictures")
+        # A step is the whole utterance here: nothing is worth keeping twice.
+        return dataclasses.replace(made, frames=made.frames[:0])
+
+    key = mine.key(corpus.fingerprint, FRONT_END.hash(), weights_dir)
+    return stem_features.cached(folder, key, make)[0].pooled
