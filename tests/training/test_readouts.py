@@ -185,25 +185,43 @@ def test_a_value_that_never_changes():
 # --- several views, one penalty -------------------------------------------------------------------
 
 
-def test_the_penalty_is_that_of_the_best_sum():
+def test_penalties_are_those_of_the_best_scores_without_the_group():
     x, z = RNG.standard_normal((2, 60, 30))
     rows = rows_for(60)
     x[np.arange(60), rows.label] += 1
     penalties = (0.001, 0.03, 1.0, 30.0)
-    judged = np.ones(60, bool)
-    chosen, penalty = readout.fit_together({"x": x, "z": z}, rows, penalties, judged)
-    found = {}
-    for candidate in penalties:
-        summed = sum(
-            np.stack([scikit_learns(v, rows, candidate, left_out=g) for g in range(4)])[
-                rows.group, np.arange(60)
-            ]
-            for v in (x, z)
-        )
-        found[candidate] = readout.recall(rows.label, summed)
-    assert penalty == max(penalties, key=lambda p: (found[p], p))
-    assert set(chosen) == {"x", "z"}
-    np.testing.assert_allclose(chosen["x"](x), scikit_learns(x, rows, penalty), atol=2e-3)
+
+    def without(features, penalty):
+        fits = [scikit_learns(features, rows, penalty, left_out=g) for g in range(4)]
+        return np.stack(fits)[rows.group, np.arange(60)]
+
+    def best(score):
+        return max(penalties, key=lambda p: (readout.recall(rows.label, score(p)), p))
+
+    fitted = readout.fit_together({"x": (x, rows), "z": (z, rows)}, penalties, 60)
+    assert fitted.penalty == best(lambda p: without(x, p) + without(z, p))
+    assert fitted.penalties == {
+        "x": best(lambda p: without(x, p)),
+        "z": best(lambda p: without(z, p)),
+    }
+    for made, penalty in ((fitted.together, fitted.penalty), (fitted.alone, fitted.penalties["x"])):
+        np.testing.assert_allclose(made["x"](x), scikit_learns(x, rows, penalty), atol=2e-3)
+
+
+def test_copies_are_fitted_on_and_not_judged():
+    """A copy that says the opposite changes the fit; what is judged are the originals."""
+    x = RNG.standard_normal((40, 6))
+    rows = rows_for(40)
+    doubled = readout.Rows(
+        np.arange(80),
+        np.tile(rows.label, 2),
+        np.tile(rows.weight / 2, 2),
+        np.tile(rows.group, 2),
+        3,
+    )
+    same = readout.fit_together({"x": (np.vstack([x, x]), doubled)}, (0.3,), 40)
+    plain = readout.fit_together({"x": (x, rows)}, (0.3,), 40)
+    np.testing.assert_allclose(same.alone["x"](x), plain.alone["x"](x), atol=1e-3)
 
 
 def test_ties_go_to_the_stronger_penalty():
@@ -211,8 +229,8 @@ def test_ties_go_to_the_stronger_penalty():
     rows = readout.Rows(
         np.arange(30), np.repeat(np.arange(3), 10), np.ones(30), np.arange(30) % 5, 3
     )
-    _, penalty = readout.fit_together({"x": x}, rows, (0.1, 0.3, 0.01), np.ones(30, bool))
-    assert penalty == 0.3
+    fitted = readout.fit_together({"x": (x, rows)}, (0.1, 0.3, 0.01), 30)
+    assert fitted.penalty == fitted.penalties["x"] == 0.3
 
 
 def test_recall_by_hand():
