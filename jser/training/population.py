@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jser.frontend.masking import OnTheFly
 from jser.training import objectives, optimiser
 
 Params = Any
@@ -26,6 +27,8 @@ Hyper = dict[str, Array]
 
 # Stands for "before the first epoch" where a key is drawn.
 INITIAL = 2**31 - 1
+# Stands behind the three keys that a step is split into.
+DISTURB = 3
 
 
 class Features(flax.struct.PyTreeNode):
@@ -38,6 +41,11 @@ class Features(flax.struct.PyTreeNode):
         pooled: [G, R, U], statistics over a row's whole length.
         source: int32 [R], the utterance (0..N-1) of which the row is a copy.
         max_steps: longest row, S.
+        made: int32 [R], steps that the model makes of a row's frames, where it makes them itself
+            (a tuned stem); its `length` argument is then [B, 2]: frames and steps.
+        initial: parameters that a model starts from instead of its own, by the first names of the
+            tree; the same for all members, and data, not constants of the program.
+        constants: collections of variables that a model reads and nobody trains; leaves [G, ...].
     """
 
     frames: Array
@@ -46,6 +54,9 @@ class Features(flax.struct.PyTreeNode):
     pooled: Array
     source: Array
     max_steps: int = flax.struct.field(pytree_node=False)
+    made: Array | None = None
+    initial: Params = flax.struct.field(default_factory=dict)
+    constants: Params = flax.struct.field(default_factory=dict)
 
 
 class Members(flax.struct.PyTreeNode):
@@ -115,6 +126,10 @@ class Program:
     Attributes:
         model: ``apply(variables, x [B, S, D], length [B], pooled [B, U], hyper, train)`` gives
             (logits [B, K], attention [B, S]).
+        optimiser: a name of `optimiser.make`.
+        log_posteriors: logits are log-posteriors already, each step's own averaged: the loss is
+            then the mean of the steps' losses.
+        disturb: what happens to training inputs on the fly; never to dev or test.
         n_classes: K.
         batch_size: B.
         steps_per_epoch: steps that cover the longest train table.
@@ -130,6 +145,9 @@ class Program:
     epochs: int
     class_weighted: bool
     mixup: bool = False
+    optimiser: str = "adamw"
+    log_posteriors: bool = False
+    disturb: OnTheFly | None = None
 
     @property
     def total_steps(self) -> int:
@@ -148,7 +166,7 @@ def gather(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Normalised sequences [B, S, D], lengths [B] and pooled statistics [B, U] of rows int [B].
 
-    A row of -1 has length 0.
+    A row of -1 has length 0. Lengths are [B, 2] where `features.made` is given.
     """
     safe = jnp.maximum(rows, 0)
     length = jnp.where(rows >= 0, features.length[safe], 0)
@@ -159,7 +177,21 @@ def gather(
     x = features.frames[group, index].astype(jnp.float32)
     x = (x - member.mean) * member.scale
     x = jnp.where((steps[None, :] < length[:, None])[:, :, None], x, 0.0)
+    if features.made is not None:
+        length = jnp.stack([length, jnp.where(rows >= 0, features.made[safe], 0)], axis=-1)
     return x, length, features.pooled[member.group, safe].astype(jnp.float32)
+
+
+def variables(features: Features, member: Members, params: Params) -> dict[str, Params]:
+    """What a member's model is applied with: its parameters and its group's constants."""
+    return {"params": params, **jax.tree.map(lambda a: a[member.group], features.constants)}
+
+
+def transform(
+    program: Program, features: Features, member: Members
+) -> optax.GradientTransformation:
+    """The member's optimiser."""
+    return optimiser.make(program.optimiser, member.hyper, program.total_steps, features.initial)
 
 
 def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Array:
@@ -172,20 +204,14 @@ def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Arra
 
 def init_member(program: Program, features: Features, member: Members) -> State:
     """Fresh state of one member; initial weights depend on its seed and fold alone."""
-    x = jnp.zeros((1, features.max_steps, features.frames.shape[-1]))
-    variables = program.model.init(
-        member_key(member, INITIAL),
-        x,
-        jnp.array([features.max_steps]),
-        jnp.zeros((1, features.pooled.shape[-1])),
-        member.hyper,
-        False,
-    )
-    params = variables["params"]
+    x, length, pooled = gather(features, member, jnp.zeros(1, jnp.int32))
+    key = member_key(member, INITIAL)
+    made = program.model.init(key, x, length, pooled, member.hyper, False)
+    params = {**made["params"], **features.initial}
     return State(
         params=params,
         average=params,
-        opt_state=optimiser.adamw(member.hyper, program.total_steps).init(params),
+        opt_state=transform(program, features, member).init(params),
         best_params=params,
         best_score=jnp.float32(-1.0),
         best_loss=jnp.float32(jnp.inf),
@@ -220,6 +246,9 @@ def train_step(
     label = row_labels(features, member, rows)
     target = objectives.targets(label, program.n_classes, member.hyper["label_smoothing"])
     weight = (label >= 0).astype(jnp.float32)
+    if program.disturb is not None:
+        frames = length[:, 0] if length.ndim == 2 else length
+        x = program.disturb(jax.random.fold_in(key, DISTURB), x, frames, member.hyper)
     if program.class_weighted:
         table = row_labels(features, member, member.train_index)
         weight = weight * objectives.class_weights(table, program.n_classes)[label]
@@ -241,7 +270,7 @@ def train_step(
 
     def loss_of(params: Params) -> jax.Array:
         logits, _ = program.model.apply(
-            {"params": params},
+            variables(features, member, params),
             x,
             length,
             pooled,
@@ -249,11 +278,12 @@ def train_step(
             True,
             rngs={"dropout": dropout_key},
         )
-        return objectives.cross_entropy(logits, target, weight)
+        return objectives.cross_entropy(logits, target, weight, program.log_posteriors)
 
     loss, grads = jax.value_and_grad(loss_of)(state.params)
-    transform = optimiser.adamw(member.hyper, program.total_steps)
-    updates, opt_state = transform.update(grads, state.opt_state, state.params)
+    updates, opt_state = transform(program, features, member).update(
+        grads, state.opt_state, state.params
+    )
     params = jax.tree.map(jnp.add, state.params, updates)
     decay = member.hyper["average"]
     average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
@@ -280,7 +310,8 @@ def predict_rows(
 
     def one(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         x, length, pooled = gather(features, member, batch)
-        out: Any = program.model.apply({"params": params}, x, length, pooled, member.hyper, False)
+        seen = variables(features, member, params)
+        out: Any = program.model.apply(seen, x, length, pooled, member.hyper, False)
         return out
 
     logits, alpha = jax.lax.map(one, batches.reshape(-1, program.batch_size))
@@ -307,7 +338,7 @@ def finish_epoch(
     recall = jnp.where(present, hit.sum(0) / jnp.maximum(count, 1), 0.0)
     uar = recall.sum() / jnp.maximum(present.sum(), 1)
     weight = objectives.class_weights(label, program.n_classes)[label] * (label >= 0)
-    dev_loss = objectives.cross_entropy(logits, one_hot, weight)
+    dev_loss = objectives.cross_entropy(logits, one_hot, weight, program.log_posteriors)
     has_dev = jnp.any(label >= 0)
     better = jnp.where(
         has_dev,
