@@ -37,7 +37,14 @@ def make(name: str, **settings: Any) -> nn.Module:
 _FEATURES_OF_THE_PAPER = (("fc7",), ("relu7",))
 
 
-def title(name: str, net: str, taps: Sequence[str], weights: str) -> str:
+def title(
+    name: str,
+    net: str,
+    taps: Sequence[str],
+    weights: str,
+    tuned_from: str = "",
+    two_stage: bool = False,
+) -> str:
     """What a report calls the system.
 
     Only fc7 of the ImageNet AlexNet is the paper's A; convolutions make it A-conv, and another
@@ -50,4 +57,6 @@ def title(name: str, net: str, taps: Sequence[str], weights: str) -> str:
     if tuple(taps) not in _FEATURES_OF_THE_PAPER or weights != "imagenet":
         letter += "-fc" if vectors else "-conv"
     source = "ImageNet" if weights == "imagenet" else "random"
-    return f"{letter} ({architecture} on {stem.title}'s {what}), {source} stem"
+    tuned = f" tuned from {tuned_from}" if tuned_from else ""
+    stages = " in two stages" if tuned_from and two_stage else ""
+    return f"{letter} ({architecture} on {stem.title}'s {what}), {source} stem{tuned}{stages}"

@@ -214,8 +214,9 @@ def fit(
         checkpoints.close()
         log.close()
     if final.failed.all():
+        field = "tune.hyper" if stage.startswith("stem_") else "hyper"
         raise InputError(
-            "every member's loss stopped being finite; lower --config.hyper.learning_rate "
+            f"every member's loss stopped being finite; lower --config.{field}.learning_rate "
             f"({float(members.hyper['learning_rate'][0]):g})"
         )
     return final
