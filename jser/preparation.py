@@ -76,6 +76,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     spec, tuned = tuning.parts(config.stem.to_dict())
     if tuned.train_from:
         tuning.check_normalisation(config.normalisation)
+        tuning.check_steps_per_call(config.population.steps_per_call)
     if config.components < 0 or config.pooled_components < 1:
         raise InputError(
             f"components: {config.components} must be at least 0 and pooled_components: "

@@ -94,6 +94,20 @@ def check_normalisation(mode: str) -> None:
         )
 
 
+def check_steps_per_call(steps: int) -> None:
+    """Whether a stem may be tuned with so many steps in one compiled call.
+
+    Raises:
+        InputError: not on a CPU, where a kernel's gradient inside a scan is about 20 times slower
+            (tests/benchmarks/tuned_step.py).
+    """
+    if steps > 1 and jax.devices()[0].platform == "cpu":
+        raise InputError(
+            f"population.steps_per_call: {steps} would train convolutions inside a scan, which is "
+            "many times slower on a CPU; leave it at 0 with stem.train_from"
+        )
+
+
 def parts(stem: dict[str, Any]) -> tuple[StemSpec, Tuning]:
     """The two halves of `config.stem`.
 

@@ -36,8 +36,8 @@ BASE = {
     "scale": 1,
     "pool": ("mean", "max"),
 }
-# Log-Mel of 12 utterances, 64 to 141 frames; class k has a brighter third of the bands.
-LENGTHS = [64 + 7 * i for i in range(12)]
+# Log-Mel of 12 utterances, 64 to 119 frames; class k has a brighter third of the bands.
+LENGTHS = [64 + 5 * i for i in range(12)]
 LABEL = np.arange(12, dtype=np.int32) % 3
 
 
@@ -491,6 +491,9 @@ def test_impossible_tunings(change, sentence):
 def test_more_refusals():
     with pytest.raises(InputError, match="normalisation: utterance needs features that do not"):
         tuning.check_normalisation("utterance")
+    tuning.check_steps_per_call(1)
+    with pytest.raises(InputError, match=r"steps_per_call: 4 would train .* leave it at 0"):
+        tuning.check_steps_per_call(4)
     with pytest.raises(InputError, match=r"augment.noise: true .* set stem.train_from=conv1"):
         tuning.disturbance(
             spec_of(),
