@@ -10,6 +10,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
+import threadpoolctl
 
 from jser.errors import InputError
 from jser.frontend.masking import OnTheFly
@@ -265,9 +266,11 @@ def fit_folds(
 
     Without `components` mean and scale alone are used, and of all rows.
     """
-    return [
-        projection.fit(frames, mine, components, standardise)
-        if components
-        else projection.standard(frames, mine, standardise)
-        for mine in rows
-    ]
+    # One BLAS thread: two wait for each other by spinning on a busy machine.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        return [
+            projection.fit(frames, mine, components, standardise)
+            if components
+            else projection.standard(frames, mine, standardise)
+            for mine in rows
+        ]

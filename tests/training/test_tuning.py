@@ -8,15 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.errors import InputError
 from jser.frontend.masking import OnTheFly
 from jser.models import stems
-from jser.models.tuned_stem import StepClassifier
 from jser.training import (
     boundary,
     loop,
     objectives,
-    optimiser,
     population,
     projection,
     stem_features,
@@ -253,37 +250,6 @@ def test_the_rate_is_a_factor(tuned):
     np.testing.assert_allclose(moved[1], 0.1 * moved[0], rtol=1e-3, atol=1e-9)
 
 
-@pytest.mark.parametrize("anchor", [0.0, 0.25, 1.0])
-def test_decay_pulls_towards_the_first_weights(anchor):
-    start = {"stem": {"kernel": jnp.array([[2.0, -4.0]]), "bias": jnp.array([1.0])}}
-    params = {
-        "stem": {"kernel": jnp.array([[3.0, -4.0]]), "bias": jnp.array([5.0])},
-        "head": {"kernel": jnp.array([[6.0]])},
-    }
-    nothing = jax.tree.map(jnp.zeros_like, params)
-    pull = optimiser.decay({"weight_decay": 0.1, "stem_anchor": anchor}, start)
-    updates, _ = pull.update(nothing, pull.init(params), params)
-    wanted = 0.1 * (np.array([[3.0, -4.0]]) - anchor * np.array([[2.0, -4.0]]))
-    np.testing.assert_allclose(updates["stem"]["kernel"], wanted, rtol=1e-6)
-    assert updates["stem"]["bias"] == 0
-    np.testing.assert_allclose(updates["head"]["kernel"], [[0.6]], rtol=1e-6)
-
-
-def test_sgd_by_hand():
-    """Two steps of momentum 0.9 with a constant rate share."""
-    hyper = {"learning_rate": 0.5, "warmup": 0.0, "clip": 1e9, "weight_decay": 0.0, "momentum": 0.9}
-    params = {"w": jnp.array([1.0])}
-    transform = optimiser.make("sgd", hyper, 10**9)
-    state = transform.init(params)
-    moved = []
-    for gradient in (1.0, 2.0):
-        update, state = transform.update({"w": jnp.array([gradient])}, state, params)
-        moved.append(float(update["w"][0]))
-    np.testing.assert_allclose(moved, [-0.5 * 1.0, -0.5 * (0.9 * 1.0 + 2.0)], rtol=1e-5)
-    with pytest.raises(InputError, match="optimiser: 'adam' is none of adamw, sgd"):
-        optimiser.make("adam", hyper, 1)
-
-
 def test_training_lowers_the_loss(tuned):
     """Stem and head together, on the rows they train on."""
     features = jax.tree.map(jnp.asarray, tuned.features)
@@ -373,13 +339,6 @@ def test_bfloat16_stays_near_float32(tuned):
     np.testing.assert_allclose(near, kernel, atol=0.02)
 
 
-def test_precision_by_device():
-    assert tuning.dtype_of("auto") == "float32"  # tests run on a CPU
-    assert tuning.dtype_of("bfloat16") == "bfloat16"
-    with pytest.raises(InputError, match="precision: 'half' is none of auto, float32, bfloat16"):
-        tuning.dtype_of("half")
-
-
 # --- on the fly -----------------------------------------------------------------------------------
 
 
@@ -414,108 +373,3 @@ def test_masks_change_training_and_their_shares_are_traced(tuned):
     _, some = stepped(tuned, program=masked, time_mask=0.5, frequency_mask=0.5)
     assert same_bits(plain.params, zero.params)
     assert not same_bits(plain.params, some.params)
-
-
-@pytest.mark.parametrize(
-    ("train_from", "bands", "range_db"),
-    [("", 40, (0.0, 1.0)), ("conv2", 7, (0.0, 1.0)), ("conv1", 64, (-60.0, 30.0))],
-)
-def test_bands_of_what_is_masked(train_from, bands, range_db):
-    made = tuning.disturbance(
-        spec_of(),
-        Tuning(train_from),
-        n_mels=64,
-        width=40,
-        masks=True,
-        noise=False,
-        snr_db=(9.0, 9.0),
-    )
-    assert made == OnTheFly(bands, True, None, range_db)
-
-
-# --- a last layer on every step -------------------------------------------------------------------
-
-
-def test_step_classifier_is_trained_step_by_step():
-    """The loss is the mean of the steps' losses, the answer their mean log-posterior."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 4, 5)).astype(np.float32)
-    length = np.array([4, 2])
-    model = StepClassifier(3)
-    params = model.init(jax.random.key(0), x, length, None, TUNED, False)["params"]
-    logp, alpha = model.apply({"params": params}, x, length, None, TUNED, False)
-    kernel, bias = (np.asarray(params["output"][n], float) for n in ("kernel", "bias"))
-    z = x @ kernel + bias
-    each = z - np.log(np.exp(z).sum(-1, keepdims=True))
-    wanted = np.stack([each[0].mean(0), each[1, :2].mean(0)])
-    np.testing.assert_allclose(logp, wanted, rtol=1e-5)
-    np.testing.assert_allclose(alpha, [[0.25] * 4, [0.5, 0.5, 0, 0]])
-    target = objectives.targets(jnp.array([2, 0]), 3)
-    found = objectives.cross_entropy(logp, target, jnp.ones(2), normalised=True)
-    by_step = [-each[0, :, 2].mean(), -each[1, :2, 0].mean()]
-    np.testing.assert_allclose(found, np.mean(by_step), rtol=1e-5)
-    # Behind a linear layer the ReLU comes first.
-    rectified, _ = StepClassifier(3, rectify=True).apply(
-        {"params": params}, x, length, None, TUNED, False
-    )
-    same, _ = model.apply({"params": params}, np.maximum(x, 0), length, None, TUNED, False)
-    np.testing.assert_array_equal(rectified, same)
-
-
-# --- refusals -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"train_from": "conv6"}, "stem.train_from: 'conv6' is no block of alexnet; choose from"),
-        ({"train_from": "conv5"}, r"conv5 lies behind the last of stem.taps \(conv1, conv2\)"),
-        ({"train_from": "conv4", "taps": ("conv1", "conv5")}, "conv1 lies before the tuned blocks"),
-        ({"train_from": "conv2", "pooled": False}, "conv1 lies before .* tap from conv2 on"),
-        ({"tuning": "three_stage"}, "stem.tuning: 'three_stage' is none of"),
-        ({"tuning": "two_stage"}, "two_stage needs a block to tune from; set stem.train_from"),
-        ({"cross_fit": 1}, r"stem.cross_fit: 1 must be 0 \(off\) or at least 2"),
-    ],
-)
-def test_impossible_tunings(change, sentence):
-    stem = dataclasses.asdict(StemSpec()) | {
-        "train_from": "",
-        "tuning": "end_to_end",
-        "cross_fit": 0,
-    }
-    with pytest.raises(InputError, match=sentence) as caught:
-        tuning.parts(stem | change)
-    assert "\n" not in str(caught.value)
-
-
-def test_more_refusals():
-    with pytest.raises(InputError, match="normalisation: utterance needs features that do not"):
-        tuning.check_normalisation("utterance")
-    tuning.check_steps_per_call(1)
-    with pytest.raises(InputError, match=r"steps_per_call: 4 would train .* leave it at 0"):
-        tuning.check_steps_per_call(4)
-    with pytest.raises(InputError, match=r"augment.noise: true .* set stem.train_from=conv1"):
-        tuning.disturbance(
-            spec_of(),
-            Tuning("conv2"),
-            n_mels=64,
-            width=1,
-            masks=False,
-            noise=True,
-            snr_db=(9.0, 9.0),
-        )
-
-
-def test_maps_are_shared_by_what_does_not_change_them():
-    """One cache entry for all windows, pools and taps; another for another border."""
-
-    def key(train_from="conv2", **change):
-        spec = spec_of(net="alexnet", **change)
-        return boundary.spec_of_maps(spec, train_from).key("corpus", "front end", NOWHERE)
-
-    same = {key(), key(window=32), key(shift=16), key(pool=("mean",)), key(taps=("conv2",))}
-    assert len(same) == 1
-    assert key("conv3") not in same
-    assert key(scale=2) not in same
-    segments = [key(picture="segments", shift=shift) for shift in (30, 32)]
-    assert len(set(segments)) == 2
