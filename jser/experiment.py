@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, run_directory, scoring
+from jser import illustrations, run_directory, scoring, two_stage
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
@@ -27,9 +27,17 @@ STAGES = ("select", "refit")
 # --- the two stages -------------------------------------------------------------------------------
 
 
-def train(prepared: Prepared, run_dir: Path) -> population.State:
-    """Train (or resume, or merely restore) the stages; the state whose best_params are scored."""
+def train(prepared: Prepared, run_dir: Path) -> tuple[Prepared, population.State]:
+    """Train (or resume, or merely restore) the stages.
+
+    Returns:
+        The experiment, on the features of tuned stems where those come first, and the state whose
+        best_params are scored.
+    """
     every = prepared.config.checkpoint.every_seconds
+    chosen = None
+    if two_stage.is_on(prepared.config):
+        prepared, chosen = two_stage.tune(prepared, run_dir, STAGES[0])
     selected = loop.fit(
         prepared.program,
         prepared.features,
@@ -40,10 +48,12 @@ def train(prepared: Prepared, run_dir: Path) -> population.State:
         every,
     )
     if not prepared.config.refit:
-        return selected
+        return prepared, selected
+    if chosen is not None:
+        prepared, _ = two_stage.tune(prepared, run_dir, STAGES[1], chosen)
     tables = _refit_tables(prepared, selected)
     program = _refit_program(prepared, tables)
-    return loop.fit(
+    final = loop.fit(
         program,
         prepared.features,
         tables,
@@ -52,6 +62,7 @@ def train(prepared: Prepared, run_dir: Path) -> population.State:
         STAGES[1],
         every,
     )
+    return prepared, final
 
 
 def _refit_tables(prepared: Prepared, selected: population.State) -> population.Members:
@@ -68,7 +79,8 @@ def _refit_tables(prepared: Prepared, selected: population.State) -> population.
     )
     # A member that failed in the first stage has chosen no epoch: it trains one, and is reported.
     tables = members.refit(whole, np.maximum(selected.best_epoch, 1))
-    return tables.replace(mean=prepared.tables.mean, scale=prepared.tables.scale)
+    ours = prepared.tables
+    return tables.replace(group=ours.group, mean=ours.mean, scale=ours.scale)
 
 
 def _refit_program(prepared: Prepared, tables: population.Members) -> population.Program:
@@ -95,7 +107,9 @@ def evaluate(run_dir: Path) -> dict[str, Any]:
         InputError: there is no finished run.
     """
     config = run_directory.config_of(run_dir)
-    stages = STAGES if config.refit else STAGES[:1]
+    stages = list(STAGES if config.refit else STAGES[:1])
+    if two_stage.is_on(config):
+        stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
     if not (run_dir / "report.json").exists() or any(
         not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
     ):
@@ -132,7 +146,7 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
-    state = train(prepared, run_dir)
+    prepared, state = train(prepared, run_dir)
     trained = time.monotonic()
     plan = _plan(config, prepared.program, prepared.tables)
     results = scoring.score(prepared, state, plan, run_dir)
@@ -151,6 +165,8 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
             config.stem.taps,
             config.stem.weights,
             config.readout.views,
+            tuned_from=config.stem.train_from,
+            two_stage=config.stem.tuning == "two_stage",
         ),
         normalisation=config.normalisation,
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
@@ -177,9 +193,12 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
 
 
 def _stem_parameters(config: Any) -> int:
-    """Of the blocks that the taps need, and no more."""
+    """Of the blocks that the taps need, and that are not part of the members' own parameters."""
     net = stems.get(config.stem.net)
-    return net.count(net.needed(config.stem.taps))
+    needed = net.needed(config.stem.taps)
+    if config.stem.train_from and config.stem.tuning == "end_to_end":
+        needed = needed[: net.index(config.stem.train_from)]
+    return net.count(needed)
 
 
 def _count(tree: Any) -> int:

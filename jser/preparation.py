@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,14 @@ from jser import progress, protocols, ranges
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
+from jser.frontend.masking import OnTheFly
 from jser.models import registry
 from jser.protocols import Certificate, Fold, Protocol
 from jser.records import corpus as records
 from jser.records import places
 from jser.records.corpus import Corpus
 from jser.training import (
+    boundary,
     descriptor_view,
     fusion,
     members,
@@ -31,9 +33,11 @@ from jser.training import (
     population,
     projection,
     stem_features,
+    tuning,
 )
 from jser.training.stem_features import StepFeatures
 from jser.training.stem_spec import StemSpec
+from jser.training.tuning import OnStem, Tuning
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Prepared:
     tables: population.Members
     program: population.Program
     seconds: dict[str, float]
+    on_stem: OnStem | None = None  # where the stem is tuned
 
     @property
     def copies_in_tables(self) -> int:
@@ -65,7 +70,7 @@ def data_dir(config: Any) -> Path:
 
 def stem_spec(config: Any) -> StemSpec:
     """The stem's part of a config."""
-    return StemSpec(**config.stem.to_dict())
+    return tuning.parts(config.stem.to_dict())[0]
 
 
 def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
@@ -78,7 +83,10 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     ranges.check(config)
     normalisation.parse(config.normalisation)
     balance = members.Balance(**config.balance.to_dict())
-    spec = stem_spec(config)
+    spec, tuned = tuning.parts(config.stem.to_dict())
+    if tuned.train_from:
+        tuning.check_normalisation(config.normalisation)
+        tuning.check_steps_per_call(config.population.steps_per_call)
     copies = [
         augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
         for name in config.augment.copies
@@ -91,6 +99,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     certificate = protocols.certificate(corpus, protocol, allow_leak)
     loaded = time.monotonic()
     steps = _stem_features(config, corpus, spec, copies)
+    maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None
     n_copies = len(copies)
     # Copies that balance the classes are named by the train tables, not drawn.
     draw = config.augment.draw and not balance.augment
@@ -106,11 +115,36 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
 
     views = {name: of_whole(x) for name, x in _views(config, corpus, spec, copies).items()}
     views["stem"] = of_whole(steps.pooled)
-    groups, pooled = _project(config, frames, views["stem"], steps, protocol)
+    # Nothing can stand between the maps and a stem that learns: components come behind it.
+    components = 0 if tuned.train_from else config.components
+    groups, pooled = _project(config, components, frames, views["stem"], steps, protocol)
     source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
     features = population.Features(
         groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
     )
+    model = registry.make(config.system, n_classes=len(corpus.classes), **config.model.to_dict())
+    on_stem = None
+    if maps is not None:
+        fitted = tuning.fit_folds(
+            frames,
+            [_steps_of_rows(steps, fold.train) for fold in protocol.folds],
+            config.components,
+            config.normalisation != "none",
+        )
+        on_stem = tuning.lay_out(
+            spec,
+            tuned,
+            maps,
+            steps,
+            features,
+            fitted,
+            config.components,
+            precision=config.precision,
+            weights_dir=places.weights_dir(data_dir(config)),
+            n_mels=corpus.frames.shape[1],
+        )
+        if tuned.tuning == "end_to_end":
+            features, model = on_stem.features, on_stem.model(model)
     tables = members.make(
         corpus.label,
         protocol,
@@ -119,12 +153,12 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         n_copies=0 if draw else n_copies,
         balance=balance,
         epochs=config.epochs,
-        width=groups.shape[-1],
+        width=features.frames.shape[-1],
     )
-    if not config.components:
+    if not components and on_stem is None:
         tables = _with_scaling(tables, frames, steps, config.normalisation)
     program = population.Program(
-        model=registry.make(config.system, n_classes=len(corpus.classes), **config.model.to_dict()),
+        model=model,
         n_classes=len(corpus.classes),
         batch_size=config.batch_size,
         steps_per_epoch=-(-tables.train_index.shape[1] // config.batch_size),
@@ -132,6 +166,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         class_weighted=balance.class_weights,
         mixup=config.mixup,
         n_copies=n_copies if draw else 0,
+        disturb=_disturbance(config, spec, tuned, corpus, features),
     )
     seconds = {"load": loaded - started, "features": time.monotonic() - loaded}
     return Prepared(
@@ -145,6 +180,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         tables,
         program,
         seconds,
+        on_stem,
     )
 
 
@@ -169,19 +205,51 @@ def _stem_features(
     config: Any, corpus: Corpus, spec: StemSpec, copies: Sequence[augment.CopySpec]
 ) -> StepFeatures:
     """Stem features of the originals and of every augmented copy, one behind the other."""
-    folder = data_dir(config) / "cache" / "stem"
     weights = places.weights_dir(data_dir(config))
-    static = np.split(corpus.frames, corpus.offset[1:])
     key = spec.key(corpus.fingerprint, corpus.front_end_hash, weights)
-    found = [
-        stem_features.cached(folder, key, lambda: stem_features.compute(static, spec, weights))[0]
-    ]
+
+    def compute(static: list[np.ndarray], what: str) -> StepFeatures:
+        return stem_features.compute(static, spec, weights, f"stem features{what}")
+
+    return _with_copies(config, corpus, copies, key, compute)
+
+
+def _maps(
+    config: Any,
+    corpus: Corpus,
+    spec: StemSpec,
+    tuned: Tuning,
+    copies: Sequence[augment.CopySpec],
+) -> StepFeatures:
+    """What the tuned blocks read, of the same rows."""
+    weights = places.weights_dir(data_dir(config))
+    maps_spec = boundary.spec_of_maps(spec, tuned.train_from)
+    key = maps_spec.key(corpus.fingerprint, corpus.front_end_hash, weights)
+
+    def compute(static: list[np.ndarray], what: str) -> StepFeatures:
+        return boundary.compute(
+            static, spec, tuned.train_from, weights, f"maps before {tuned.train_from}{what}"
+        )
+
+    return _with_copies(config, corpus, copies, f"{key}-before-{tuned.train_from}", compute)
+
+
+def _with_copies(
+    config: Any,
+    corpus: Corpus,
+    copies: Sequence[augment.CopySpec],
+    key: str,
+    compute: Callable[[list[np.ndarray], str], StepFeatures],
+) -> StepFeatures:
+    folder = data_dir(config) / "cache" / "stem"
+    static = np.split(corpus.frames, corpus.offset[1:])
+    found = [stem_features.cached(folder, key, lambda: compute(static, ""))[0]]
     for copy in copies:
 
         def make(copy: augment.CopySpec = copy) -> StepFeatures:
             assert corpus.waveform is not None
             changed = augment.copies(corpus.waveform, list(corpus.pcm_sha256), copy, LogMelSpec())
-            return stem_features.compute(changed, spec, weights, f"stem features ({copy.name})")
+            return compute(changed, f" ({copy.name})")
 
         found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
     if len(found) == 1:
@@ -195,6 +263,20 @@ def _stem_features(
     )
 
 
+def _disturbance(
+    config: Any, spec: StemSpec, tuned: Tuning, corpus: Corpus, features: population.Features
+) -> OnTheFly | None:
+    return tuning.disturbance(
+        spec,
+        tuned,
+        n_mels=corpus.frames.shape[1],
+        width=features.frames.shape[-1],
+        masks=config.augment.masking,
+        noise=config.augment.noise,
+        snr_db=config.augment.snr_db,
+    )
+
+
 def _steps_of_rows(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
     return np.concatenate(
         [np.arange(steps.offset[r], steps.offset[r] + steps.length[r]) for r in rows]
@@ -202,7 +284,12 @@ def _steps_of_rows(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
 
 
 def _project(
-    config: Any, frames: np.ndarray, whole: np.ndarray, steps: StepFeatures, protocol: Protocol
+    config: Any,
+    components: int,
+    frames: np.ndarray,
+    whole: np.ndarray,
+    steps: StepFeatures,
+    protocol: Protocol,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Principal components by fold: of the steps [G, F, d] and of whole utterances [G, R, u].
 
@@ -210,16 +297,16 @@ def _project(
     Without a linear path nothing reads whole utterances: u = 1 and G = 1.
     """
     standardise = config.normalisation != "none"
-    frames = frames.astype(np.float32, copy=False) if config.components else frames
+    frames = frames.astype(np.float32, copy=False) if components else frames
 
     linear_path = config.model.linear_path
 
     def of_fold(fold: Fold) -> tuple[np.ndarray | None, np.ndarray | None]:
         # Train alone, without dev: the first stage must not have seen the dev speakers.
         steps_of_fold = None
-        if config.components:
+        if components:
             rows = _steps_of_rows(steps, fold.train)
-            steps_of_fold = projection.fit(frames, rows, config.components, standardise)(frames)
+            steps_of_fold = projection.fit(frames, rows, components, standardise)(frames)
         if not linear_path:
             return steps_of_fold, None
         fitted = projection.fit(whole, fold.train, config.pooled_components, standardise)
@@ -239,7 +326,7 @@ def _project(
     by_fold = _alike([steps_of_fold for steps_of_fold, _ in done if steps_of_fold is not None])
     nothing = np.zeros((1, len(whole), 1), np.float32)
     pooled = _alike([p for _, p in done if p is not None]) if linear_path else nothing
-    return (by_fold if config.components else frames[None]), pooled
+    return (by_fold if components else frames[None]), pooled
 
 
 def _alike(sets: list[np.ndarray]) -> np.ndarray:

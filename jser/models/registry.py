@@ -38,7 +38,13 @@ _FEATURES_OF_THE_PAPER = (("fc7",), ("relu7",))
 
 
 def title(
-    name: str, net: str, taps: Sequence[str], weights: str, readouts: Sequence[str] = ()
+    name: str,
+    net: str,
+    taps: Sequence[str],
+    weights: str,
+    readouts: Sequence[str] = (),
+    tuned_from: str = "",
+    two_stage: bool = False,
 ) -> str:
     """What a report calls the system.
 
@@ -54,4 +60,7 @@ def title(
         letter += "-fc" if vectors else "-conv"
     source = "ImageNet" if weights == "imagenet" else "random"
     beside = f" + read-outs ({', '.join(readouts)})" if readouts else ""
-    return f"{letter} ({architecture} on {stem.title}'s {what}){beside}, {source} stem"
+    tuned = f" tuned from {tuned_from}" if tuned_from else ""
+    stages = " in two stages" if tuned_from and two_stage else ""
+    system = f"{letter} ({architecture} on {stem.title}'s {what}){beside}"
+    return f"{system}, {source} stem{tuned}{stages}"

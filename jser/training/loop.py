@@ -19,7 +19,7 @@ from tensorboardX import SummaryWriter
 
 from jser import progress
 from jser.errors import InputError
-from jser.training import population
+from jser.training import blocks
 from jser.training.checkpoints import Checkpoints
 from jser.training.population import EpochMetrics, Features, Members, Program, State
 
@@ -162,12 +162,12 @@ def fit(
         The final state, a host tree [P, ...]. It is the same, bit for bit, however often the
         training was killed and resumed with the same width and kind of device.
     """
-    mesh = population.member_mesh(list(plan.devices))
+    mesh = blocks.member_mesh(list(plan.devices))
     shared = NamedSharding(mesh, PartitionSpec())
     split = NamedSharding(mesh, PartitionSpec("member"))
-    compiled = population.compile_block(program, mesh, plan.width, plan.steps_per_call)
+    compiled = blocks.compile_block(program, mesh, plan.width, plan.steps_per_call)
     features = jax.device_put(features, shared)
-    tables = population.to_blocks(members, plan.block, mesh)
+    tables = blocks.to_blocks(members, plan.block, mesh)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     start = 0
     like = jax.eval_shape(compiled.init, features, tables[0])
@@ -220,16 +220,17 @@ def fit(
                     _show(tick, last, alive[(len(tables) - 1) * plan.block :])
                 log.write(epoch + 1, _join(measured, plan.block, len(members)), alive)
                 if checkpoints.due() and epoch + 1 < total:
-                    host = population.from_blocks(states, len(members))
+                    host = blocks.from_blocks(states, len(members))
                     checkpoints.save(epoch + 1, host, {"stage": stage, "width": plan.width})
-        final = population.from_blocks(states, len(members))
+        final = blocks.from_blocks(states, len(members))
         checkpoints.save(total, final, {"stage": stage, "width": plan.width})
     finally:
         checkpoints.close()
         log.close()
     if final.failed.all():
+        field = "tune.hyper" if stage.startswith("stem_") else "hyper"
         raise InputError(
-            "every member's loss stopped being finite; lower --config.hyper.learning_rate "
+            f"every member's loss stopped being finite; lower --config.{field}.learning_rate "
             f"({float(members.hyper['learning_rate'][0]):g})"
         )
     return final
@@ -254,7 +255,7 @@ def _check_memory(block: State, n_blocks: int, plan: Plan) -> None:
 
 
 def _epoch(
-    compiled: population.BlockProgram,
+    compiled: blocks.BlockProgram,
     features: Features,
     table: Members,
     state: State,
@@ -279,8 +280,8 @@ def _show(tick: progress.Tick, metrics: EpochMetrics, alive: np.ndarray) -> None
 
 def _join(measured: list[EpochMetrics | None], block: int, n_members: int) -> EpochMetrics:
     nothing = np.full(block, np.nan, np.float32)
-    blocks = [EpochMetrics(nothing, nothing, nothing) if m is None else m for m in measured]
-    return population.from_blocks(blocks, n_members)
+    filled = [EpochMetrics(nothing, nothing, nothing) if m is None else m for m in measured]
+    return blocks.from_blocks(filled, n_members)
 
 
 def _state_blocks(host: State, block: int, sharding: NamedSharding) -> list[State]:
@@ -306,10 +307,10 @@ def predict(
     plan: Plan,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits [P, V, K] and attention [P, V, S] of each member's own rows int [P, V]."""
-    mesh = population.member_mesh(list(plan.devices))
-    compiled = population.compile_block(program, mesh, plan.width, plan.steps_per_call)
+    mesh = blocks.member_mesh(list(plan.devices))
+    compiled = blocks.compile_block(program, mesh, plan.width, plan.steps_per_call)
     features = jax.device_put(features, NamedSharding(mesh, PartitionSpec()))
-    tables = population.to_blocks(members, plan.block, mesh)
+    tables = blocks.to_blocks(members, plan.block, mesh)
     split = NamedSharding(mesh, PartitionSpec("member"))
     missing = -len(members) % plan.block
     padded = jax.tree.map(
@@ -320,4 +321,4 @@ def predict(
         chosen = jax.tree.map(lambda a: a[b * plan.block : (b + 1) * plan.block], padded)  # noqa: B023
         my_params, my_rows = jax.device_put(chosen, split)
         out.append(compiled.predict(features, table, my_params, my_rows))
-    return population.from_blocks(out, len(members))
+    return blocks.from_blocks(out, len(members))

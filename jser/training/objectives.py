@@ -16,18 +16,23 @@ def targets(label: jax.Array, n_classes: int, smoothing: jax.Array | float = 0.0
     return jnp.where(label[:, None] >= 0, smooth, 0.0)
 
 
-def cross_entropy(logits: jax.Array, target: jax.Array, weight: jax.Array) -> jax.Array:
+def cross_entropy(
+    logits: jax.Array, target: jax.Array, weight: jax.Array, normalised: bool = False
+) -> jax.Array:
     """Weighted mean of -sum_k target_k ln softmax(logits)_k.
 
     Args:
         logits: [B, K].
         target: [B, K], rows sum to 1 (or to 0 where the row does not count).
         weight: [B], 0 where the row does not count.
+        normalised: `logits` are log-posteriors. Those averaged over an utterance's steps must not
+            be normalised again: as they are, the loss is the mean of the steps' own losses.
 
     Returns:
         A scalar; 0 for a batch without a row that counts.
     """
-    loss = -jnp.sum(target * jax.nn.log_softmax(logits), axis=-1)
+    log_posterior = logits if normalised else jax.nn.log_softmax(logits)
+    loss = -jnp.sum(target * log_posterior, axis=-1)
     return jnp.sum(weight * loss) / jnp.maximum(jnp.sum(weight), 1e-9)
 
 

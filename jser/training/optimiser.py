@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jser.errors import InputError
+
 
 def warmup_cosine(
     peak: jax.Array | float, warmup: jax.Array | float, total: jax.Array | float
@@ -35,18 +37,105 @@ def matrices(params: optax.Params) -> optax.Params:
     return jax.tree.map(lambda p: p.ndim > 1, params)
 
 
-def adamw(hyper: Mapping[str, jax.Array], total_steps: int) -> optax.GradientTransformation:
+def adamw(
+    hyper: Mapping[str, jax.Array], total_steps: int, initial: optax.Params | None = None
+) -> optax.GradientTransformation:
     """AdamW with clipping by global norm, decay of the matrices only, and `warmup_cosine`.
 
     Args:
-        hyper: traced scalars ``learning_rate``, ``weight_decay``, ``clip``, ``warmup``. Built
-            inside the step, so that a sweep over them compiles once.
+        hyper: traced scalars ``learning_rate``, ``weight_decay``, ``clip``, ``warmup``, and those
+            of `tuned` where `initial` is given. Built inside the step, so that a sweep over them
+            compiles once.
         total_steps: steps of the whole training.
+        initial: pretrained weights by the first names of the tree.
     """
     schedule = warmup_cosine(hyper["learning_rate"], hyper["warmup"], float(total_steps))
     return optax.chain(
         optax.clip_by_global_norm(hyper["clip"]),
         optax.scale_by_adam(),
-        optax.add_decayed_weights(hyper["weight_decay"], mask=matrices),
+        decay(hyper, initial),
+        *slowed(hyper, initial),
         optax.scale_by_learning_rate(schedule),
     )
+
+
+def sgd(
+    hyper: Mapping[str, jax.Array], total_steps: int, initial: optax.Params | None = None
+) -> optax.GradientTransformation:
+    """SGD with momentum ``hyper.momentum``; all else as `adamw`, with decay in the gradient."""
+    schedule = warmup_cosine(hyper["learning_rate"], hyper["warmup"], float(total_steps))
+    return optax.chain(
+        optax.clip_by_global_norm(hyper["clip"]),
+        decay(hyper, initial),
+        optax.trace(decay=hyper["momentum"]),  # type: ignore[arg-type]
+        *slowed(hyper, initial),
+        optax.scale_by_learning_rate(schedule),
+    )
+
+
+_OPTIMISERS = {"adamw": adamw, "sgd": sgd}
+
+
+def make(
+    name: str,
+    hyper: Mapping[str, jax.Array],
+    total_steps: int,
+    initial: optax.Params | None = None,
+) -> optax.GradientTransformation:
+    """The optimiser of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in _OPTIMISERS:
+        raise InputError(f"optimiser: {name!r} is none of {', '.join(_OPTIMISERS)}")
+    return _OPTIMISERS[name](hyper, total_steps, initial)
+
+
+def decay(
+    hyper: Mapping[str, jax.Array], initial: optax.Params | None
+) -> optax.GradientTransformation:
+    """Weight decay of matrices: towards zero, of pretrained ones towards where they started.
+
+    ``hyper.stem_anchor`` is the share of the pretrained weights that decay pulls towards: 1 is
+    L2-SP (Li, Grandvalet, Davoine 2018, "Explicit inductive bias for transfer learning"): with
+    little data, what ImageNet taught is a better guess than nothing; 0 pulls towards zero.
+    """
+    if not initial:
+        return optax.add_decayed_weights(hyper["weight_decay"], mask=matrices)
+
+    def update(updates: optax.Updates, params: optax.Params | None) -> optax.Updates:
+        assert isinstance(params, dict)
+        assert isinstance(updates, dict)
+        pull = {
+            name: jax.tree.map(lambda p, o: p - hyper["stem_anchor"] * o, params[name], start)
+            for name, start in initial.items()
+        }
+        return jax.tree.map(
+            lambda u, p: u + hyper["weight_decay"] * p if p.ndim > 1 else u,
+            updates,
+            {**params, **pull},
+        )
+
+    return optax.stateless(update)
+
+
+def slowed(
+    hyper: Mapping[str, jax.Array], initial: optax.Params | None
+) -> tuple[optax.GradientTransformation, ...]:
+    """Pretrained weights learn ``hyper.stem_rate`` times as fast as the others; 0: not at all.
+
+    Nothing where there are none, so that the state of a training on a frozen stem has no part for
+    them.
+    """
+    if not initial:
+        return ()
+
+    def update(updates: optax.Updates, params: optax.Params | None) -> optax.Updates:
+        assert isinstance(updates, dict)
+        scaled = {
+            name: jax.tree.map(lambda u: hyper["stem_rate"] * u, updates[name]) for name in initial
+        }
+        return {**updates, **scaled}
+
+    return (optax.stateless(update),)

@@ -1,26 +1,23 @@
 """A population: members that share one corpus and train as one compiled program.
 
 A member is one (fold, seed, hyperparameters). Members differ by index tables, labels and scalars
-alone, so the program of one is the program of all: `vmap` over the members of a block, `shard_map`
-over the devices, the host's loop over blocks, step-blocks and epochs. Results are equal bit for
-bit whatever the number, order and neighbours of members, as long as the width of a block is kept.
+alone, so the program of one, which is here, is the program of all: `blocks` maps it over members
+and devices.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jser.frontend.masking import OnTheFly
 from jser.training import objectives, optimiser
 
 Params = Any
@@ -30,6 +27,8 @@ Hyper = dict[str, Array]
 
 # Stands for "before the first epoch" where a key is drawn.
 INITIAL = 2**31 - 1
+# Stands behind the three keys that a step is split into.
+DISTURB = 3
 
 
 class Features(flax.struct.PyTreeNode):
@@ -42,6 +41,11 @@ class Features(flax.struct.PyTreeNode):
         pooled: [G, R, U], statistics over a row's whole length.
         source: int32 [R], the utterance (0..N-1) of which the row is a copy.
         max_steps: longest row, S.
+        made: int32 [R], steps that the model makes of a row's frames, where it makes them itself
+            (a tuned stem); its `length` argument is then [B, 2]: frames and steps.
+        initial: parameters that a model starts from instead of its own, by the first names of the
+            tree; the same for all members, and data, not constants of the program.
+        constants: collections of variables that a model reads and nobody trains; leaves [G, ...].
     """
 
     frames: Array
@@ -50,6 +54,9 @@ class Features(flax.struct.PyTreeNode):
     pooled: Array
     source: Array
     max_steps: int = flax.struct.field(pytree_node=False)
+    made: Array | None = None
+    initial: Params = flax.struct.field(default_factory=dict)
+    constants: Params = flax.struct.field(default_factory=dict)
 
 
 class Members(flax.struct.PyTreeNode):
@@ -119,6 +126,10 @@ class Program:
     Attributes:
         model: ``apply(variables, x [B, S, D], length [B], pooled [B, U], hyper, train)`` gives
             (logits [B, K], attention [B, S]).
+        optimiser: a name of `optimiser.make`.
+        log_posteriors: logits are log-posteriors already, each step's own averaged: the loss is
+            then the mean of the steps' losses.
+        disturb: what happens to training inputs on the fly; never to dev or test.
         n_classes: K.
         batch_size: B.
         steps_per_epoch: steps that cover the longest train table.
@@ -138,6 +149,9 @@ class Program:
     class_weighted: bool
     mixup: bool = False
     n_copies: int = 0
+    optimiser: str = "adamw"
+    log_posteriors: bool = False
+    disturb: OnTheFly | None = None
 
     @property
     def total_steps(self) -> int:
@@ -156,7 +170,7 @@ def gather(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Normalised sequences [B, S, D], lengths [B] and pooled statistics [B, U] of rows int [B].
 
-    A row of -1 has length 0.
+    A row of -1 has length 0. Lengths are [B, 2] where `features.made` is given.
     """
     safe = jnp.maximum(rows, 0)
     length = jnp.where(rows >= 0, features.length[safe], 0)
@@ -167,8 +181,22 @@ def gather(
     x = features.frames[group, index].astype(jnp.float32)
     x = (x - member.mean) * member.scale
     x = jnp.where((steps[None, :] < length[:, None])[:, :, None], x, 0.0)
+    if features.made is not None:
+        length = jnp.stack([length, jnp.where(rows >= 0, features.made[safe], 0)], axis=-1)
     group = jnp.minimum(member.group, features.pooled.shape[0] - 1)
     return x, length, features.pooled[group, safe].astype(jnp.float32)
+
+
+def variables(features: Features, member: Members, params: Params) -> dict[str, Params]:
+    """What a member's model is applied with: its parameters and its group's constants."""
+    return {"params": params, **jax.tree.map(lambda a: a[member.group], features.constants)}
+
+
+def transform(
+    program: Program, features: Features, member: Members
+) -> optax.GradientTransformation:
+    """The member's optimiser."""
+    return optimiser.make(program.optimiser, member.hyper, program.total_steps, features.initial)
 
 
 def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Array:
@@ -181,20 +209,14 @@ def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Arra
 
 def init_member(program: Program, features: Features, member: Members) -> State:
     """Fresh state of one member; initial weights depend on its seed and fold alone."""
-    x = jnp.zeros((1, features.max_steps, features.frames.shape[-1]))
-    variables = program.model.init(
-        member_key(member, INITIAL),
-        x,
-        jnp.array([features.max_steps]),
-        jnp.zeros((1, features.pooled.shape[-1])),
-        member.hyper,
-        False,
-    )
-    params = variables["params"]
+    x, length, pooled = gather(features, member, jnp.zeros(1, jnp.int32))
+    key = member_key(member, INITIAL)
+    made = program.model.init(key, x, length, pooled, member.hyper, False)
+    params = {**made["params"], **features.initial}
     return State(
         params=params,
         average=params,
-        opt_state=optimiser.adamw(member.hyper, program.total_steps).init(params),
+        opt_state=transform(program, features, member).init(params),
         best_params=params,
         best_score=jnp.float32(-1.0),
         best_loss=jnp.float32(jnp.inf),
@@ -234,6 +256,9 @@ def train_step(
     label = row_labels(features, member, rows)
     target = objectives.targets(label, program.n_classes, member.hyper["label_smoothing"])
     weight = (label >= 0).astype(jnp.float32)
+    if program.disturb is not None:
+        frames = length[:, 0] if length.ndim == 2 else length
+        x = program.disturb(jax.random.fold_in(key, DISTURB), x, frames, member.hyper)
     if program.class_weighted:
         table = row_labels(features, member, member.train_index)
         weight = weight * objectives.class_weights(table, program.n_classes)[label]
@@ -255,7 +280,7 @@ def train_step(
 
     def loss_of(params: Params) -> jax.Array:
         logits, _ = program.model.apply(
-            {"params": params},
+            variables(features, member, params),
             x,
             length,
             pooled,
@@ -263,11 +288,12 @@ def train_step(
             True,
             rngs={"dropout": dropout_key},
         )
-        return objectives.cross_entropy(logits, target, weight)
+        return objectives.cross_entropy(logits, target, weight, program.log_posteriors)
 
     loss, grads = jax.value_and_grad(loss_of)(state.params)
-    transform = optimiser.adamw(member.hyper, program.total_steps)
-    updates, opt_state = transform.update(grads, state.opt_state, state.params)
+    updates, opt_state = transform(program, features, member).update(
+        grads, state.opt_state, state.params
+    )
     params = jax.tree.map(jnp.add, state.params, updates)
     decay = member.hyper["average"]
     average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
@@ -294,7 +320,8 @@ def predict_rows(
 
     def one(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         x, length, pooled = gather(features, member, batch)
-        out: Any = program.model.apply({"params": params}, x, length, pooled, member.hyper, False)
+        seen = variables(features, member, params)
+        out: Any = program.model.apply(seen, x, length, pooled, member.hyper, False)
         return out
 
     logits, alpha = jax.lax.map(one, batches.reshape(-1, program.batch_size))
@@ -321,7 +348,7 @@ def finish_epoch(
     recall = jnp.where(present, hit.sum(0) / jnp.maximum(count, 1), 0.0)
     uar = recall.sum() / jnp.maximum(present.sum(), 1)
     weight = objectives.class_weights(label, program.n_classes)[label] * (label >= 0)
-    dev_loss = objectives.cross_entropy(logits, one_hot, weight)
+    dev_loss = objectives.cross_entropy(logits, one_hot, weight, program.log_posteriors)
     has_dev = jnp.any(label >= 0)
     better = jnp.where(
         has_dev,
@@ -343,139 +370,3 @@ def finish_epoch(
     return new, EpochMetrics(
         losses, jnp.where(has_dev, dev_loss, jnp.nan), jnp.where(has_dev, uar, jnp.nan)
     )
-
-
-# --- a block of members, over the devices ---------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class BlockProgram:
-    """Compiled functions over a block of ``devices x width`` members; each leaf is [block, ...]."""
-
-    init: Callable[..., State]
-    shuffle: Callable[..., jax.Array]
-    train: Callable[..., tuple[State, jax.Array]]
-    finish: Callable[..., tuple[State, EpochMetrics]]
-    predict: Callable[..., tuple[jax.Array, jax.Array]]
-
-
-def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """One axis, ``member``, over the devices."""
-    devices = devices or jax.devices()
-    return Mesh(np.array(devices), ("member",))
-
-
-def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Callable[..., Any]:
-    """`function` of one member, mapped over the leading axis of all but its first arguments.
-
-    One member alone is not vmapped: on a CPU the batch dimension of 1 costs about a tenth of the
-    step (tests/benchmarks/step.py).
-    """
-    if width > 1:
-        return lambda *args: jax.vmap(
-            function, in_axes=(None,) * n_shared + (0,) * (len(args) - n_shared)
-        )(*args)
-
-    def alone(*args: Any) -> Any:
-        shared, own = args[:n_shared], args[n_shared:]
-        out = function(*shared, *jax.tree.map(lambda leaf: leaf[0], own))
-        return jax.tree.map(lambda leaf: leaf[None], out)
-
-    return alone
-
-
-def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int) -> BlockProgram:
-    """Compile the member functions for blocks.
-
-    Args:
-        program: the static part.
-        mesh: from `member_mesh`; each device runs its share of the block, with the same width. XLA
-            fuses a program of several devices otherwise than one of a single device, so numbers
-            agree to rounding there, not to the bit.
-        width: members of a block on one device.
-        steps_per_call: optimiser steps in one call; 1 steps from the host.
-    """
-    members, shared = PartitionSpec("member"), PartitionSpec()
-
-    def over_block(
-        function: Callable[..., Any],
-        n_member_args: int,
-        n_shared: int,
-        donate: tuple[int, ...] = (),
-    ) -> Callable[..., Any]:
-        mapped = over_members(function, n_shared, width)
-        sharded = jax.shard_map(
-            mapped,
-            mesh=mesh,
-            in_specs=(shared,) * n_shared + (members,) * n_member_args,
-            out_specs=members,
-            check_vma=False,
-        )
-        return jax.jit(sharded, donate_argnums=donate)
-
-    def init(features: Features, member: Members) -> State:
-        return init_member(program, features, member)
-
-    def train(
-        features: Features, first: jax.Array, member: Members, state: State, orders: jax.Array
-    ) -> tuple[State, jax.Array]:
-        if steps_per_call == 1:
-            return train_step(program, features, member, state, orders[first], first)
-
-        def body(
-            carry: tuple[State, jax.Array], step: jax.Array
-        ) -> tuple[tuple[State, jax.Array], None]:
-            state, total = carry
-            state, loss = train_step(program, features, member, state, orders[step], step)
-            return (state, total + loss), None
-
-        steps = first + jnp.arange(steps_per_call)
-        (state, total), _ = jax.lax.scan(body, (state, jnp.float32(0)), steps)
-        return state, total
-
-    def finish(
-        features: Features, member: Members, state: State, losses: jax.Array
-    ) -> tuple[State, EpochMetrics]:
-        return finish_epoch(program, features, member, state, losses / program.steps_per_epoch)
-
-    def predict(
-        features: Features, member: Members, params: Params, rows: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        return predict_rows(program, features, member, params, rows)
-
-    def order(epoch: jax.Array, member: Members) -> jax.Array:
-        return shuffle(program, member, epoch)
-
-    return BlockProgram(
-        init=over_block(init, 1, 1),
-        shuffle=over_block(order, 1, 1),
-        train=over_block(train, 3, 2, donate=(3,)),
-        finish=over_block(finish, 3, 1, donate=(2,)),
-        predict=over_block(predict, 3, 1),
-    )
-
-
-def to_blocks(members: Members, block: int, mesh: Mesh) -> list[Members]:
-    """Cut a host table [P, ...] into device blocks [block, ...]; dummies fill the last.
-
-    A dummy repeats the last member with no epochs to train, so it costs its place and no more.
-    """
-    missing = -len(members) % block
-    padded = jax.tree.map(
-        lambda a: np.concatenate([a, np.repeat(a[-1:], missing, axis=0)]), members
-    )
-    if missing:
-        padded = padded.replace(
-            epochs=np.concatenate([members.epochs, np.zeros(missing, np.int32)])
-        )
-    sharding = NamedSharding(mesh, PartitionSpec("member"))
-    return [
-        jax.device_put(jax.tree.map(lambda a: a[i : i + block], padded), sharding)  # noqa: B023
-        for i in range(0, len(padded), block)
-    ]
-
-
-def from_blocks(blocks: list[Any], n_members: int) -> Any:
-    """Join trees with leaves [block, ...] into one host tree [P, ...] without the dummies."""
-    host = jax.device_get(blocks)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n_members], *host)

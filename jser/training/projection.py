@@ -42,6 +42,16 @@ class Projection:
         return out
 
 
+def standard(frames: np.ndarray, rows: np.ndarray, standardise: bool = True) -> Projection:
+    """Mean and scale alone, of all `rows` of [F, D]; the basis has no direction."""
+    x = frames[rows].astype(np.float32)
+    mean, deviation = x.mean(0), x.std(0)
+    scale = 1.0 / (deviation + 0.01 * deviation.mean() + 1e-12)
+    if not standardise:
+        mean, scale = np.zeros_like(mean), np.ones_like(scale)
+    return Projection(mean, scale, np.zeros((len(mean), 0), np.float32))
+
+
 def fit(
     frames: np.ndarray, rows: np.ndarray, components: int, standardise: bool = True
 ) -> Projection:

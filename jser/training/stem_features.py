@@ -18,8 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jser import progress
-from jser.frontend import log_mel, segments
+from jser.frontend import segments
 from jser.models import stems
+from jser.models.stems import pictures
 from jser.training import feature_cache
 from jser.training.stem_spec import StemSpec
 
@@ -59,60 +60,6 @@ def prepare(static: np.ndarray, spec: StemSpec) -> np.ndarray:
     return segments.fill_short(static)
 
 
-def picture(static: jax.Array, length: jax.Array, spec: StemSpec) -> jax.Array:
-    """Picture [T, M, 3], ImageNet-normalised, of a static log-Mel [T, M] with `length` true frames.
-
-    The scaling is fixed: decibels to 0..1, independent of the data, so that features can be
-    computed before anyone knows who is trained on what.
-    """
-    low, high = spec.range_db
-    static = static * segments.DB
-    if spec.channels == 1:
-        layers = [(static - low) / (high - low)] * 3
-    else:
-        channels = log_mel.three_channels(static, length)
-        layers = [
-            (channels[..., 0] - low) / (high - low),
-            channels[..., 1] / (2 * spec.delta_db) + 0.5,
-            channels[..., 2] / spec.delta_db + 0.5,
-        ]
-    image = jnp.clip(jnp.stack(layers, axis=-1), 0.0, 1.0)
-    net = stems.get(spec.net)
-    return (image - np.array(net.mean, np.float32)) / np.array(net.std, np.float32)
-
-
-def _pooled_windows(
-    maps: jax.Array, width: jax.Array, start: np.ndarray, size: int, names: tuple[str, ...]
-) -> jax.Array:
-    """Statistics over time of windows of maps, frequency kept.
-
-    Args:
-        maps: [h, w, C].
-        width: true columns.
-        start: first column of each of S windows.
-        size: columns of a window.
-        names: statistics.
-
-    Returns:
-        [S, len(names) * h * C].
-    """
-    columns = start[:, None] + np.arange(size)[None, :]
-    true = columns < width
-    x = jnp.take(maps, jnp.minimum(columns, maps.shape[1] - 1), axis=1)  # [h, S, size, C]
-    weight = true[None, :, :, None].astype(x.dtype)
-    count = jnp.maximum(weight.sum(2), 1.0)
-    mean = (x * weight).sum(2) / count
-    found = {"mean": mean}
-    if "std" in names:
-        variance = (jnp.square(x - mean[:, :, None]) * weight).sum(2) / count
-        found["std"] = jnp.sqrt(variance + 1e-8)
-    if "max" in names:
-        largest = jnp.max(jnp.where(weight > 0, x, -jnp.inf), axis=2)
-        found["max"] = jnp.where(jnp.isfinite(largest), largest, 0)  # a window behind the end
-    stacked = jnp.stack([found[name] for name in names])  # [n, h, S, C]
-    return jnp.moveaxis(stacked, 2, 0).reshape(len(start), -1)
-
-
 def steps_of(length: int, spec: StemSpec) -> int:
     """Steps S that a prepared utterance of `length` frames gives."""
     if spec.picture == "segments":
@@ -126,46 +73,26 @@ def _utterance_features(
     params: Any, static: jax.Array, length: jax.Array, spec: StemSpec
 ) -> tuple[jax.Array, jax.Array]:
     """[B, T, M], [B] -> (steps [B, S, D], whole [B, D]) of whole utterances as pictures."""
-    t, m = static.shape[1:]
-    images = jax.vmap(lambda x, n: picture(x, n, spec))(static, length)  # [B, T, M, 3]
-    images = jnp.swapaxes(images, 1, 2)
-    images = jax.image.resize(
-        images, (len(images), m * spec.scale, t * spec.scale, 3), method="bilinear"
-    )
+    images = jax.vmap(lambda x, n: pictures.picture(x, n, spec))(static, length)  # [B, T, M, 3]
     net = stems.get(spec.net)
-    window, shift = (t, t) if spec.window == 0 else (spec.window, spec.shift)
-    first = np.arange(steps_of(t, spec)) * shift
-    steps, whole = [], []
-    taps = net.apply(params, images, length * spec.scale, taps=spec.taps, pooled=spec.pooled)
-    for tap, (maps, width) in zip(spec.taps, taps, strict=True):
-        stride = net.stride(tap, spec.pooled)
-        start = first * spec.scale // stride
-        size = max(1, window * spec.scale // stride)
-        steps.append(jax.vmap(_pooler(start, size, spec))(maps, width))
-        whole.append(jax.vmap(_pooler(np.zeros(1, int), maps.shape[2], spec))(maps, width)[:, 0])
-    return jnp.concatenate(steps, axis=-1), jnp.concatenate(whole, axis=-1)
-
-
-def _pooler(
-    start: np.ndarray, size: int, spec: StemSpec
-) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    return functools.partial(_pooled_windows, start=start, size=size, names=spec.pool)
+    taps = net.apply(
+        params,
+        pictures.enlarged(images, spec),
+        length * spec.scale,
+        taps=spec.taps,
+        pooled=spec.pooled,
+    )
+    steps = pictures.window_steps(taps, net, spec, steps_of(static.shape[1], spec))
+    whole = [pictures.whole(maps, width, spec.pool) for maps, width in taps]
+    return steps, jnp.concatenate(whole, axis=-1)
 
 
 def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
     """Segment pictures [B, 64, M, 3] -> [B, D]."""
-    images = jax.image.resize(
-        jnp.swapaxes(cut, 1, 2), (len(cut), spec.input_size, spec.input_size, 3), method="bilinear"
+    taps = stems.get(spec.net).apply(
+        params, pictures.squares(cut, spec), taps=spec.taps, pooled=spec.pooled
     )
-    net = stems.get(spec.net)
-    parts = []
-    for maps, width in net.apply(params, images, taps=spec.taps, pooled=spec.pooled):
-        if maps.ndim == 2:
-            parts.append(maps)
-            continue
-        pooler = _pooler(np.zeros(1, int), maps.shape[2], spec)
-        parts.append(jax.vmap(pooler)(maps, width)[:, 0])
-    return jnp.concatenate(parts, axis=-1)
+    return pictures.segment_steps(taps, spec)
 
 
 # --- all utterances ------------------------------------------------------------------------------
@@ -194,7 +121,6 @@ def compute(
     prepared = [prepare(x, spec) for x in utterances]
     length = np.array([steps_of(len(x), spec) for x in prepared], np.int32)
     offset = (np.cumsum(length) - length).astype(np.int32)
-    run = _run_segments if spec.picture == "segments" else _run_utterances
     frames: np.ndarray | None = None
     pooled: np.ndarray | None = None
     with progress.bar(len(prepared), what, "utterance") as tick:
@@ -210,18 +136,32 @@ def compute(
             pooled[index] = whole
             tick(1)
 
-        run(prepared, spec, params, put)
+        if spec.picture == "segments":
+            by_segment = jax.jit(functools.partial(_segment_features, params, spec=spec))
+            each_segment(
+                prepared, spec, by_segment, lambda i, s: put(i, s, _over_segments(s, spec))
+            )
+        else:
+            each_utterance(
+                prepared, jax.jit(functools.partial(_utterance_features, params, spec=spec)), put
+            )
     assert frames is not None, "a corpus has at least one utterance"
     assert pooled is not None
     return StepFeatures(frames, offset, length, pooled)
 
 
-# Takes an utterance's index, its steps [>= S, D] and the statistics of its whole length [D].
-Put = Callable[[int, np.ndarray, np.ndarray], None]
+def each_utterance(
+    prepared: list[np.ndarray],
+    function: Callable[..., tuple[jax.Array, ...]],
+    put: Callable[..., None],
+) -> None:
+    """Call a compiled function on batches of utterances, padded to a few common widths.
 
-
-def _run_utterances(prepared: list[np.ndarray], spec: StemSpec, params: Any, put: Put) -> None:
-    compiled = jax.jit(functools.partial(_utterance_features, spec=spec))
+    Args:
+        prepared: [T_i, M], from `prepare`.
+        function: ([B, T, M], true frames [B]) -> arrays with the leading axis B.
+        put: takes an utterance's index and its row of each of those arrays.
+    """
     lengths = np.array([len(x) for x in prepared])
     widths = -(-lengths // WIDTH_STEP) * WIDTH_STEP
     for width in np.unique(widths):
@@ -234,33 +174,44 @@ def _run_utterances(prepared: list[np.ndarray], spec: StemSpec, params: Any, put
                 + [np.zeros((width, prepared[0].shape[1]), np.float32)] * (size - len(chosen))
             )
             true = np.pad(lengths[chosen], (0, size - len(chosen)), constant_values=1)
-            steps, whole = (np.asarray(a) for a in compiled(params, batch, true))
+            made = [np.asarray(a) for a in function(batch, true)]
             for row, j in enumerate(chosen):
-                put(int(j), steps[row], whole[row])
+                put(int(j), *(a[row] for a in made))
 
 
-def _run_segments(prepared: list[np.ndarray], spec: StemSpec, params: Any, put: Put) -> None:
+def each_segment(
+    prepared: list[np.ndarray],
+    spec: StemSpec,
+    function: Callable[[np.ndarray], jax.Array],
+    put: Callable[[int, np.ndarray], None],
+) -> None:
+    """Call a compiled function on batches of segments.
+
+    Args:
+        prepared: [T_i, M], from `prepare`.
+        spec: of pictures and segments.
+        function: pictures [B, 64, M, 3] -> [B, D].
+        put: takes an utterance's index and its rows [S, D].
+    """
     size = max(1, CALL_FRAMES // segments.SEGMENT_FRAMES)
-    compiled = jax.jit(functools.partial(_segment_features, spec=spec))
-    pictures = jax.jit(lambda x, n: picture(x, n, spec))
+    draw = jax.jit(lambda x, n: pictures.picture(x, n, spec))
     waiting: list[np.ndarray] = []
     owners: list[int] = []
     done: dict[int, list[np.ndarray]] = {}
 
     def flush() -> None:
         batch = np.stack(waiting + [np.zeros_like(waiting[0])] * (size - len(waiting)))
-        out = np.asarray(compiled(params, batch))
+        out = np.asarray(function(batch))
         for owner, steps in zip(owners, out, strict=False):
             done.setdefault(owner, []).append(steps)
             if len(done[owner]) == steps_of(len(prepared[owner]), spec):
-                stacked = np.stack(done.pop(owner))
-                put(owner, stacked, _over_segments(stacked, spec))
+                put(owner, np.stack(done.pop(owner)))
         waiting.clear()
         owners.clear()
 
     for index, static in enumerate(prepared):
         padded = np.pad(static, ((0, -len(static) % WIDTH_STEP), (0, 0)), "edge")
-        image = np.asarray(pictures(padded, len(static)))[: len(static)]
+        image = np.asarray(draw(padded, len(static)))[: len(static)]
         for cut in np.asarray(segments.segment(jnp.asarray(image), spec.shift)):
             waiting.append(cut)
             owners.append(index)

@@ -67,25 +67,25 @@ def epoch(way: str, program: Any, features: Any, members: Any) -> Callable[[], N
     import jax
     import numpy as np
 
-    from jser.training import population
+    from jser.training import blocks
 
     mapped, called = way.split("/")
     n_steps = program.steps_per_epoch
     per_call = 1 if called == "host" else n_steps
-    mesh = population.member_mesh(jax.devices()[:1])
+    mesh = blocks.member_mesh(jax.devices()[:1])
     # compile_block maps from a width of 2 on, whatever the leading axis is: so vmap over one.
     width = {"plain": 1, "vmap1": 2, "vmapW": 2}[mapped]
-    block = population.compile_block(program, mesh, width, per_call)
-    (table,) = population.to_blocks(members, len(members), mesh)
+    compiled = blocks.compile_block(program, mesh, width, per_call)
+    (table,) = blocks.to_blocks(members, len(members), mesh)
     features = jax.device_put(features)
-    orders = block.shuffle(jax.device_put(np.int32(0)), table)
+    orders = compiled.shuffle(jax.device_put(np.int32(0)), table)
     firsts = [jax.device_put(np.int32(i)) for i in range(0, n_steps, per_call)]
-    state = block.init(features, table)
+    state = compiled.init(features, table)
 
     def run() -> None:
         nonlocal state
         for first in firsts:
-            state, loss = block.train(features, first, table, state, orders)
+            state, loss = compiled.train(features, first, table, state, orders)
         jax.block_until_ready((state, loss))
         assert np.isfinite(loss).all()
 

@@ -10,6 +10,7 @@ import pytest
 from jser import protocols
 from jser.evaluation import compare, formats, page, report
 from jser.evaluation.examples import Example, Shown, choose
+from jser.evaluation.page.learning import _note
 from tests.evaluation.html_tree import Node, parse
 from tests.evaluation.test_markup import HOSTILE
 
@@ -271,6 +272,14 @@ def test_examples_are_right_and_wrong_by_class(full: Any) -> None:
     assert len(part.all("img")) == 6
     assert "SHA-256" in part.text()
     assert "a remark on the sound" in part.text()
+
+
+def test_learning_names_the_trainings_of_stems() -> None:
+    said = [_note(name) for name in ("stem_select", "stem_refit_without_2", "select", "other")]
+    assert "last layer of its own, before select." in said[0]
+    assert "before refit. Without group 2 of each fold" in said[1]
+    assert said[2].startswith("Training on train")
+    assert said[3] == "Training other."
 
 
 @pytest.mark.parametrize("without", ["sound", "attention", "examples", "metrics", "all"])

@@ -38,6 +38,15 @@ def test_title(net, taps, weights, title):
     assert registry.title("dcnn_blstm", net, taps, weights) == title
 
 
+def test_title_of_a_tuned_stem():
+    about = ("dcnn_blstm", "alexnet", ("fc7",), "imagenet")
+    assert registry.title(*about, tuned_from="fc6", two_stage=True) == (
+        "A (DCNN-BLSTMwA on AlexNet's fc7), ImageNet stem tuned from fc6 in two stages"
+    )
+    assert registry.title(*about, tuned_from="fc7").endswith("ImageNet stem tuned from fc7")
+    assert registry.title(*about, two_stage=True).endswith("ImageNet stem")
+
+
 def test_no_such_system():
     with pytest.raises(InputError, match=r"system: 'dcnn_blst' .* did you mean dcnn_blstm"):
         registry.make("dcnn_blst", n_classes=4)

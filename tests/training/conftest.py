@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.training import loop, population
+from jser.training import blocks, loop, population
 
 HYPER = {
     "learning_rate": 0.02,
@@ -89,7 +89,7 @@ def make_members(n, epochs=3):
 def compiled_once(xla_cache):
     """Equal programs are compiled once in all: training is tested here, not XLA's patience."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(population, "compile_block", functools.cache(population.compile_block))
+        patch.setattr(blocks, "compile_block", functools.cache(blocks.compile_block))
         yield
 
 

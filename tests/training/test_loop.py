@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jser.errors import InputError
-from jser.training import checkpoints, loop, population
+from jser.training import blocks, checkpoints, loop, population
 from tests.training.conftest import make_members, make_program, same_bits, take
 
 
@@ -189,11 +189,11 @@ def test_impossible_plans(width, steps, sentence):
 
 def test_blocks_and_back():
     members = make_members(5)
-    mesh = population.member_mesh(jax.devices()[:1])
-    blocks = population.to_blocks(members, 2, mesh)
-    assert [len(b) for b in blocks] == [2, 2, 2]
-    assert blocks[-1].epochs.tolist() == [3, 0]  # a dummy has nothing to train
-    assert same_bits(population.from_blocks(blocks, 5), members)
+    mesh = blocks.member_mesh(jax.devices()[:1])
+    cut = blocks.to_blocks(members, 2, mesh)
+    assert [len(b) for b in cut] == [2, 2, 2]
+    assert cut[-1].epochs.tolist() == [3, 0]  # a dummy has nothing to train
+    assert same_bits(blocks.from_blocks(cut, 5), members)
 
 
 def test_state_of_a_dummy_is_not_alive(features):

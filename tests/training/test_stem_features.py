@@ -11,7 +11,7 @@ import pytest
 
 from jser.errors import InputError
 from jser.models import stems
-from jser.models.stems import weights
+from jser.models.stems import pictures, weights
 from jser.training import stem_features
 from jser.training.stem_features import StepFeatures
 from jser.training.stem_spec import StemSpec
@@ -69,9 +69,7 @@ def test_windows_of_maps_do_not_see_padding(pool):
     rng = np.random.default_rng(1)
     maps = np.abs(rng.standard_normal((2, 12, 3))).astype(np.float32)
     maps[:, 7:] = 1e6
-    made = stem_features._pooled_windows(
-        jnp.asarray(maps), jnp.int32(7), np.array([0, 4]), 5, (pool,)
-    )
+    made = pictures.pooled_windows(jnp.asarray(maps), jnp.int32(7), np.array([0, 4]), 5, (pool,))
     by_hand = {"mean": np.mean, "max": np.max, "std": np.std}[pool]
     wanted = [by_hand(maps[:, a:b], axis=1).ravel() for a, b in ((0, 5), (4, 7))]
     np.testing.assert_allclose(made, wanted, rtol=1e-4, atol=1e-4)
@@ -93,7 +91,7 @@ def test_float32_features_agree_to_1e_5(picture):
         np.testing.assert_allclose(narrow[0, :n], together[0, :n], atol=1e-5)
         np.testing.assert_allclose(narrow_whole[0], whole[0], atol=1e-5)
     else:
-        cut = np.stack([stem_features.picture(x[:64], 64, spec) for x in long])
+        cut = np.stack([pictures.picture(x[:64], 64, spec) for x in long])
         run = jax.jit(lambda x: stem_features._segment_features(params, x, spec))
         np.testing.assert_allclose(run(cut[:1])[0], run(cut)[0], atol=1e-5)
 
@@ -102,12 +100,12 @@ def test_picture_by_hand():
     static = np.zeros((64, 64), np.float32)
     static[:, 0] = np.log(10) * 3  # 30 dB, the top
     static[:, 1] = np.log(10) * -6  # -60 dB, the bottom
-    image = stem_features.picture(jnp.asarray(static), 64, TINY)
+    image = pictures.picture(jnp.asarray(static), 64, TINY)
     net = stems.get("alexnet")
     image = np.asarray(image) * net.std + net.mean
     np.testing.assert_allclose(image[0, :3, 0], [1, 0, 60 / 90], atol=1e-6)
     np.testing.assert_allclose(image[..., 1:], 0.5, atol=1e-6)  # deltas of a constant
-    grey = stem_features.picture(jnp.asarray(static), 64, dataclasses.replace(TINY, channels=1))
+    grey = pictures.picture(jnp.asarray(static), 64, dataclasses.replace(TINY, channels=1))
     grey = np.asarray(grey) * net.std + net.mean
     np.testing.assert_allclose(grey[..., 2], grey[..., 0], atol=1e-6)
 
@@ -275,5 +273,5 @@ def test_a_vector_passes_as_it_is():
 def test_negative_maps_have_their_own_maximum():
     """EfficientNet's projections are linear: a maximum may lie below 0."""
     maps = jnp.full((1, 4, 1), -2.0).at[:, 1].set(-1.0)
-    made = stem_features._pooled_windows(maps, jnp.int32(3), np.array([0, 3]), 3, ("max",))
+    made = pictures.pooled_windows(maps, jnp.int32(3), np.array([0, 3]), 3, ("max",))
     np.testing.assert_array_equal(made, [[-1], [0]])  # the second window lies behind the end

@@ -25,6 +25,15 @@ _STAGES = {
 }
 
 
+def _note(stage: str) -> str:
+    """What a training was; those of stems are named by `jser.two_stage.stage_names`."""
+    if not stage.startswith("stem_"):
+        return _STAGES.get(stage, f"Training {stage}.")
+    before, _, group = stage.removeprefix("stem_").partition("_without_")
+    left_out = f" Without group {group} of each fold's training speakers." if group else ""
+    return f"Tuning the stem with a last layer of its own, before {before}.{left_out}"
+
+
 def learning(report: Mapping[str, Any], metrics: Sequence[Row]) -> Element | None:
     """Curves of every training of a run, and what each member chose."""
     if not metrics:
@@ -34,11 +43,12 @@ def learning(report: Mapping[str, Any], metrics: Sequence[Row]) -> Element | Non
     names = _fold_names(report)
     for stage in stages(metrics):
         rows = [row for row in metrics if row["stage"] == stage]
-        note = _STAGES.get(stage, f"Training {stage}.")
-        panels += _panels(rows, names, stage, note)
+        panels += _panels(rows, names, stage, _note(stage))
         picked = chosen(rows)
         if picked:
-            parts.append(folded("What each member chose", _choices(picked, names), paper=True))
+            of_stem = f", {stage}" if stage.startswith("stem_") else ""
+            chose = f"What each member chose{of_stem}"
+            parts.append(folded(chose, _choices(picked, names), paper=True))
     if report["failed_members"]:
         parts.append(
             tag("p", f"{plural(report['failed_members'], 'member')} ended early: the loss was not "

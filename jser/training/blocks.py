@@ -1,0 +1,164 @@
+"""Blocks of members, mapped and compiled: from one member's functions to a population's.
+
+`vmap` over the members of a block, `shard_map` over the devices; the host's loop goes over blocks,
+step-blocks and epochs. Results are equal bit for bit whatever the number, order and neighbours of
+members, as long as the width of a block is kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jser.training.population import (
+    EpochMetrics,
+    Features,
+    Members,
+    Params,
+    Program,
+    State,
+    finish_epoch,
+    init_member,
+    predict_rows,
+    shuffle,
+    train_step,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockProgram:
+    """Compiled functions over a block of ``devices x width`` members; each leaf is [block, ...]."""
+
+    init: Callable[..., State]
+    shuffle: Callable[..., jax.Array]
+    train: Callable[..., tuple[State, jax.Array]]
+    finish: Callable[..., tuple[State, EpochMetrics]]
+    predict: Callable[..., tuple[jax.Array, jax.Array]]
+
+
+def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
+    """One axis, ``member``, over the devices."""
+    devices = devices or jax.devices()
+    return Mesh(np.array(devices), ("member",))
+
+
+def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Callable[..., Any]:
+    """`function` of one member, mapped over the leading axis of all but its first arguments.
+
+    One member alone is not vmapped: on a CPU the batch dimension of 1 costs about a tenth of the
+    step (tests/benchmarks/step.py).
+    """
+    if width > 1:
+        return lambda *args: jax.vmap(
+            function, in_axes=(None,) * n_shared + (0,) * (len(args) - n_shared)
+        )(*args)
+
+    def alone(*args: Any) -> Any:
+        shared, own = args[:n_shared], args[n_shared:]
+        out = function(*shared, *jax.tree.map(lambda leaf: leaf[0], own))
+        return jax.tree.map(lambda leaf: leaf[None], out)
+
+    return alone
+
+
+def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int) -> BlockProgram:
+    """Compile the member functions for blocks.
+
+    Args:
+        program: the static part.
+        mesh: from `member_mesh`; each device runs its share of the block, with the same width. XLA
+            fuses a program of several devices otherwise than one of a single device, so numbers
+            agree to rounding there, not to the bit.
+        width: members of a block on one device.
+        steps_per_call: optimiser steps in one call; 1 steps from the host.
+    """
+    members, shared = PartitionSpec("member"), PartitionSpec()
+
+    def over_block(
+        function: Callable[..., Any],
+        n_member_args: int,
+        n_shared: int,
+        donate: tuple[int, ...] = (),
+    ) -> Callable[..., Any]:
+        mapped = over_members(function, n_shared, width)
+        sharded = jax.shard_map(
+            mapped,
+            mesh=mesh,
+            in_specs=(shared,) * n_shared + (members,) * n_member_args,
+            out_specs=members,
+            check_vma=False,
+        )
+        return jax.jit(sharded, donate_argnums=donate)
+
+    def init(features: Features, member: Members) -> State:
+        return init_member(program, features, member)
+
+    def train(
+        features: Features, first: jax.Array, member: Members, state: State, orders: jax.Array
+    ) -> tuple[State, jax.Array]:
+        if steps_per_call == 1:
+            return train_step(program, features, member, state, orders[first], first)
+
+        def body(
+            carry: tuple[State, jax.Array], step: jax.Array
+        ) -> tuple[tuple[State, jax.Array], None]:
+            state, total = carry
+            state, loss = train_step(program, features, member, state, orders[step], step)
+            return (state, total + loss), None
+
+        steps = first + jnp.arange(steps_per_call)
+        (state, total), _ = jax.lax.scan(body, (state, jnp.float32(0)), steps)
+        return state, total
+
+    def finish(
+        features: Features, member: Members, state: State, losses: jax.Array
+    ) -> tuple[State, EpochMetrics]:
+        return finish_epoch(program, features, member, state, losses / program.steps_per_epoch)
+
+    def predict(
+        features: Features, member: Members, params: Params, rows: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        return predict_rows(program, features, member, params, rows)
+
+    def order(epoch: jax.Array, member: Members) -> jax.Array:
+        return shuffle(program, member, epoch)
+
+    return BlockProgram(
+        init=over_block(init, 1, 1),
+        shuffle=over_block(order, 1, 1),
+        train=over_block(train, 3, 2, donate=(3,)),
+        finish=over_block(finish, 3, 1, donate=(2,)),
+        predict=over_block(predict, 3, 1),
+    )
+
+
+def to_blocks(members: Members, block: int, mesh: Mesh) -> list[Members]:
+    """Cut a host table [P, ...] into device blocks [block, ...]; dummies fill the last.
+
+    A dummy repeats the last member with no epochs to train, so it costs its place and no more.
+    """
+    missing = -len(members) % block
+    padded = jax.tree.map(
+        lambda a: np.concatenate([a, np.repeat(a[-1:], missing, axis=0)]), members
+    )
+    if missing:
+        padded = padded.replace(
+            epochs=np.concatenate([members.epochs, np.zeros(missing, np.int32)])
+        )
+    sharding = NamedSharding(mesh, PartitionSpec("member"))
+    return [
+        jax.device_put(jax.tree.map(lambda a: a[i : i + block], padded), sharding)  # noqa: B023
+        for i in range(0, len(padded), block)
+    ]
+
+
+def from_blocks(blocks: list[Any], n_members: int) -> Any:
+    """Join trees with leaves [block, ...] into one host tree [P, ...] without the dummies."""
+    host = jax.device_get(blocks)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n_members], *host)
