@@ -193,6 +193,19 @@ def test_records(run, data, tmp_path, kind):
     assert run("audit", "synthetic", f"--data_dir={mine}")[0] == 0
 
 
+def test_records_of_an_earlier_version(run, data, tmp_path):
+    """Without hashes of all files they are read, and built again by the next build."""
+    mine = tmp_path / "data"
+    shutil.copytree(data / "synthetic" / "log_mel", mine / "synthetic" / "log_mel")
+    folder = mine / "synthetic" / "log_mel" / "1.0.0"
+    changed_sidecar(folder, sha256=None, described_by=None)
+    command = ("build", "synthetic", f"--corpus_dir={data / 'source'}", f"--data_dir={mine}")
+    assert run("audit", "synthetic", f"--data_dir={mine}")[0] == 0
+    assert "already built" not in run(*command, "--allow_partial")[1]
+    assert "described_by" in json.loads((folder / "jser_corpus.json").read_text())
+    assert "already built" in run(*command, "--allow_partial")[1]
+
+
 def test_records_that_tfds_cannot_read(run, data, tmp_path, monkeypatch):
     """Whatever TFDS raises, for example of another version of its files."""
     import tensorflow_datasets as tfds
@@ -474,7 +487,7 @@ def test_interrupts_are_heard(data, tmp_path):
 
 
 def test_an_interrupt_that_is_swallowed_comes_again(monkeypatch):
-    from jser import interrupt
+    from jser import interrupt, progress
 
     monkeypatch.setattr(signal, "getsignal", lambda _: signal.default_int_handler)
 
@@ -482,13 +495,13 @@ def test_an_interrupt_that_is_swallowed_comes_again(monkeypatch):
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
 
-    with interrupt.heard():
-        interrupt.check()
+    with interrupt.heard(), progress.bar(9, "work") as tick:
+        tick()
         thing = Swallows()
         del thing  # Python prints what __del__ raises, and forgets it.
         with pytest.raises(KeyboardInterrupt):
-            interrupt.check()
-        interrupt.check()  # once
+            tick()
+        tick()  # once
 
 
 def test_load_says_which_file_and_what(tmp_path):

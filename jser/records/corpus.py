@@ -95,7 +95,8 @@ def load(
         builder_class(name)  # says so where there is no such corpus
         if (folder / places.SIDECAR).exists():
             raise InputError(
-                f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again with {command}"
+                f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again "
+                f"with {command}"
             )
         raise InputError(f"{folder}: no records of {name} there; build them with {command}")
     if content["front_end_hash"] != spec.hash():
