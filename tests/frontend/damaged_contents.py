@@ -106,7 +106,7 @@ def not_audio(make: Maker, rng) -> None:
         "w64": (encoded(speech(), "W64"), "W64"),
         "zeros": (bytes(9644), "zeros"),
         "samples without a header": (make.good["pcm16.wav"][44:], "not a sound file"),
-        "matlab": (encoded(speech(), "MAT5"), "not a sound file"),
+        "matlab": (encoded(speech(), "MAT4"), "not a sound file"),
     }
     for number, (what, (content, word)) in enumerate(contents.items()):
         suffix = (".wav", ".flac", ".mp3")[number % 3]
