@@ -24,7 +24,7 @@ def encoded(samples: np.ndarray, format: str, subtype: str | None = None, rate=R
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=format, subtype=subtype)
     data = bytearray(file.getvalue())
-    if (peak := data.find(b"PEAK", 0, 80)) > 0:
+    if (peak := data.find(b"PEAK", 0, 200)) > 0:
         data[peak + 12 : peak + 16] = bytes(4)  # the time of writing
     return bytes(own_serial(data)) if format == "OGG" else bytes(data)
 
