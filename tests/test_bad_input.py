@@ -5,23 +5,18 @@ tests/records/test_damaged_corpus.py, numbers out of range in tests/test_ranges.
 """
 
 import collections
-import errno
-import io
 import json
 import os
 import shutil
-import signal
-import subprocess
-import time
 
 import numpy as np
 import pytest
 import soundfile
 
-from jser import cli, run_directory
+from jser import run_directory
 from jser.datasets.emodb import fake
 from jser.frontend import waveform
-from tests.conftest import jser, refused, train_command
+from tests.conftest import refused, train_command
 
 
 def whole(path):
@@ -194,6 +189,19 @@ def test_records(run, data, tmp_path, kind):
     assert run("audit", "synthetic", f"--data_dir={mine}")[0] == 0
 
 
+def test_records_of_an_earlier_version(run, data, tmp_path):
+    """Without hashes of all files they are read, and built again by the next build."""
+    mine = tmp_path / "data"
+    shutil.copytree(data / "synthetic" / "log_mel", mine / "synthetic" / "log_mel")
+    folder = mine / "synthetic" / "log_mel" / "1.0.0"
+    changed_sidecar(folder, sha256=None, described_by=None)
+    command = ("build", "synthetic", f"--corpus_dir={data / 'source'}", f"--data_dir={mine}")
+    assert run("audit", "synthetic", f"--data_dir={mine}")[0] == 0
+    assert "already built" not in run(*command, "--allow_partial")[1]
+    assert "described_by" in json.loads((folder / "jser_corpus.json").read_text())
+    assert "already built" in run(*command, "--allow_partial")[1]
+
+
 def test_records_that_tfds_cannot_read(run, data, tmp_path, monkeypatch):
     """Whatever TFDS raises, for example of another version of its files."""
     import tensorflow_datasets as tfds
@@ -347,149 +355,6 @@ def test_no_room_for_a_checkpoint(run, data, a_run, monkeypatch):
     usage = collections.namedtuple("usage", "free")
     monkeypatch.setattr("jser.training.checkpoints.shutil.disk_usage", lambda _: usage(100))
     refused(run(*train_command(data, a_run)), 1, "does not fit on the disk", "free some space")
-
-
-# --- config files ---------------------------------------------------------------------------------
-
-HEAD = "from jser.configs import dcnn_blstm\n\ndef get_config():\n    c = dcnn_blstm.get_config()\n"
-FILES = {
-    "no python": ("def get_config(:\n", ["line 1: SyntaxError"]),
-    "null bytes": ("\0", ["null bytes"]),
-    "failing import": ("import nothere\n", ["line 1: ModuleNotFoundError"]),
-    "failing": ("def get_config():\n    return 1 / 0\n", ["line 2: ZeroDivisionError"]),
-    "no function": ("get_config = 3\n", ["not callable"]),
-    "no config": ("def get_config():\n    return {}\n", ["gives dict, not a ConfigDict"]),
-    "empty config": (
-        "import ml_collections\nget_config = ml_collections.ConfigDict\n",
-        ["no field 'system'"],
-    ),
-    "misspelt field": (HEAD + "    c.epoch = 3\n    return c\n", ["did you mean 'epochs'?"]),
-    "missing field": (HEAD + "    del c.stem\n    return c\n", ["no field 'stem.channels'"]),
-    "wrong type": (HEAD + "    c.epochs = 'x'\n    return c\n", ["line 5: TypeError"]),
-    "wrong entries": (HEAD + "    c.seeds = (0, .5)\n    return c\n", ["seeds: (0, 0.5) must be"]),
-}
-
-
-@pytest.mark.parametrize("kind", FILES)
-def test_config_files(run, tmp_path, kind):
-    text, words = FILES[kind]
-    path = tmp_path / "mine.py"
-    path.write_text(text)
-    result = run("train", f"--config={path}", f"--workdir={tmp_path / 'run'}")
-    refused(result, 2, f"--config={path}", *words)
-    assert not (tmp_path / "run").exists()
-
-
-def test_not_a_number_in_a_config_file(run, tmp_path):
-    (tmp_path / "mine.py").write_text(HEAD + "    c.hyper.clip = float('nan')\n    return c\n")
-    result = run("train", f"--config={tmp_path / 'mine.py'}", f"--workdir={tmp_path / 'run'}")
-    refused(result, 1, "hyper.clip: nan must be above 0")
-
-
-@pytest.mark.parametrize("text", ["(" * 300, "1e", "[1", "{}", "9" * 5000, "nan", "0x"])
-def test_odd_numbers_on_the_command_line(run, tmp_path, text):
-    words = ("--config=dcnn_blstm", f"--workdir={tmp_path / 'run'}", f"--config.epochs={text}")
-    refused(run("train", *words), 2, "--config.epochs=", "must be like the default, 20 (int)")
-
-
-# --- the machine ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device", "x"), ["x: cannot be written", "free"]),
-        (OSError(errno.EROFS, "Read-only file system", "x"), ["x: cannot be written"]),
-        (PermissionError(errno.EACCES, "Permission denied", "x"), ["x: cannot be used (Perm"]),
-        (OSError(errno.EIO, "Input/output error"), ["output: cannot be used (Input/output"]),
-        (
-            MemoryError("Unable to allocate 9 GiB\nmore"),
-            ["out of memory (Unable to allocate 9 GiB)"],
-        ),
-        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), ["out of memory", "batch_size"]),
-    ],
-)
-def test_faults_of_the_machine(run, monkeypatch, error, words):
-    def fails(_):
-        raise error
-
-    monkeypatch.setattr(cli, "_doctor", fails)
-    refused(run("doctor"), 1, *words)
-
-
-def test_a_bug_is_called_one(run, monkeypatch):
-    def fails(_):
-        raise ZeroDivisionError("ours")
-
-    monkeypatch.setattr(cli, "_doctor", fails)
-    status, _, err = run("doctor")
-    assert status == 70
-    assert "Traceback" in err
-    assert "this is a bug" in err
-
-
-def test_outputs_that_nobody_reads_or_that_are_full(data):
-    command = jser("audit", "synthetic", "--protocol=leave_one_speaker_out", f"--data_dir={data}")
-
-    def status(**changed):
-        with subprocess.Popen(**command | changed) as program:
-            if program.stdout is not None and changed.get("stdout") is subprocess.PIPE:
-                program.stdout.close()
-            err = program.stderr.read()
-            return program.wait(60), err
-
-    with open("/dev/full", "w") as full:
-        assert status(stdout=full) == (
-            1,
-            "jser: output: cannot be written (No space left on device); free some space or choose "
-            "another folder, then give the same command to go on\n",
-        )
-    assert status(stdout=subprocess.PIPE) == (1, "")
-
-
-def test_outputs_without_unicode_or_closed(data, monkeypatch):
-    words = ["audit", "synthetic", "--protocol=leave_one_speaker_out", f"--data_dir={data}"]
-    shown = io.BytesIO()
-    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="ascii"))
-    assert cli.main(words) == 0
-    assert b"leave_one_speaker_out" in shown.getvalue()
-    monkeypatch.setattr("sys.stdout", None)
-    assert cli.main(words) == 0
-
-
-def test_interrupts_are_heard(data, tmp_path):
-    """In the midst of a training: status 130 and one sentence."""
-    # Long by its seeds, so that its programs are those that the tiny run has compiled.
-    seeds = ",".join(map(str, range(900)))
-    words = train_command(data, tmp_path / "run", seeds=seeds)
-    with subprocess.Popen(**jser(*words) | {"stdout": subprocess.DEVNULL}) as program:
-        while not (tmp_path / "run" / "config.json").exists():
-            time.sleep(0.05)
-            assert program.poll() is None, program.stderr.read()
-        time.sleep(0.5)
-        program.send_signal(signal.SIGINT)
-        err = program.stderr.read()
-        assert program.wait(60) == 130, err
-    assert err.splitlines()[-1].startswith("jser: interrupted; what was finished is kept")
-    assert "Traceback" not in err
-
-
-def test_an_interrupt_that_is_swallowed_comes_again(monkeypatch):
-    from jser import interrupt
-
-    monkeypatch.setattr(signal, "getsignal", lambda _: signal.default_int_handler)
-
-    class Swallows:
-        def __del__(self):
-            signal.raise_signal(signal.SIGINT)
-
-    with interrupt.heard():
-        interrupt.check()
-        thing = Swallows()
-        del thing  # Python prints what __del__ raises, and forgets it.
-        with pytest.raises(KeyboardInterrupt):
-            interrupt.check()
-        interrupt.check()  # once
 
 
 def test_load_says_which_file_and_what(tmp_path):
