@@ -206,7 +206,7 @@ def check_fields(config: Any) -> None:
     if not examples:
         return
     everywhere = set.intersection(*map(set, examples))
-    anywhere = {field: value for example in examples for field, value in example.items()}
+    anywhere = {k: value for example in reversed(examples) for k, value in example.items()}
     for field in sorted(everywhere - set(found)):
         raise InputError(
             f"the config has no field '{field}', which {found['system']} needs "

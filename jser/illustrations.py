@@ -68,9 +68,11 @@ def _about_attention(config: Any, judged: Judged) -> tuple[str, ...]:
         return ()
     n = len(np.unique(judged.seed))
     averaged = f"Attention and posteriors are means over the {n} seeds. " if n > 1 else ""
+    others = ["a linear path"] if config.model.get("linear_path") else []
+    others += ["read-outs"] if config.readout.views else []
     beside = (
-        " The answer also uses a linear path over the whole utterance, which has no attention."
-        if config.model.get("linear_path")
+        f" The answer also uses {' and '.join(others)} of the whole utterance, without attention."
+        if others
         else ""
     )
     return (

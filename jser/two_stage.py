@@ -158,7 +158,7 @@ def _second(
         np.stack([x[:, :least] for x in groups]),
         steps.offset,
         steps.length,
-        features.pooled[tables.fold],
+        features.pooled[np.minimum(tables.fold, len(features.pooled) - 1)],
         features.source,
         int(steps.length.max()),
     )

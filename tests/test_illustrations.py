@@ -74,7 +74,7 @@ def test_remarks_say_what_was_averaged_and_what_attention_is_not(ready, judged):
     weights = np.full((n, 8), 1 / 8, np.float32)
     remarks = " ".join(illustrations.collect(ready, replace(judged, attention=weights)).remarks)
     assert "not why the answer came out" in remarks
-    assert "linear path" in remarks
+    assert "also uses read-outs of the whole utterance, without attention" in remarks
     assert "seeds" not in remarks
     twice = replace(
         judged,
