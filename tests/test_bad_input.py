@@ -195,7 +195,8 @@ def test_records_of_an_earlier_version(run, data, tmp_path):
     shutil.copytree(data / "synthetic" / "log_mel", mine / "synthetic" / "log_mel")
     folder = mine / "synthetic" / "log_mel" / "1.0.0"
     changed_sidecar(folder, sha256=None, described_by=None)
-    command = ("build", "synthetic", f"--corpus_dir={data / 'source'}", f"--data_dir={mine}")
+    source = f"--corpus_dir={data / 'source'}"
+    command = ("build", "synthetic", "--variant=log_mel", source, f"--data_dir={mine}")
     assert run("audit", "synthetic", f"--data_dir={mine}")[0] == 0
     assert "already built" not in run(*command, "--allow_partial")[1]
     assert "described_by" in json.loads((folder / "jser_corpus.json").read_text())

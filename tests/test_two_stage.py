@@ -25,6 +25,7 @@ TWO_STAGE = {
     "tune.epochs": "1",
     "epochs": "1",
     "components": "0",
+    "model.linear_path": "true",
 }
 
 
