@@ -62,7 +62,8 @@ def train(prepared: Prepared, run_dir: Path) -> tuple[Prepared, population.State
         STAGES[1],
         every,
     )
-    return prepared, final
+    # Who failed before has chosen no epoch, and his refit says nothing of it.
+    return prepared, final.replace(failed=final.failed | selected.failed)
 
 
 def _refit_tables(prepared: Prepared, selected: population.State) -> population.Members:

@@ -92,6 +92,8 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         for name in config.augment.copies
     ]
     fusion.check_views(config.readout.views)
+    if "narrow" in config.readout.views:
+        narrow_view.check(spec)
     needs_sound = bool(copies) or bool({"descriptors", "narrow"} & set(config.readout.views))
     variant = "waveform" if needs_sound else "log_mel"
     corpus = records.load(config.corpus, data_dir(config), variant)
@@ -104,14 +106,18 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     # Copies that balance the classes are named by the train tables, not drawn.
     draw = config.augment.draw and not balance.augment
     speaker = np.tile(corpus.speaker, 1 + n_copies)
-    frames = normalisation.by_group(steps.frames, steps.length, speaker, config.normalisation)
+    frames = normalisation.by_group(
+        steps.frames, steps.length, speaker, config.normalisation, len(corpus.label)
+    )
     ones = np.ones(len(steps.length), np.int32)
     mode = config.normalisation
     # A single vector has no statistics of its own: there `utterance` leaves it as it is.
     mode_of_whole = "train" if mode == "utterance" else mode
 
     def of_whole(x: np.ndarray) -> np.ndarray:
-        return normalisation.by_group(x, ones[: len(x)], speaker[: len(x)], mode_of_whole)
+        return normalisation.by_group(
+            x, ones[: len(x)], speaker[: len(x)], mode_of_whole, len(corpus.label)
+        )
 
     views = {name: of_whole(x) for name, x in _views(config, corpus, spec, copies).items()}
     views["stem"] = of_whole(steps.pooled)

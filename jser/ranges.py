@@ -83,7 +83,7 @@ NUMBERS = {
     "augment.speeds": Range(0.5, 2),
     "model.units": Range(1, 8192),
     "model.dense": Range(1, 65536),
-    "readout.penalties": Range(0, 1000000, above=True),
+    "readout.penalties": Range(0.001, 1000000),
     "readout.sequence": Range(0, 1000),
     "batch_size": Range(2, 65536),
     "epochs": Range(1, 100000),

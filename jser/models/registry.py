@@ -60,6 +60,8 @@ def title(
         letter += "-fc" if vectors else "-conv"
     source = "ImageNet" if weights == "imagenet" else "random"
     beside = f" + read-outs ({', '.join(readouts)})" if readouts else ""
+    if tuned_from and readouts:
+        beside += " of the frozen stem"
     tuned = f" tuned from {tuned_from}" if tuned_from else ""
     stages = " in two stages" if tuned_from and two_stage else ""
     system = f"{letter} ({architecture} on {stem.title}'s {what}){beside}"

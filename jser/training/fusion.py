@@ -112,11 +112,13 @@ def fit(
                         )
                         arrays[f"{k}/{view}/alone/{field}"] = getattr(fitted.alone[view], field)
                 tick(1)
+        arrays[f"fitted on {_content(views, penalties, with_dev)}"] = np.zeros(0)
         return arrays
 
     folds = range(len(protocol.folds))
     kinds = [f"{kind}/{field}" for kind in ("together", "alone") for field in _FIELDS]
     arrays_of = [f"{k}/{v}/{kind}" for k in folds for v in views for kind in ("penalties", *kinds)]
+    arrays_of.append(f"fitted on {_content(views, penalties, with_dev)}")
     arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs")
 
     def restored(k: int, kind: str) -> dict[str, Readout]:
@@ -126,6 +128,19 @@ def fit(
         }
 
     return [FoldReadouts(restored(k, "together"), restored(k, "alone")) for k in folds]
+
+
+# Changes when the fit changes and its settings do not.
+_VERSION = 1
+
+
+def _content(views: Mapping[str, np.ndarray], penalties: Sequence[float], with_dev: bool) -> str:
+    """Of what read-outs were fitted on: those of other values are not taken from a run."""
+    digest = hashlib.sha256(f"{_VERSION} {sorted(penalties)} {with_dev}".encode())
+    for name in sorted(views):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(views[name]).tobytes())
+    return digest.hexdigest()[:32]
 
 
 def rows_of(

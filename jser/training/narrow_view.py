@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
+from jser.models import stems
 from jser.records.corpus import Corpus
 from jser.training import stem_features
 from jser.training.stem_features import StepFeatures
@@ -26,14 +28,33 @@ SHIFT_DB = 6.0
 CHUNK = 64
 
 
+def check(spec: StemSpec) -> None:
+    """Check that a stem can look at pictures of any width.
+
+    Raises:
+        InputError: a tap is a fully connected layer.
+    """
+    net = stems.get(spec.net)
+    for tap in spec.taps:
+        if net.blocks[net.index(tap)].flat:
+            raise InputError(
+                f"readout.views: 'narrow' needs maps, and stem.taps has {tap}, a fully connected "
+                "layer; take 'narrow' out, or tap a convolution"
+            )
+
+
 def narrow(spec: StemSpec) -> StemSpec:
-    """The stem's specification for this picture: the whole utterance, and the level shifted."""
+    """The stem's specification for this picture: the whole utterance, and the level shifted.
+
+    With ``level="peak"`` the loudest value of either picture is 0 dB, and nothing needs a shift.
+    """
     low, high = spec.range_db
+    shift = SHIFT_DB if spec.level == "recorded" else 0.0
     return dataclasses.replace(
         spec,
         picture="utterance",
         window=0,
-        range_db=(low + SHIFT_DB, high + SHIFT_DB),
+        range_db=(low + shift, high + shift),
     )
 
 

@@ -27,7 +27,13 @@ def parse(mode: str) -> tuple[str, int]:
     raise InputError(f"normalisation: {mode!r} is none of {', '.join(MODES)}")
 
 
-def by_group(frames: np.ndarray, length: np.ndarray, speaker: np.ndarray, mode: str) -> np.ndarray:
+def by_group(
+    frames: np.ndarray,
+    length: np.ndarray,
+    speaker: np.ndarray,
+    mode: str,
+    originals: int | None = None,
+) -> np.ndarray:
     """Apply the modes that do not depend on a fold; `none` and `train` return the input.
 
     Args:
@@ -35,6 +41,8 @@ def by_group(frames: np.ndarray, length: np.ndarray, speaker: np.ndarray, mode: 
         length: int [R], steps of a row.
         speaker: str [R].
         mode: a name of `MODES`.
+        originals: the first so many rows are recordings, those behind them augmented copies, with
+            which nobody enrols; None: all are.
 
     Returns:
         [F, D]; each group (utterance or speaker) at mean 0 and deviation 1. With
@@ -46,7 +54,7 @@ def by_group(frames: np.ndarray, length: np.ndarray, speaker: np.ndarray, mode: 
         return frames
     group = np.arange(len(length)) if kind == "utterance" else np.unique(speaker, True, True)[2]
     out = np.empty(frames.shape, np.float32)
-    drawn = np.random.default_rng(0).permutation(len(length))
+    drawn = np.random.default_rng(0).permutation(originals or len(length))
     of_step = np.repeat(group, length)
     row_of_step = np.repeat(np.arange(len(length)), length)
     for g in np.unique(group):

@@ -2,8 +2,9 @@
 
 A read-out is a ridge regression on one-hot targets with weights and an intercept that is not
 penalised, solved in its dual form: features have more dimensions than a corpus has utterances. One
-inverse gives the fit and, exactly, what the fit would have said of each group of utterances had it
-not been fitted on them, so that a penalty can be chosen across speakers at no further cost.
+inverse gives the fit and what it would have said of each group of utterances had it not been fitted
+on them (scaling and class weights kept), so that a penalty can be chosen across speakers at no
+further cost.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class View:
             (the read-out, scores [n, K] of each row by the fit without its group). Leaving a group
             out of the bordered system is a solve of its own block (Cawley and Talbot 2007, "Model
             selection in kernel methods by Bayesian regularisation", for single rows; blocks
-            likewise). Mean and deviation stay those of all rows: they know no labels.
+            likewise). Mean, deviation and weights stay those of all rows.
         """
         rows = self._rows
         target = rows.target.astype(self._gram.dtype)

@@ -85,6 +85,15 @@ def test_a_run_keeps_its_read_outs(tmp_path):
     assert digests(first) == digests(again)
 
 
+def test_read_outs_of_other_values_or_settings_are_not_taken(tmp_path):
+    first = fit(tmp_path)
+    other = VIEWS | {"stem": VIEWS["stem"] + 0.5}
+    other["stem"][0] *= 2
+    assert digests(fit(tmp_path, views=other)) != digests(first)
+    assert digests(fit(tmp_path, with_dev=False)) != digests(first)
+    assert digests(fit(tmp_path)) == digests(first)
+
+
 def test_a_view_may_have_no_copies(tmp_path):
     views = VIEWS | {"narrow": VIEWS["stem"][:N]}
     fitted = fit(tmp_path / "a", views=views)

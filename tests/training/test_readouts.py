@@ -60,6 +60,15 @@ def test_enrolment_uses_n_utterances_of_the_speaker(n):
         assert len(fits) == 1
 
 
+def test_nobody_enrols_with_a_copy():
+    """Two recordings of one speaker and two copies of each: the draw is that of the recordings."""
+    frames = RNG.normal(3, 2, (12, 4)).astype(np.float32)
+    length, speaker = np.full(6, 2), np.array(["a"] * 6)
+    alone = normalisation.by_group(frames[:4], length[:2], speaker[:2], "speaker_enrol:1")
+    made = normalisation.by_group(frames, length, speaker, "speaker_enrol:1", originals=2)
+    np.testing.assert_array_equal(made[:4], alone)
+
+
 @pytest.mark.parametrize(
     "mode", ["Train", "speaker_enrol", "speaker_enrol:0", "speaker_enrol:n", ""]
 )

@@ -63,10 +63,19 @@ def test_narrow_pictures_are_the_stems_of_another_front_end(corpus, tmp_path, mo
     np.testing.assert_array_equal(made, narrow_view.compute(corpus, SPEC, NOWHERE, tmp_path))
 
 
+def test_narrow_pictures_need_maps():
+    spec = StemSpec(net="alexnet", weights="random", taps=("fc7",), picture="segments")
+    with pytest.raises(InputError, match=r"'narrow' needs maps, and stem\.taps has fc7"):
+        narrow_view.check(spec)
+    narrow_view.check(SPEC)
+
+
 def test_narrow_pictures_have_a_cache_entry_of_their_own():
     ours = narrow_view.narrow(SPEC)
     assert ours.key("corpus", "front end", NOWHERE) != SPEC.key("corpus", "front end", NOWHERE)
     assert ours.range_db == (-54.0, 36.0)
+    # The loudest value is 0 dB there anyway.
+    assert narrow_view.narrow(replace(SPEC, level="peak")).range_db == SPEC.range_db
 
 
 @pytest.mark.parametrize(

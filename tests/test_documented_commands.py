@@ -1,0 +1,42 @@
+"""Every training command that the README and docs show is one that the program takes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jser import cli, ranges
+from jser import config as configs
+from jser.training import fusion, narrow_view, tuning
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands():
+    for page in PAGES:
+        for block in re.findall(r"```\n(.*?)```", page.read_text(), re.DOTALL):
+            joined = block.replace("\\\n", " ")
+            for line in re.split(r"\n|&&", joined):
+                words = line.split("#")[0].split()
+                if words[:2] == ["jser", "train"] and "--config=" in line:
+                    yield pytest.param(words[1:], id=f"{page.name}: {' '.join(words)[:60]}")
+
+
+FOUND = list(commands())
+
+
+def test_commands_are_found():
+    assert len(FOUND) > 6
+
+
+@pytest.mark.parametrize("words", FOUND)
+def test_command(words):
+    top = cli.parser()
+    args, unknown = top.parse_known_args(words)
+    config = configs.load(args.config, cli._overrides(unknown, top))
+    ranges.check(config)
+    spec, _ = tuning.parts(config.stem.to_dict())
+    fusion.check_views(config.readout.views)
+    if "narrow" in config.readout.views:
+        narrow_view.check(spec)
