@@ -133,7 +133,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     if maps is not None:
         fitted = tuning.fit_folds(
             frames,
-            [_steps_of_rows(steps, fold.train) for fold in protocol.folds],
+            [steps.places(fold.train) for fold in protocol.folds],
             config.components,
             config.normalisation != "none",
         )
@@ -283,12 +283,6 @@ def _disturbance(
     )
 
 
-def _steps_of_rows(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
-    return np.concatenate(
-        [np.arange(steps.offset[r], steps.offset[r] + steps.length[r]) for r in rows]
-    )
-
-
 def _project(
     config: Any,
     components: int,
@@ -311,7 +305,7 @@ def _project(
         # Train alone, without dev: the first stage must not have seen the dev speakers.
         steps_of_fold = None
         if components:
-            rows = _steps_of_rows(steps, fold.train)
+            rows = steps.places(fold.train)
             steps_of_fold = projection.fit(frames, rows, components, standardise)(frames)
         if not linear_path:
             return steps_of_fold, None
@@ -350,7 +344,7 @@ def _with_scaling(
     mean, scale = tables.mean.copy(), tables.scale.copy()
     for p in range(len(tables)):
         rows = np.unique(tables.train_index[p][tables.train_index[p] >= 0])
-        x = frames[_steps_of_rows(steps, rows)].astype(np.float32)
+        x = frames[steps.places(rows)].astype(np.float32)
         deviation = x.std(0)
         mean[p], scale[p] = x.mean(0), 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
     return tables.replace(mean=mean, scale=scale)

@@ -143,7 +143,7 @@ def _second(
             frames = _step_features(on_stem, features, steps, params, stem_of[k], train)
             (fitted,) = tuning.fit_folds(
                 frames,
-                [rows_of(steps, train)],
+                [steps.places(train)],
                 config.components,
                 config.normalisation != "none",
             )
@@ -180,13 +180,6 @@ def _second(
             group=np.arange(len(tables), dtype=np.int32), mean=behind[0], scale=behind[1]
         ),
         program=dataclasses.replace(prepared.program, disturb=disturb),
-    )
-
-
-def rows_of(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
-    """Places in the frames of all steps of `rows`."""
-    return np.concatenate(
-        [np.arange(steps.offset[r], steps.offset[r] + steps.length[r]) for r in rows]
     )
 
 

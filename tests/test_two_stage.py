@@ -102,7 +102,7 @@ def tuned(ready, run_dir, **corpus):
 
 def steps_of(ready, p, utterances):
     """Features of stage 2 of some utterances, for member p."""
-    rows = two_stage.rows_of(ready.steps, utterances)
+    rows = ready.steps.places(utterances)
     return ready.features.frames[p][rows]
 
 

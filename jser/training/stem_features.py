@@ -46,6 +46,12 @@ class StepFeatures:
     length: np.ndarray
     pooled: np.ndarray
 
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Where in `frames` the steps of rows int [n] lie: int [sum of their lengths]."""
+        return np.concatenate(
+            [np.arange(self.offset[r], self.offset[r] + self.length[r]) for r in rows]
+        )
+
 
 # --- pictures ------------------------------------------------------------------------------------
 
