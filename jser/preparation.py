@@ -14,6 +14,7 @@ import numpy as np
 import threadpoolctl
 
 from jser import progress, protocols, ranges
+from jser.audit import duplicates
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
@@ -99,6 +100,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     corpus = records.load(config.corpus, data_dir(config), variant)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
     certificate = protocols.certificate(corpus, protocol, allow_leak)
+    certificate = duplicates.certified(certificate, corpus, protocol, data_dir(config))
     loaded = time.monotonic()
     steps = _stem_features(config, corpus, spec, copies)
     maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None

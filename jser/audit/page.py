@@ -347,7 +347,7 @@ def _panel(kind: Kind, entry: Mapping[str, Any], total: int) -> Element:
         tag(
             "figcaption",
             tag("h3", kind.title, " ", state),
-            tag("p", f"{kind.why[0].upper()}{kind.why[1:]}, {kind.unit}.", class_="note"),
+            tag("p", f"{kind.why[0].upper()}{kind.why[1:]}. In {kind.unit}.", class_="note"),
         ),
         charts.histogram(
             drawn["counts"], edges, unit, f"{kind.title}: {entry['n']} of {total}, {kind.limit()}.",

@@ -54,6 +54,7 @@ def protocol(report: Mapping[str, Any], certificate: Mapping[str, Any] | None) -
     session = "yes" if report["dev_test_same_session"] else "no"
     more: list[tuple[str, str]] = [
         ("dev and test in one session", session),
+        ("near-duplicates in two parts", _near(report["near_duplicates"])),
         ("leak", report["leak"] or "none"),
         ("folds missing", ", ".join(report["folds_missing"]) or "none"),
         ("partial corpus", "yes" if report["partial_corpus"] else "no"),
@@ -74,6 +75,13 @@ def protocol(report: Mapping[str, Any], certificate: Mapping[str, Any] | None) -
         fold_table(report),
         *(certificate_parts(certificate) if certificate else []),
     )
+
+
+def _near(counts: Mapping[str, int] | None) -> str:
+    if counts is None:
+        return "not looked for"
+    named = [f"{pair.replace('_', ' and ')} {n}" for pair, n in counts.items() if n]
+    return ", ".join(named) or "none"
 
 
 def certificate_parts(certificate: Mapping[str, Any], opened: bool = False) -> list[Element]:
