@@ -17,8 +17,11 @@ from jser.protocols import Records
 
 BINS = 10  # of a fact that is a number: as many utterances in each, as far as that can be
 _SMOOTHING = 0.5  # utterances added to each cell
-# A recall so many standard errors above chance is called a give-away.
-_SURE = 2.0
+# Labels are dealt anew among each speaker's utterances so many times; a fact is called a give-away
+# where so small a share of the deals does as well. The spread over speakers would be too small a
+# measure, since all speakers are guessed from almost the same counts.
+_DEALS = 199
+_SURE = 0.01
 
 
 def tables(corpus: Records, seconds: np.ndarray) -> dict[str, Any]:
@@ -82,8 +85,8 @@ def give_aways(corpus: Records, facts: Mapping[str, Sequence[Any] | np.ndarray])
         facts: name -> N values: texts are taken as they are, numbers in bins of equal counts.
 
     Returns:
-        A dict a fact that takes two values or more: `fact`, `uar` (of 0..1), `chance`, `error`
-        (standard error over speakers, or None), `tells` (uar is above chance beyond it). Empty
+        A dict a fact that takes two values or more: `fact`, `uar` (of 0..1), `chance` (mean of what
+        dealt labels give), `p` (share of deals that do as well), `tells` (p is at most 0.01). Empty
         where there are fewer than two speakers or classes.
     """
     label, speaker = np.asarray(corpus.label), np.asarray(corpus.speaker)
@@ -91,13 +94,37 @@ def give_aways(corpus: Records, facts: Mapping[str, Sequence[Any] | np.ndarray])
     who, person = np.unique(speaker, return_inverse=True)
     if len(who) < 2 or len(np.unique(label)) < 2:
         return []
+    dealt = _deals(label, person)
     made = []
     for name, values in facts.items():
         value = _codes(np.asarray(values))
         if len(np.unique(value)) < 2:
             continue
-        right = _credit(value, label, person, n_classes)
-        made.append(_judged(name, right, label, person))
+        uar = _recall(value, label, person, n_classes)
+        by_chance = np.array([_recall(value, deal, person, n_classes) for deal in dealt])
+        # Deals that differ by rounding alone do as well.
+        p = float((1 + (by_chance >= uar - 1e-12).sum()) / (1 + len(by_chance)))
+        made.append(
+            {
+                "fact": name,
+                "uar": uar,
+                "chance": float(by_chance.mean()),
+                "p": p,
+                "tells": p <= _SURE,
+            }
+        )
+    return made
+
+
+def _deals(label: np.ndarray, person: np.ndarray) -> list[np.ndarray]:
+    """Labels [N] dealt anew among the utterances of each speaker, the same every time."""
+    rng = np.random.default_rng(0)
+    place = np.argsort(person, kind="stable")
+    made = []
+    for _ in range(_DEALS):
+        deal = np.empty_like(label)
+        deal[place] = label[np.lexsort((rng.random(len(label)), person))]
+        made.append(deal)
     return made
 
 
@@ -109,33 +136,20 @@ def _codes(values: np.ndarray) -> np.ndarray:
     return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]
 
 
-def _credit(value: np.ndarray, label: np.ndarray, person: np.ndarray, n: int) -> np.ndarray:
-    """What the guess of each utterance is worth [N]: 1 right, 0 wrong, a share of a tie."""
-    counts = np.zeros((person.max() + 1, value.max() + 1, n))
-    np.add.at(counts, (person, value, label), 1.0)
-    others = counts.sum(0) - counts  # [speakers, values, classes]
-    likely = (others + _SMOOTHING) / (others + _SMOOTHING).sum(1, keepdims=True)
-    # A value that no other speaker has says nothing.
-    likely = np.where(others.sum(2, keepdims=True) > 0, likely, 1.0)
-    # A class that no other speaker has cannot be guessed.
-    likely = np.where(others.sum(1, keepdims=True) > 0, likely, 0.0)
-    best = np.isclose(likely, likely.max(2, keepdims=True), rtol=1e-9, atol=0)
-    return (best / best.sum(2, keepdims=True))[person, value, label]
-
-
-def _judged(name: str, right: np.ndarray, label: np.ndarray, person: np.ndarray) -> dict[str, Any]:
-    present = np.unique(label)
-    uar = float(np.mean([right[label == k].mean() for k in present]))
-    # Of one speaker's utterances, those of a rare class count for more, as in the whole.
-    weight = 1 / (len(present) * np.bincount(label)[label])
-    each = np.bincount(person, weight * (right - uar))
-    n = len(each)
-    error = float(np.sqrt(n / (n - 1) * np.square(each).sum()))
-    chance = 1 / len(present)
-    return {
-        "fact": name,
-        "uar": uar,
-        "chance": chance,
-        "error": error,
-        "tells": uar > chance + _SURE * error,
-    }
+def _recall(value: np.ndarray, label: np.ndarray, person: np.ndarray, n: int) -> float:
+    """Unweighted average recall of the guess of each class from values [N]; a tie is shared."""
+    values = int(value.max()) + 1
+    pair, which = np.unique(person * values + value, return_inverse=True)
+    whose, what = pair // values, pair % values
+    own = np.bincount(which * n + label, minlength=len(pair) * n).reshape(-1, n)
+    everyone = np.bincount(value * n + label, minlength=values * n).reshape(-1, n)
+    of_person = np.bincount(person * n + label, minlength=(person.max() + 1) * n).reshape(-1, n)
+    others = everyone[what] - own  # [pairs, K]
+    of_class = everyone.sum(0) - of_person[whose]
+    likely = (others + _SMOOTHING) / (of_class + _SMOOTHING * values)
+    # A value that no other speaker has says nothing, and a class that none has cannot be guessed.
+    likely = np.where(others.sum(1, keepdims=True) > 0, likely, 1.0)
+    likely = np.where(of_class > 0, likely, 0.0)
+    best = np.isclose(likely, likely.max(1, keepdims=True), rtol=1e-9, atol=0)
+    right = (best / best.sum(1, keepdims=True))[which, label]
+    return float(np.mean([right[label == k].mean() for k in np.unique(label)]))

@@ -125,7 +125,8 @@ def _gives_away(audit: Mapping[str, Any]) -> list[Finding]:
             if (g["fact"] in _OF_SPEECH) is of_speech
         ]
         if named:
-            chance = percent(told[0]["chance"])
+            classes = audit["balance"]["classes"].values()
+            chance = percent(1 / sum(entry["utterances"] > 0 for entry in classes))
             found.append(Finding(weight, f"one fact alone {words}: {', '.join(named)} "
                                  f"(recall; chance {chance} %)"))  # fmt: skip
     return found

@@ -235,7 +235,7 @@ def _give_aways(audit: Mapping[str, Any]) -> Element | None:
         ],
         "Recall of the class from one fact alone. "
         + " ".join(f"{row['fact']}: {percent(row['uar'])} %." for row in rows),
-        chance=rows[0]["chance"],
+        chance=1 / sum(1 for c in audit["balance"]["classes"].values() if c["utterances"]),
     )
     return section(
         "giveaways",
@@ -246,7 +246,7 @@ def _give_aways(audit: Mapping[str, Any]) -> Element | None:
                 "Recall from one fact alone, %",
                 tag(
                     "p",
-                    tag("span", tag("i", class_="swatch two"), "beyond chance by two errors"),
+                    tag("span", tag("i", class_="swatch two"), "beyond chance, p at most 0.01"),
                     tag("span", tag("i", class_="swatch"), "not above chance"),
                     class_="legend",
                 ),
@@ -255,9 +255,9 @@ def _give_aways(audit: Mapping[str, Any]) -> Element | None:
                 "speakers. Duration and level belong to an emotion; an offset, a bandwidth or a "
                 "silence belongs to the recording, and a system may learn it instead.",
                 numbers=table(
-                    ["fact", "recall, %", "chance", "standard error", "tells"],
+                    ["fact", "recall, %", "chance", "p", "tells"],
                     [
-                        [r["fact"], percent(r["uar"]), percent(r["chance"]), percent(r["error"]),
+                        [r["fact"], percent(r["uar"]), percent(r["chance"]), f"{r['p']:.3f}",
                          "yes" if r["tells"] else "no"]
                         for r in rows
                     ],

@@ -28,6 +28,8 @@ _HEARD_DB = 25.0
 _EMPTY_DB = 70.0
 _ROUNDING = 1 / 12  # variance, in steps of 16 bits
 _FLAT = 3  # equal samples at the recording's own highest or lowest value
+# Steps of 16 bits, -40 dB: a quieter wave has flat tops because it is made of few steps.
+_FLAT_FROM = 328
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,18 @@ def measure(pcm: np.ndarray) -> Sound:
     low, high = int(pcm.min()), int(pcm.max())
     edge = np.concatenate([[0], np.flatnonzero(np.diff(pcm)) + 1, [len(pcm)]])
     run, value = np.diff(edge), pcm[edge[:-1]]
-    flat = run[(run >= _FLAT) & ((value == low) | (value == high))].sum() if low < high else 0
+    tops = run[(run >= _FLAT) & ((value == low) | (value == high))]
+    flat = int(tops.sum()) if max(-low, high) >= _FLAT_FROM else 0
     x = pcm.astype(np.float32)
     mean = float(x.mean(dtype=np.float64))
     x -= np.float32(mean)
     frames = x[: len(x) // _FRAME * _FRAME].reshape(-1, _FRAME) if len(x) >= _FRAME else x[None]
     level = 10 * np.log10(np.maximum(np.square(frames).mean(1), _ROUNDING))
-    last = 10 * np.log10(max(float(np.square(x[-_FRAME:]).mean()), _ROUNDING))
+    last = 10 * float(np.log10(max(float(np.square(x[-_FRAME:]).mean()), _ROUNDING)))
     loud = float(np.quantile(level, 0.95))
     return Sound(
         peak_db=20 * float(np.log10(max(-low, high, 1) / 32768)),
-        flat=float(flat) / len(pcm),
+        flat=flat / len(pcm),
         offset=mean / 32768,
         dead_seconds=int(run.max()) / SAMPLE_RATE,
         start_db=float(level[0]) - loud,

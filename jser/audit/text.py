@@ -42,9 +42,8 @@ def _title(audit: Mapping[str, Any]) -> Text:
     title.append(audit["corpus"], style="bold")
     title.append(
         f"  {built['n_utterances']} of {built['n_expected']} recordings, "
-        f"{plural(len(balance['speakers']), 'speaker')}, {seconds['total'] / 60:,.1f} min "
-        f"(shortest {seconds['shortest']:.2f}, median {seconds['median']:.2f}, longest "
-        f"{seconds['longest']:.2f} s)"
+        f"{plural(len(balance['speakers']), 'speaker')}, {seconds['total'] / 60:,.1f} min; "
+        f"{seconds['shortest']:.2f} to {seconds['longest']:.2f} s, median {seconds['median']:.2f}"
     )
     return title
 
@@ -126,17 +125,21 @@ def _give_aways(audit: Mapping[str, Any]) -> list[RenderableType]:
     rows = audit["give_aways"]
     if not rows:
         return []
-    table = _table(["from this alone", "recall, %", "chance", "standard error", ""], left=1)
+    table = _table(["from this alone", "recall, %", "chance", "p", ""], left=1)
     table.columns[-1].justify = "left"
     for row in sorted(rows, key=lambda r: -r["uar"]):
         table.add_row(
             row["fact"],
             percent(row["uar"]),
             percent(row["chance"]),
-            percent(row["error"]),
+            f"{row['p']:.3f}",
             Text("tells the class", style="yellow") if row["tells"] else "",
         )
-    note = Text("the class guessed by what the other speakers' utterances of that fact are", "dim")
+    note = Text(
+        "the class guessed from what the other speakers' utterances of that fact are; p: share of "
+        "200 deals of the labels, speaker by speaker, that do as well",
+        "dim",
+    )
     return [_section("What gives the class away", table, note)]
 
 
