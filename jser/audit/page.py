@@ -228,8 +228,7 @@ def _give_aways(audit: Mapping[str, Any]) -> Element | None:
                 row["fact"],
                 row["uar"],
                 "two" if row["tells"] else "rest",
-                said=f"{row['fact']}: recall {percent(row['uar'])} %, standard error "
-                f"{percent(row['error'])}",
+                said=f"{row['fact']}: recall {percent(row['uar'])} %, p = {row['p']:.3f}",
             )
             for row in rows
         ],

@@ -90,12 +90,13 @@ def test_what_tells_all_and_what_tells_nothing():
     assert rows["the speaker"]["p"] == 1
 
 
-def test_chance_is_seldom_called_a_give_away():
-    """Of facts that say nothing, p is even: of 80, about 40 below one half, about one tells."""
-    rng, corpus = drawn(n_speakers=5, each=30)
-    rows = balance.give_aways(corpus, {str(i): rng.random(150) for i in range(80)})
-    assert np.mean([row["p"] < 0.5 for row in rows]) == pytest.approx(0.5, abs=0.12)
-    assert sum(row["tells"] for row in rows) <= 4
+def test_p_of_what_says_nothing_is_even(monkeypatch):
+    monkeypatch.setattr(balance, "_DEALS", 19)
+    rng, corpus = drawn(n_speakers=5, each=20)
+    rows = balance.give_aways(corpus, {str(i): rng.random(100) for i in range(60)})
+    p = np.array([row["p"] for row in rows])
+    assert np.mean(p < 0.5) == pytest.approx(0.5, abs=0.15)
+    assert np.mean(p <= 0.1) == pytest.approx(0.1, abs=0.1)
 
 
 def test_one_speaker_or_one_class_has_no_guess():

@@ -54,7 +54,7 @@ def protocol(report: Mapping[str, Any], certificate: Mapping[str, Any] | None) -
     session = "yes" if report["dev_test_same_session"] else "no"
     more: list[tuple[str, str]] = [
         ("dev and test in one session", session),
-        ("near-duplicates in two parts", _near(report["near_duplicates"])),
+        ("near-duplicates in two parts", _near(report.get("near_duplicates"))),
         ("leak", report["leak"] or "none"),
         ("folds missing", ", ".join(report["folds_missing"]) or "none"),
         ("partial corpus", "yes" if report["partial_corpus"] else "no"),
