@@ -189,7 +189,7 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         metrics=page.read_metrics(run_dir),
         shown=illustrations.collect(prepared, results.system.judged),
     )
-    report.write(run_dir, made, results.system, html)
+    report.write(run_dir, made, results.system, html, results.each_alone())
     return made
 
 

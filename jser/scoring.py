@@ -22,6 +22,8 @@ from jser.preparation import Prepared, data_dir
 from jser.training import fusion, loop, population
 from jser.training.readout import Readout
 
+SEQUENCE = "sequence part alone"
+
 
 @dataclass(frozen=True)
 class Results:
@@ -36,6 +38,11 @@ class Results:
     system: ledger.Scores
     baseline: ledger.Scores
     parts: dict[str, ledger.Scores]
+
+    def each_alone(self) -> dict[str, ledger.Scores]:
+        """All that two runs may have in common: the sequence part, and each view's read-out."""
+        parts = self.parts or {SEQUENCE: self.system}
+        return {**parts, fusion.VIEWS["stem"]: self.baseline}
 
 
 def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir: Path) -> Results:
@@ -111,7 +118,7 @@ def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir:
     system_hash = hashlib.sha256(
         f"{weights_hash} {fusion.digest(together)} {config.readout.sequence}".encode()
     ).hexdigest()
-    parts = {"sequence part alone": judge(sequence, weights_hash, "part")}
+    parts = {SEQUENCE: judge(sequence, weights_hash, "part")}
     for view in used:
         if view != "stem":
             parts[f"{fusion.VIEWS[view]}, alone"] = judge_alone(view, "part")

@@ -11,6 +11,7 @@ import pytest
 from jser import config as configs
 from jser import experiment, preparation
 from jser.errors import InputError
+from jser.evaluation.predictions import read_parts
 from jser.records import corpus as records
 from jser.training import population
 from tests.conftest import TINY
@@ -59,6 +60,16 @@ def test_figures_are_those_of_the_predictions(tiny_run, report, data):
         posterior = [float(row[f"p_{name}"]) for name in corpus.classes]
         assert sum(posterior) == pytest.approx(1, abs=1e-4)
         assert row["predicted"] == corpus.classes[int(np.argmax(posterior))]
+
+
+def test_parts_alone_are_written_beside_the_predictions(tiny_run, report):
+    parts = read_parts(tiny_run / "run" / "parts.csv")
+    scored = {part["name"]: part["uar"]["mean"] for part in (*report["parts"], report["baseline"])}
+    assert parts.keys() == scored.keys()
+    for name, judged in parts.items():
+        right = judged.predicted == judged.truth
+        recalls = [right[judged.truth == k].mean() for k in range(len(judged.classes))]
+        assert scored[name] == pytest.approx(np.mean(recalls), abs=1e-6)
 
 
 def test_run_directory_is_whole(tiny_run):

@@ -18,7 +18,7 @@ from jser.evaluation.intervals import (
     sign_flip_test,
     smallest_detectable,
 )
-from jser.evaluation.predictions import Judged, confusion_by, read_csv
+from jser.evaluation.predictions import Judged, confusion_by, read_csv, read_parts
 
 # What must be equal for two scores to be of one test, and what only asks for a remark.
 _SAME = ("corpus", "fingerprint", "protocol", "classes")
@@ -64,7 +64,8 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
 
     Returns:
         What `paired` returns, and `corpus`, `protocol`, `a` and `b` (`run`, `system`, `uar`),
-        `per_speaker` and `remarks`: what else differs between the two runs.
+        `per_speaker`, `remarks`: what else differs between the two runs, and `parts`: the same
+        of each part that both runs have alone, with its `name`, and `uar` of a and b.
 
     Raises:
         InputError: a run is not evaluated, or the two are not of one corpus, protocol and test set.
@@ -84,10 +85,7 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
             f"{len(second)}); evaluate both on all folds of the protocol."
         )
     speakers = sorted({str(s) for s in tables[0].speaker})
-    matrices = [
-        confusion_by(table, table.speaker, speakers, sorted({int(s) for s in table.seed}))
-        for table in tables
-    ]
+    matrices = [_matrices(table, speakers) for table in tables]
     each = [speaker_uar(m) for m in matrices]
     return {
         "corpus": reports[0]["corpus"],
@@ -99,6 +97,7 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
             {"speaker": s, "a": float(a), "b": float(b), "difference": float(b - a)}
             for s, a, b in zip(speakers, *each, strict=True)
         ],
+        "parts": _parts(Path(run_a), Path(run_b), first, speakers),
         "marks": list(dict.fromkeys(reports[0]["marks"] + reports[1]["marks"])),
         "remarks": [
             f"{field} differs: {reports[0].get(field)} and {reports[1].get(field)}"
@@ -106,6 +105,35 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
             if reports[0].get(field) != reports[1].get(field)
         ],
     }
+
+
+def _matrices(table: Judged, speakers: Sequence[str]) -> np.ndarray:
+    return confusion_by(table, table.speaker, speakers, sorted({int(s) for s in table.seed}))
+
+
+def _parts(
+    run_a: Path, run_b: Path, truth: dict[str, tuple[str, int]], speakers: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What `paired` returns of each part that lies in both runs' parts.csv; none without it."""
+    paths = [run / "parts.csv" for run in (run_a, run_b)]
+    if not all(path.exists() for path in paths):
+        return []
+    a, b = (read_parts(path) for path in paths)
+    found = []
+    for name in a:
+        if name not in b:
+            continue
+        for path, table in zip(paths, (a[name], b[name]), strict=True):
+            if _truth(table) != truth:
+                raise InputError(
+                    f"{path}: its rows are not those of predictions.csv; run jser evaluate on the "
+                    "run again."
+                )
+        matrices = [_matrices(table, speakers) for table in (a[name], b[name])]
+        uar = [float(metrics.uar(m.sum(0)).mean()) for m in matrices]
+        result = paired(matrices[1], matrices[0])
+        found.append({"name": name, "a": uar[0], "b": uar[1], **result})
+    return found
 
 
 def compare_many(reference: str | Path, runs: Sequence[str | Path]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from jser.evaluation import atomic, metrics
 from jser.evaluation.compare import paired, speaker_uar
 from jser.evaluation.intervals import MANY_SPEAKERS, speaker_interval
 from jser.evaluation.ledger import Scores
-from jser.evaluation.predictions import write_csv
+from jser.evaluation.predictions import write_csv, write_parts
 from jser.evaluation.tables import render, text
 from jser.evaluation.yardsticks import beside
 from jser.protocols import Certificate, Protocol, Records
@@ -148,15 +148,22 @@ def build(
 
 
 def write(
-    run_dir: str | Path, report: Mapping[str, Any], scores: Scores, html: str | None = None
+    run_dir: str | Path,
+    report: Mapping[str, Any],
+    scores: Scores,
+    html: str | None = None,
+    parts: Mapping[str, Scores] | None = None,
 ) -> None:
-    """Write predictions.csv, report.txt, report.html and report.json, each whole or not at all.
+    """Write predictions.csv, parts.csv, report.txt, .html and .json, each whole or not at all.
 
     In this order, so where there is a report.json, the rest is there too. `html` is from
-    `page.render`; without it there is no page.
+    `page.render`; without it there is no page. `parts` are the system's parts alone, by name:
+    `compare` pairs those that two runs share.
     """
     run = Path(run_dir)
     write_csv(run / "predictions.csv", scores.judged)
+    if parts:
+        write_parts(run / "parts.csv", {name: part.judged for name, part in parts.items()})
     atomic.write_text(run / "report.txt", text(report))
     if html is not None:
         atomic.write_text(run / "report.html", html)

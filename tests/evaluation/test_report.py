@@ -11,7 +11,7 @@ import pytest
 
 from jser import protocols
 from jser.errors import InputError
-from jser.evaluation import compare, metrics, report
+from jser.evaluation import compare, metrics, page, report
 from jser.evaluation.predictions import Predictions, read_csv
 from jser.evaluation.tables import render_comparison, to_text
 
@@ -245,6 +245,36 @@ def test_compare_pairs_by_speaker(
     both = compare.compare_many(tmp_path / "a", [tmp_path / "b", tmp_path / "a"])
     assert both[0]["p_holm"] == pytest.approx(2 * 2 / 2**10)
     assert both[1]["p_holm"] == 1.0
+
+
+def test_compare_pairs_the_parts_that_both_runs_have(
+    corpus: Any, protocol: protocols.Protocol, build: Make, score: Any, tmp_path: Path
+) -> None:
+    parts = {}
+    for run, right in (("a", 0.3), ("b", 0.8)):
+        made, scores = build(corpus, protocol, run=run, how={"right": 0.6, "source": 3})
+        alone = score(corpus, protocol, run=run, checkpoint=f"{run} x", role="part", right=right)
+        parts[run] = {"network": alone, f"only {run}": scores}
+        report.write(tmp_path / run, made, scores, parts=parts[run])
+    result = compare.compare(tmp_path / "a", tmp_path / "b")
+    assert result["difference"] == 0
+    (part,) = result["parts"]
+    assert part["name"] == "network"
+    wanted = compare.paired(*(parts[run]["network"].by_speaker for run in ("b", "a")))
+    assert part["difference"] == pytest.approx(wanted["difference"])
+    assert part["difference"] == pytest.approx(part["b"] - part["a"])
+    assert part["p"] == wanted["p"]
+    shown = to_text(render_comparison(result))
+    assert f"network: UAR {100 * part['a']:.1f} and {100 * part['b']:.1f}" in " ".join(
+        shown.split()
+    )
+    page_text = page.render_comparison(result)
+    assert "Parts alone" in page_text
+    (tmp_path / "b" / "parts.csv").write_text("part,utterance_id\nnetwork,x\n")
+    with pytest.raises(InputError, match=r"parts.csv: columns"):
+        compare.compare(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "b" / "parts.csv").unlink()
+    assert compare.compare(tmp_path / "a", tmp_path / "b")["parts"] == []
 
 
 def test_compare_refuses_what_cannot_be_paired(

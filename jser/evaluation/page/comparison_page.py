@@ -14,7 +14,10 @@ from jser.evaluation.page.run_page import masthead
 
 def render_comparison(result: Mapping[str, Any]) -> str:
     """The page of what `compare.compare` returns."""
-    parts = [_difference(result), _speakers(result), _runs(result)]
+    parts = [_difference(result), _speakers(result)]
+    if result["parts"]:
+        parts.append(_alone(result))
+    parts.append(_runs(result))
     change = points(result["difference"])
     return document(
         f"Two runs on {result['corpus']}: {change} points UAR",
@@ -123,6 +126,20 @@ def _speakers(result: Mapping[str, Any]) -> Element:
         ),
     )
     return section("speakers", "Speakers", tag("div", drawn, class_="alone"))
+
+
+def _alone(result: Mapping[str, Any]) -> Element:
+    return section(
+        "parts",
+        "Parts alone",
+        table(
+            ["part", "a, %", "b, %", "b less a, points"],
+            [
+                [part["name"], percent(part["a"]), percent(part["b"]), verdict(part)]
+                for part in result["parts"]
+            ],
+        ),
+    )
 
 
 def _runs(result: Mapping[str, Any]) -> Element:
