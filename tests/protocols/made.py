@@ -1,0 +1,54 @@
+"""Corpora small enough to count by hand."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FakeCorpus:
+    name: str
+    classes: tuple[str, ...]
+    sex: dict[str, str]
+    speaker: np.ndarray
+    session: np.ndarray
+    text_id: np.ndarray
+    label: np.ndarray
+    pcm_sha256: np.ndarray
+    utterance_id: np.ndarray
+    partial: bool = False
+    fingerprint: str = "f" * 64
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def fake(
+    n_f: int = 5, n_m: int = 5, texts: int = 3, classes: int = 2, name: str = "fake", **change: Any
+) -> FakeCorpus:
+    """Each speaker says each text in each class once; sessions are the speakers."""
+    speakers = [f"{i + 1:02d}" for i in range(n_f + n_m)]
+    # Odd numbers are male as far as there are males, as in RAVDESS.
+    sex, left = {}, {"m": n_m, "f": n_f}
+    for i, s in enumerate(speakers):
+        kind = "mf"[i % 2]
+        kind = kind if left[kind] else "fm"["fm".index(kind) - 1]
+        sex[s] = kind
+        left[kind] -= 1
+    rows = [(s, f"t{t}", k) for s in speakers for t in range(texts) for k in range(classes)]
+    ids = [f"{s}-{t}-{k}" for s, t, k in rows]
+    arrays = {
+        "speaker": np.asarray([r[0] for r in rows]),
+        "session": np.asarray([r[0] for r in rows]),
+        "text_id": np.asarray([r[1] for r in rows]),
+        "label": np.asarray([r[2] for r in rows], np.int32),
+        "pcm_sha256": np.asarray([f"hash of {i}" for i in ids]),
+        "utterance_id": np.asarray(ids),
+    }
+    names = tuple(f"class{k}" for k in range(classes))
+    return FakeCorpus(name=name, classes=names, sex=sex, **{**arrays, **change})
+
+
+def without(corpus: FakeCorpus, *speakers: str) -> FakeCorpus:
+    keep = ~np.isin(corpus.speaker, speakers)
+    arrays = ("speaker", "session", "text_id", "label", "pcm_sha256", "utterance_id")
+    return replace(corpus, **{a: getattr(corpus, a)[keep] for a in arrays})
