@@ -199,6 +199,7 @@ def _build(
         sources.check_complete(
             info.name, info.counts, info.counts_by_speaker, utterances, skipped, source
         )
+    sex = sources.sexes(info.speakers, utterances)
     digest = _sources_digest(cls, utterances, content)
     old = sidecar.read(final)
     if old and _unchanged(final, old, digest, spec, allow_partial):
@@ -247,8 +248,9 @@ def _build(
     report = auditing.make(
         info.name,
         [_row(u, facts[keys[u.utterance_id]], spec.sample_rate) for u in usable],
+        classes=info.classes,
         counts=info.counts,
-        sex=info.speakers,
+        sex=sex,
         counts_by_speaker=info.counts_by_speaker,
         skipped=skipped,
         broken=broken,
@@ -270,7 +272,7 @@ def _build(
                 "name": info.name,
                 "variant": variant,
                 "classes": list(info.classes),
-                "sex": dict(info.speakers),
+                "sex": sex,
                 "n_utterances": len(usable),
                 "fingerprint": sidecar.fingerprint(pcm),
                 "front_end": asdict(spec),
@@ -311,7 +313,8 @@ def _sources_digest(
     digest = hashlib.sha256(repr((cls.INFO, str(cls.VERSION))).encode())
     for u in utterances:
         line = (u.utterance_id, u.speaker, u.session, u.text_id, u.label, content[u.path])
-        digest.update(repr(line).encode())
+        more = (u.sex,) if u.sex else ()  # Corpora without it keep the digest they always had.
+        digest.update(repr(line + more).encode())
     return digest.hexdigest()
 
 
@@ -350,7 +353,7 @@ def _write_shards(
         with progress.bar(len(utterances), f"write {cls.INFO.name}", unit="utterance") as tick:
             for done in cache.read(by_key):
                 for u in by_key[done.key]:
-                    fields = {k: v for k, v in vars(u).items() if k != "path"}
+                    fields = {k: v for k, v in vars(u).items() if k not in ("path", "sex")}
                     yield u.utterance_id, extracting.example(fields, done)
                     tick()
 

@@ -20,10 +20,12 @@ class Utterance:
     Attributes:
         path: of the sound file.
         utterance_id: unique in the corpus; usually the file's name without suffix.
-        speaker: key in the corpus' table of speakers.
-        session: of the recording; the speaker again where a corpus has no sessions.
-        text_id: of the sentence spoken; '' where unknown.
+        speaker: key in the corpus' table of speakers, where it has one; '' where unknown.
+        session: of the recording; the speaker again where a corpus has no sessions; '' where
+            unknown, which is never counted as shared.
+        text_id: of the sentence spoken; '' where unknown, which is never counted as shared.
         label: one of the corpus' classes.
+        sex: 'f' or 'm' of the speaker, where the corpus has no table of speakers; '' where unknown.
     """
 
     path: Path
@@ -32,6 +34,7 @@ class Utterance:
     session: str
     text_id: str
     label: str
+    sex: str = ""
 
 
 @dataclass(frozen=True)

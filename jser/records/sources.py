@@ -66,19 +66,38 @@ def identify(
     return sorted(kept.values(), key=lambda u: u.utterance_id), content, dict(skipped)
 
 
+def sexes(speakers: Mapping[str, str] | None, utterances: list[Utterance]) -> dict[str, str]:
+    """Speaker -> 'f' or 'm', from the corpus' table or else from the utterances.
+
+    Where neither says it, the speaker is not in the map.
+
+    Raises:
+        InputError: the utterances give one speaker two sexes.
+    """
+    if speakers is not None:
+        return dict(speakers)
+    known: dict[str, str] = {}
+    for u in utterances:
+        if u.speaker and u.sex and known.setdefault(u.speaker, u.sex) != u.sex:
+            raise InputError(
+                f"{u.path.name}: speaker '{u.speaker}' is '{u.sex}' here and "
+                f"'{known[u.speaker]}' in other recordings; correct one, or leave it empty"
+            )
+    return known
+
+
 def check_complete(
     name: str,
-    counts: Mapping[str, int],
+    counts: Mapping[str, int] | None,
     counts_by_speaker: Mapping[str, int] | None,
     utterances: list[Utterance],
     skipped: dict[str, int],
     source: Path,
 ) -> None:
     """Refuse an incomplete corpus before any work is done on it."""
-    short: dict[str, Any] = {
-        "classes": auditing.missing(Counter(u.label for u in utterances), counts),
-        "speakers": {},
-    }
+    short: dict[str, Any] = {"classes": {}, "speakers": {}}
+    if counts:
+        short["classes"] = auditing.missing(Counter(u.label for u in utterances), counts)
     if counts_by_speaker:
         found = Counter(u.speaker for u in utterances)
         short["speakers"] = auditing.missing(found, counts_by_speaker)
@@ -86,7 +105,8 @@ def check_complete(
         reasons = "".join(f", {n} skipped: {reason}" for reason, n in skipped.items())
         raise InputError(
             f"{source}: {len(utterances)} recordings of {name}, published are "
-            f"{sum(counts.values())} ({auditing.describe_missing(short)}{reasons}); "
+            f"{sum((counts or counts_by_speaker or {}).values())} "
+            f"({auditing.describe_missing(short)}{reasons}); "
             "complete it, or use it as it is with --allow_partial"
         )
 
