@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, run_directory, scoring, two_stage
+from jser import illustrations, readouts, run_directory, scoring, two_stage
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
@@ -147,12 +147,20 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
+    beside = readouts.fit(prepared, run_dir)
+    fitted = time.monotonic()
     prepared, state = train(prepared, run_dir)
     trained = time.monotonic()
     plan = _plan(config, prepared.program, prepared.tables)
-    results = scoring.score(prepared, state, plan, run_dir)
+    results = scoring.score(prepared, beside, state, plan, run_dir)
     seconds = run_directory.add_times(
-        run_dir, {**prepared.seconds, "compile": clock.seconds, "train": trained - started}
+        run_dir,
+        {
+            **prepared.seconds,
+            "compile": clock.seconds,
+            "readouts": fitted - started,
+            "train": trained - fitted,
+        },
     )
     seconds["evaluate"] = time.monotonic() - trained
     made = report.build(
