@@ -14,6 +14,7 @@ class FakeCorpus:
     speaker: np.ndarray
     session: np.ndarray
     text_id: np.ndarray
+    split: np.ndarray
     label: np.ndarray
     pcm_sha256: np.ndarray
     utterance_id: np.ndarray
@@ -40,6 +41,7 @@ def fake(
         "speaker": np.asarray([r[0] for r in rows]),
         "session": np.asarray([r[0] for r in rows]),
         "text_id": np.asarray([r[1] for r in rows]),
+        "split": np.asarray(["" for _ in rows]),
         "label": np.asarray([r[2] for r in rows], np.int32),
         "pcm_sha256": np.asarray([f"hash of {i}" for i in ids]),
         "utterance_id": np.asarray(ids),
@@ -50,5 +52,5 @@ def fake(
 
 def without(corpus: FakeCorpus, *speakers: str) -> FakeCorpus:
     keep = ~np.isin(corpus.speaker, speakers)
-    arrays = ("speaker", "session", "text_id", "label", "pcm_sha256", "utterance_id")
+    arrays = ("speaker", "session", "text_id", "split", "label", "pcm_sha256", "utterance_id")
     return replace(corpus, **{a: getattr(corpus, a)[keep] for a in arrays})
