@@ -160,7 +160,7 @@ def test_ravdess_emobox_finds_actors_by_number() -> None:
 
 def test_published_list_asks_for_its_speakers() -> None:
     lacking = without(ravdess(), "03", "07", "05", "24")
-    with pytest.raises(InputError, match="needs actors 03, 05, 07, 24, which corpus ravdess lacks"):
+    with pytest.raises(InputError, match="needs speakers 03, 05, 07, 24, which corpus ravdess lacks"):
         protocols.make("ravdess_emobox", lacking)
     protocol = protocols.make("ravdess_emobox", replace(lacking, partial=True))
     assert [fold.name for fold in protocol.folds] == ["1", "2", "3", "5", "6"]
