@@ -23,10 +23,8 @@ def make(name: Name, corpus: Records, dev_speakers: int, seed: int) -> Protocol:
     Raises:
         InputError: unknown sessions, too few, or such as are speakers by another name.
     """
+    remark = check_iemocap(name, corpus) if name.kind == "iemocap_sessions" else ""
     sessions = _sessions(name, corpus)
-    remark = ""
-    if name.kind == "iemocap_sessions":
-        remark = check_iemocap(name, corpus)
     if name.kind == "session_k_fold":
         if name.number > len(sessions):
             raise InputError(
