@@ -143,7 +143,7 @@ def build(
         "failed_members": failed_members,
     }
     report["marks"] = _marks(report, protocol)
-    report["warnings"] = _warnings(report)
+    report["warnings"] = [*certificate.warnings, *_warnings(report)]
     report["yardsticks"] = beside(report)
     return dict(_plain(report))
 

@@ -104,6 +104,7 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             "speaker": tfds.features.Text(),
             "session": tfds.features.Text(),
             "text_id": tfds.features.Text(),
+            "split": tfds.features.Text(),
             "label": tfds.features.ClassLabel(names=list(self.INFO.classes)),
             "n_frames": np.int32,
             "pcm_sha256": tfds.features.Text(),
@@ -313,7 +314,8 @@ def _sources_digest(
     digest = hashlib.sha256(repr((cls.INFO, str(cls.VERSION))).encode())
     for u in utterances:
         line = (u.utterance_id, u.speaker, u.session, u.text_id, u.label, content[u.path])
-        more = (u.sex,) if u.sex else ()  # Corpora without it keep the digest they always had.
+        # Corpora without these keep the digest they always had.
+        more = (u.sex, u.split) if u.sex or u.split else ()
         digest.update(repr(line + more).encode())
     return digest.hexdigest()
 

@@ -26,6 +26,7 @@ class Corpus:
         speaker: str [N].
         session: str [N].
         text_id: str [N].
+        split: str [N], the corpus' own: 'train', 'dev', 'test...'; '' where it brings none.
         label: int32 [N].
         pcm_sha256: str [N].
         frames: float32 [sum T, n_mels], the utterances' log-Mel frames one behind the other.
@@ -48,6 +49,7 @@ class Corpus:
     speaker: np.ndarray
     session: np.ndarray
     text_id: np.ndarray
+    split: np.ndarray
     label: np.ndarray
     pcm_sha256: np.ndarray
     frames: np.ndarray
@@ -154,6 +156,8 @@ def _read(folder: Path, content: dict[str, Any], command: str) -> Corpus:
         speaker=text("speaker"),
         session=text("session"),
         text_id=text("text_id"),
+        # Younger than some records that are about: there it is unknown.
+        split=text("split") if "split" in records[0] else np.full(len(records), ""),
         label=np.array([record["label"] for record in records], np.int32),
         pcm_sha256=text("pcm_sha256"),
         frames=frames,

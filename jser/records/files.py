@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ class Utterance:
         text_id: of the sentence spoken; '' where unknown, which is never counted as shared.
         label: one of the corpus' classes.
         sex: 'f' or 'm' of the speaker, where the corpus has no table of speakers; '' where unknown.
+        split: of those that the corpus itself brings: 'train', 'dev', 'test', or a name that
+            begins with 'test' where it has several; '' where it brings none. See `split_name`.
     """
 
     path: Path
@@ -35,6 +38,7 @@ class Utterance:
     text_id: str
     label: str
     sex: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,3 +151,32 @@ def code(path: Path, what: str, value: str, known: Iterable[str]) -> str:
         shown = " ".join(known) if len(known) < 15 else f"{known[0]} to {known[-1]}"
         raise InputError(f"{path.name}: {what} '{value}' is none of {shown}")
     return value
+
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "development": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "": "",
+}
+
+
+def split_name(path: Path, word: str) -> str:
+    """The project's name of a published split: ``Development`` -> ``dev``, ``Test1`` -> ``test1``.
+
+    Raises:
+        InputError: the word names no split; `path`, where it stands, is in the message.
+    """
+    name = word.strip().lower()
+    if name in _SPLITS:
+        return _SPLITS[name]
+    if re.fullmatch(r"test[\w-]*", name):
+        return name
+    raise InputError(
+        f"{path.name}: split '{one_line(word)}' is none of train, dev, test (test1, ...); "
+        "correct it, or leave it empty"
+    )

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from jser import datasets
 from jser.datasets import tones
 from jser.errors import InputError
-from jser.records import audit, corpus, sidecar
+from jser.records import audit, corpus, extract, sidecar
 from jser.records.builder import CorpusBuilder, build
-from jser.records.files import Utterance, sound_files
+from jser.records.files import Utterance, sound_files, split_name
 from jser.records.info import CorpusInfo
 
 OPEN = CorpusInfo(
@@ -32,11 +33,12 @@ class Open(CorpusBuilder):
 
     @classmethod
     def find(cls, corpus_dir):
-        """Names such as ann_f_anger_1.wav; an empty part is unknown."""
+        """Names such as dev/ann_f_anger_1.wav; an empty part is unknown."""
         found = []
         for path in sound_files(corpus_dir):
             speaker, sex, label, _ = path.stem.split("_")
-            found.append(Utterance(path, path.stem, speaker, "", "", label, sex=sex))
+            split = "" if path.parent == corpus_dir else split_name(path, path.parent.name)
+            found.append(Utterance(path, path.stem, speaker, "", "", label, sex, split))
         return found
 
 
@@ -121,3 +123,59 @@ def test_many_speakers_are_summed_up():
     assert "50 speakers (20 f, 20 m, 10 ?), 1 to 2 recordings each, median 1.5" in text
     assert "s7 m" not in text
     assert np.sum([entry["found"] for entry in made["speakers"].values()]) == 75
+
+
+def test_published_splits_are_kept(tmp_path, use):
+    use(Open)
+    names = (
+        "Train/ann_f_anger_1",
+        "Validation/ben_m_anger_1",
+        "Test1/cy__neutral_1",
+        "ed__anger_4",
+    )
+    source = make(tmp_path / "s", *names)
+    build("open", source, tmp_path)
+    c = corpus.load("open", tmp_path)
+    assert dict(zip(c.speaker, c.split, strict=True)) == {
+        "ann": "train", "ben": "dev", "cy": "test1", "ed": ""
+    }  # fmt: skip
+    (source / "Test1").rename(source / "Test2")
+    assert not build("open", source, tmp_path).already_built
+    assert sorted(corpus.load("open", tmp_path).split) == ["", "dev", "test2", "train"]
+
+
+def test_unknown_words_for_a_split(tmp_path):
+    path = tmp_path / "list.csv"
+    words = ("train", "DEV ", "Development", "validation", "Test", "test-clean", "")
+    assert [split_name(path, w) for w in words] == [
+        "train", "dev", "dev", "dev", "test", "test-clean", ""
+    ]  # fmt: skip
+    for word in ("tset", "holdout", "my test"):
+        with pytest.raises(
+            InputError, match=rf"list.csv: split '{word}' is none of train, dev, te"
+        ):
+            split_name(path, word)
+
+
+def test_records_from_before_splits_still_load(tmp_path, use, monkeypatch):
+    class Old(Open):
+        def _info(self):
+            info = super()._info()
+            features = {k: v for k, v in info.features.items() if k != "split"}
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
+
+    whole = extract.example
+    monkeypatch.setattr(
+        extract, "example", lambda u, d: {k: v for k, v in whole(u, d).items() if k != "split"}
+    )
+    use(Old)
+    source = make(tmp_path / "s", *FIVE)
+    build("open", source, tmp_path)
+    monkeypatch.undo()
+    c = corpus.load("open", tmp_path)
+    assert c.split.tolist() == [""] * 5
+    # Nor does a corpus without splits need its records built again.
+    use(Open)
+    assert build("open", source, tmp_path).already_built
