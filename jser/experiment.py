@@ -111,7 +111,7 @@ def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
     stages = list(STAGES if config.refit else STAGES[:1])
     if two_stage.is_on(config):
         stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
-    if not (run_dir / "report.json").exists() or any(
+    if not run_directory.is_finished(run_dir) or any(
         not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
     ):
         raise InputError(
@@ -193,6 +193,7 @@ def run(
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
+        selection="test" if prepared.protocol.test_selects else "nested",
         baseline=results.baseline,
         baseline_name=fusion.VIEWS["stem"],
         parts=results.parts,

@@ -14,6 +14,7 @@ import numpy as np
 import threadpoolctl
 
 from jser import progress, protocols, ranges
+from jser.errors import InputError
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
@@ -98,6 +99,11 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     variant = "waveform" if needs_sound else "log_mel"
     corpus = records.load(config.corpus, data_dir(config), variant)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
+    if protocol.test_selects and config.refit:
+        raise InputError(
+            f"protocol {protocol.name}: dev is the test, and a refit would train on it; add "
+            "--config.refit=False"
+        )
     certificate = protocols.certificate(corpus, protocol, allow_leak)
     loaded = time.monotonic()
     steps = _stem_features(config, corpus, spec, copies)

@@ -130,3 +130,21 @@ def test_member_labels_hide_the_test() -> None:
     assert (seen[fold.test] == -1).all()
     both = np.concatenate([fold.train, fold.dev])
     assert (seen[both] == corpus.label[both]).all()
+
+
+def test_where_the_test_selects_dev_is_the_test_and_the_certificate_says_so() -> None:
+    corpus = fake()
+    base = protocols.make("leave_one_speaker_out", corpus)
+    made = protocols.make("leave_one_speaker_out+test_selects", corpus)
+    assert made.test_selects
+    for fold, of in zip(made.folds, base.folds, strict=True):
+        assert fold.dev.tolist() == fold.test.tolist() == of.test.tolist()
+        assert fold.train.tolist() == sorted([*of.train, *of.dev])
+    certificate = protocols.certificate(corpus, made)
+    assert "chose the epoch" in str(certificate.leak)
+    assert any("dev and test share 1 speaker" in s for s in certificate.summary)
+    random = protocols.make("random:5+test_selects", corpus)
+    assert "chose the epoch" in str(random.leak)
+    assert "random split" in str(random.leak)
+    with pytest.raises(InputError, match="takes no number"):
+        protocols.make("random:5+test_selects:2", corpus)
