@@ -32,8 +32,9 @@ _PACKAGES = (
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
-# Seconds of a run: reading records, features, compiling (inside the others), training, scoring.
-TIMES = ("build", "load", "features", "compile", "train", "evaluate")
+# Seconds of a run: reading records, features, compiling (inside the others), fitting the read-outs,
+# training, scoring.
+TIMES = ("build", "load", "features", "compile", "readouts", "train", "evaluate")
 
 
 def build(
