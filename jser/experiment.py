@@ -13,11 +13,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, readouts, run_directory, scoring, two_stage
+from jser import illustrations, naming, readouts, run_directory, scoring, two_stage
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.models import registry, stems
+from jser.models import stems
 from jser.preparation import Prepared, prepare
 from jser.training import fusion, loop, members, population
 
@@ -168,15 +168,7 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         prepared.corpus,
         prepared.protocol,
         prepared.certificate,
-        system=registry.title(
-            config.system,
-            config.stem.net,
-            config.stem.taps,
-            config.stem.weights,
-            config.readout.views,
-            tuned_from=config.stem.train_from,
-            two_stage=config.stem.tuning == "two_stage",
-        ),
+        system=naming.title(config),
         normalisation=config.normalisation,
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
             config.stem.level
