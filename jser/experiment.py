@@ -13,11 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, naming, readouts, run_directory, scoring, two_stage
+from jser import illustrations, naming, readouts, run_directory, scoring, size, two_stage
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.models import stems
 from jser.preparation import Prepared, prepare
 from jser.training import fusion, loop, members, population
 
@@ -173,7 +172,9 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
             config.stem.level
         ],
-        parameters=_count(state.best_params) // len(prepared.tables) + _stem_parameters(config),
+        parameters=size.parameters(
+            config, jax.tree.map(lambda leaf: leaf[0], state.best_params), beside
+        ),
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
@@ -191,19 +192,6 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     )
     report.write(run_dir, made, results.system, html)
     return made
-
-
-def _stem_parameters(config: Any) -> int:
-    """Of the blocks that the taps need, and that are not part of the members' own parameters."""
-    net = stems.get(config.stem.net)
-    needed = net.needed(config.stem.taps)
-    if config.stem.train_from and config.stem.tuning == "end_to_end":
-        needed = needed[: net.index(config.stem.train_from)]
-    return net.count(needed)
-
-
-def _count(tree: Any) -> int:
-    return int(sum(np.size(leaf) for leaf in jax.tree.leaves(tree)))
 
 
 def _device() -> str:
