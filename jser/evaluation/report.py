@@ -68,7 +68,7 @@ def build(
         system: name of the system.
         normalisation: one of the five modes.
         level: how level was treated, for example 'as recorded'.
-        parameters: trained and frozen parameters of one member.
+        parameters: of all that answers for one fold and seed, frozen ones among them.
         selection: 'nested', 'shared' or 'test'.
         pooling_rule: how the headline makes one figure of the folds.
         seconds: of `TIMES`; `compile` lies inside the others.
