@@ -106,40 +106,77 @@ def rows_of(
 # --------------------------------------------------------------------------------------- the scores
 
 
-def judge(
-    name: str, rows: Any, prepared: Any, workdir: Path, ledger_dir: Path, hashed: str, role: Any
-) -> Any:
-    """Fit one view's read-outs on each fold's train and dev, and have its test scored once."""
+def of_one_deviation(x: Any, own: Any) -> Any:
+    """Float32 [R, U], each number at mean 0 and deviation 1 in the rows `own`; 0 if constant there.
+
+    openSMILE's numbers differ by ten orders of magnitude. A read-out takes the numbers of a view
+    for more or less alike, and would make nothing of the small ones.
+    """
     import numpy as np
+
+    mean = x[own].mean(0, dtype=np.float64)
+    deviation = x[own].std(0, dtype=np.float64)
+    varies = deviation > 1e-6 * np.abs(x[own]).max(0)
+    return np.where(varies, (x - mean) / np.where(varies, deviation, 1), 0).astype(np.float32)
+
+
+def judge(
+    rows: Any,
+    prepared: Any,
+    workdir: Path,
+    ledger_dir: Path,
+    hashed: str,
+    role: Any,
+    *,
+    name: str = "view",
+    one_deviation: bool = False,
+) -> Any:
+    """Fit a view's read-outs on each fold's train and dev, and have its test scored once.
+
+    Args:
+        rows: [R, U], row ``c * N + u`` is copy c of utterance u, copy 0 the original.
+        prepared: of which config, corpus and protocol are used.
+        workdir: gets the run's own ledger.
+        ledger_dir: of the shared ledgers.
+        hashed: of the settings, for the ledger.
+        role: in the ledger.
+        name: of the view, as `jser train` calls it: part of the ledger's key.
+        one_deviation: bring each number to deviation 1 on the fold's own rows first.
+    """
+    import numpy as np
+    import threadpoolctl
 
     from jser.evaluation import ledger
     from jser.evaluation.predictions import Predictions
+    from jser.protocols import member_labels
     from jser.training import fusion
+    from jser.training.readout import fit_together
 
     config, corpus, protocol = prepared.config, prepared.corpus, prepared.protocol
-    n_classes = len(corpus.classes)
-    fitted = fusion.fit(
-        {name: rows},
-        corpus.label,
-        corpus.speaker,
-        n_classes,
-        protocol,
-        with_dev=config.refit,
-        penalties=config.readout.penalties,
-        run_dir=workdir,
-        name=name.replace(" ", "_"),
-    )
-    readouts = [dict(fold.alone) for fold in fitted]
-    utterance = np.concatenate([fold.test for fold in protocol.folds])
-    of_fold = np.repeat(np.arange(len(protocol.folds)), [len(f.test) for f in protocol.folds])
-    scores = fusion.scores(readouts, {name: rows}, of_fold, utterance, n_classes)[name]
+    n_classes, n_copies = len(corpus.classes), len(rows) // len(corpus.label) - 1
+
+    def of_fold(fold: Any) -> tuple[Any, Any]:
+        own = np.concatenate([fold.train, fold.dev]) if config.refit else fold.train
+        known = member_labels(corpus.label, fold)
+        fitted_on = fusion.rows_of(own, known, corpus.speaker, n_classes, n_copies)
+        x = of_one_deviation(rows, fitted_on.index) if one_deviation else rows
+        found = fit_together({name: (x, fitted_on)}, config.readout.penalties, len(own))
+        return found.alone[name], found.alone[name](x[fold.test].astype(np.float32))
+
+    # A fold a core, one BLAS thread each, as in `fusion.fit`.
+    with (
+        threadpoolctl.threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+    ):
+        readouts, scores = zip(*pool.map(of_fold, protocol.folds), strict=True)
+    sizes = [len(fold.test) for fold in protocol.folds]
     predictions = Predictions(
-        utterance_index=utterance,
-        fold=of_fold,
-        seed=np.zeros(len(utterance), np.int64),
-        posterior=fusion.shares(scores),
+        utterance_index=np.concatenate([fold.test for fold in protocol.folds]),
+        fold=np.repeat(np.arange(len(sizes)), sizes),
+        seed=np.zeros(sum(sizes), np.int64),
+        posterior=fusion.shares(np.concatenate(scores)),
     )
-    digest = fusion.digest(readouts)
+    digest = fusion.digest([{name: readout} for readout in readouts])
     return ledger.score(
         predictions, corpus, protocol, workdir, ledger_dir, hashed, digest, role=role
     )
@@ -250,15 +287,14 @@ def run(args: Any) -> dict[str, Any]:
         augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
         for name in config.augment.copies
     ]
-    ledger_dir = args.data_dir / "ledger"
+    where = (args.workdir, args.data_dir / "ledger")
     numbers, judged, odd = {}, {}, {}
+    config_hash = configs.config_hash(config)
     for name in (REFERENCE, "stem", "narrow"):
         x = prepared.views[name]
         numbers[name] = x.shape[1]
         role = "baseline" if name == "stem" else "part"
-        judged[name] = judge(
-            name, x, prepared, args.workdir, ledger_dir, configs.config_hash(config), role
-        )
+        judged[name] = judge(x, prepared, *where, config_hash, role, name=name)
     extracts = {}
     for name, member in SETS.items():
         extracts[name] = opensmile.Smile(
@@ -272,7 +308,7 @@ def run(args: Any) -> dict[str, Any]:
         numbers[name] = x.shape[1]
         how = [what, list(config.readout.penalties), config.refit, [c.key() for c in copies]]
         hashed = hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]
-        judged[name] = judge(name, x, prepared, args.workdir, ledger_dir, hashed, "baseline")
+        judged[name] = judge(x, prepared, *where, hashed, "baseline", one_deviation=True)
     intervals = {n: speaker_interval(s.by_speaker, metrics.uar)[0] for n, s in judged.items()}
     return {
         "benchmark": "opensmile_sets",
