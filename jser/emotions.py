@@ -21,21 +21,36 @@ LABELS = (
     "anger",
     "disgust",
     "boredom",
+    "excitement",
+    "frustration",
+    "contempt",
+    "aggressiveness",
+    "cheerfulness",
+    "intoxication",
+    "nervousness",
+    "tiredness",
 )
 
 # What corpora, papers and manifests write for them.
 SYNONYMS = {
     "afraid": "fear",
+    "aggressive": "aggressiveness",
     "angry": "anger",
     "anxiety": "fear",
     "anxious": "fear",
     "bored": "boredom",
+    "cheerful": "cheerfulness",
     "disgusted": "disgust",
+    "excited": "excitement",
     "fearful": "fear",
+    "frustrated": "frustration",
     "happy": "happiness",
+    "intoxicated": "intoxication",
     "joy": "happiness",
+    "nervous": "nervousness",
     "sad": "sadness",
     "surprised": "surprise",
+    "tired": "tiredness",
 }
 
 
