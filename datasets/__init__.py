@@ -16,11 +16,24 @@ if TYPE_CHECKING:
 
 # name -> module and class; imported on demand, since TFDS takes half a second.
 _BUILDERS = {
+    "cremad": ("jser.datasets.cremad.cremad_dataset_builder", "Cremad"),
+    "cremad_perceived": ("jser.datasets.cremad.cremad_dataset_builder", "CremadPerceived"),
     "emodb": ("jser.datasets.emodb.emodb_dataset_builder", "Emodb"),
     "emodb_4class": ("jser.datasets.emodb.emodb_dataset_builder", "Emodb4Class"),
     "emodb_first2s": ("jser.datasets.emodb.emodb_dataset_builder", "EmodbFirst2s"),
+    "emovo": ("jser.datasets.emovo.emovo_dataset_builder", "Emovo"),
+    "enterface": ("jser.datasets.enterface.enterface_dataset_builder", "Enterface"),
+    "esd_english": ("jser.datasets.esd.esd_dataset_builder", "EsdEnglish"),
+    "esd_mandarin": ("jser.datasets.esd.esd_dataset_builder", "EsdMandarin"),
+    "jl": ("jser.datasets.jl.jl_dataset_builder", "Jl"),
+    "jl_all": ("jser.datasets.jl.jl_dataset_builder", "JlAll"),
+    "nemo": ("jser.datasets.nemo.nemo_dataset_builder", "Nemo"),
     "ravdess": ("jser.datasets.ravdess.ravdess_dataset_builder", "Ravdess"),
+    "ravdess_song": ("jser.datasets.ravdess.ravdess_dataset_builder", "RavdessSong"),
+    "shemo": ("jser.datasets.shemo.shemo_dataset_builder", "Shemo"),
     "synthetic": ("jser.datasets.synthetic.synthetic_dataset_builder", "Synthetic"),
+    "tess": ("jser.datasets.tess.tess_dataset_builder", "Tess"),
+    "urdu": ("jser.datasets.urdu.urdu_dataset_builder", "Urdu"),
 }
 
 

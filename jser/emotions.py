@@ -21,6 +21,11 @@ LABELS = (
     "anger",
     "disgust",
     "boredom",
+    "excitement",
+    "apology",
+    "assertiveness",
+    "concern",
+    "encouragement",
 )
 
 # What corpora, papers and manifests write for them.
@@ -29,8 +34,13 @@ SYNONYMS = {
     "angry": "anger",
     "anxiety": "fear",
     "anxious": "fear",
+    "apologetic": "apology",
+    "assertive": "assertiveness",
     "bored": "boredom",
+    "concerned": "concern",
     "disgusted": "disgust",
+    "encouraging": "encouragement",
+    "excited": "excitement",
     "fearful": "fear",
     "happy": "happiness",
     "joy": "happiness",

@@ -27,13 +27,12 @@ EMOTIONS = {
 VOTES = {word[0]: label for word, label in EMOTIONS.items()}
 TEXTS = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
 LEVELS = ("LO", "MD", "HI", "XX", "X")  # One file was published as ..._X.wav until 2022.
-# The 43 actresses of the release's VideoDemographics.csv; the other 48 are men.
-WOMEN = """
-    1002 1003 1004 1006 1007 1008 1009 1010 1012 1013 1018 1020 1021 1024 1025 1028 1029 1030 1037
-    1043 1046 1047 1049 1052 1053 1054 1055 1056 1058 1060 1061 1063 1072 1073 1074 1075 1076 1078
-    1079 1082 1084 1089 1091
-""".split()
-SPEAKERS = {str(actor): "f" if str(actor) in WOMEN else "m" for actor in range(1001, 1092)}
+# Sex of actors 1001 to 1091, ten a word, from the release's VideoDemographics.csv.
+SEX = (
+    "mfffmfffff mffmmmmfmf fmmffmmfff mmmmmmfmmm mmfmmffmfm "
+    "mfffffmfmf fmfmmmmmmm mfffffmffm mfmfmmmmfm f"
+)
+SPEAKERS = dict(zip((str(k) for k in range(1001, 1092)), SEX.replace(" ", ""), strict=True))
 NO_SOUND = "1076_MTI_SAD_XX"
 TABLE = "summaryTable.csv"
 LAYOUT = "CREMA-D's file names, for example AudioWAV/1001_DFA_ANG_XX.wav"

@@ -33,7 +33,7 @@ class Enterface(CorpusBuilder):
         counts={label: 212 if label == "happiness" else 215 for label in CLASSES},
         speakers=None,  # Sex is not published.
         counts_by_speaker={speaker: 27 if speaker == "23" else 30 for speaker in SPEAKERS},
-        description="43 people of 14 nations, in English, five reactions to six emotions.",
+        description="43 people of many nations, in English, five reactions to six emotions.",
         citation="Martin et al. 2006, The eNTERFACE'05 Audio-Visual Emotion Database, ICDEW",
         licence="MIT, as its authors say",
         homepage="https://enterface.net/enterface05/emotion.html",

@@ -25,6 +25,6 @@ def make(
                 name = f"{speaker}_{emotion}_{text}.wav"
                 tones.write(folder / "samples" / name, 100.0 + 40 * k, seconds)
                 sex = {"f": "female", "m": "male"}[SPEAKERS[speaker]]
-                rows.append((name, emotion, f"Zdanie {text}.", f"zdanie {text}", speaker, sex, "25"))
+                rows.append((name, emotion, f"Zdanie {text}.", f"zdanie {text}", speaker, sex, "9"))
     (folder / "data.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
     return folder

@@ -1,7 +1,7 @@
 """TESS: two actresses, 200 words, seven emotions.
 
-File names: ``OAF_back_angry.wav`` is speaker (OAF is 64, YAF 26 years old), word, emotion; ``ps`` is
-pleasant surprise.
+File names: ``OAF_back_angry.wav`` is speaker (OAF is 64, YAF 26 years old), word, emotion; ``ps``
+is pleasant surprise.
 """
 
 from __future__ import annotations
