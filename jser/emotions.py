@@ -29,6 +29,10 @@ LABELS = (
     "intoxication",
     "nervousness",
     "tiredness",
+    "apology",
+    "assertiveness",
+    "concern",
+    "encouragement",
 )
 
 # What corpora, papers and manifests write for them.
@@ -38,9 +42,13 @@ SYNONYMS = {
     "angry": "anger",
     "anxiety": "fear",
     "anxious": "fear",
+    "apologetic": "apology",
+    "assertive": "assertiveness",
     "bored": "boredom",
     "cheerful": "cheerfulness",
     "disgusted": "disgust",
+    "concerned": "concern",
+    "encouraging": "encouragement",
     "excited": "excitement",
     "fearful": "fear",
     "frustrated": "frustration",
