@@ -39,7 +39,8 @@ _BLOCK = 1 << 20
 # A table of segments may round to hundredths, and an mp3 encoder pads: so far behind the end of
 # the file is still its end.
 END_TOLERANCE = 0.05
-# After a seek, Vorbis' first block is not what it is in one go: so many samples are thrown away.
+# After a seek, the first frames of Vorbis and MP3 are not what they are in one go: so many samples
+# are thrown away.
 _PREROLL = 1 << 14
 
 
@@ -159,9 +160,7 @@ def _read_cut(file: soundfile.SoundFile, container: Container, cut: Cut) -> Deco
     last = file.frames if cut.end is None else min(file.frames, round(cut.end * rate))
     before = min(first, 0 if container.kind in _COUNTED else _PREROLL)
     file.seek(first - before)
-    if before:
-        file.read(before, dtype="float32")
-    return _samples(file, container, last - first)
+    return _samples(file, container, last - first, before)
 
 
 def _check_layout(file: soundfile.SoundFile) -> None:
@@ -176,8 +175,10 @@ def _check_layout(file: soundfile.SoundFile) -> None:
         )
 
 
-def _samples(file: soundfile.SoundFile, container: Container, wanted: int) -> Decoded:
-    """The next `wanted` samples of each channel, held against everything that is known of them."""
+def _samples(
+    file: soundfile.SoundFile, container: Container, wanted: int, before: int = 0
+) -> Decoded:
+    """`wanted` samples of each channel behind the next `before`, held against what is known."""
     rate, channels = file.samplerate, file.channels
     if wanted * channels > MOST_SAMPLES:
         raise Damaged(
@@ -187,7 +188,9 @@ def _samples(file: soundfile.SoundFile, container: Container, wanted: int) -> De
     exact = file.subtype == "PCM_16" and channels == 1
     integers = container.flac is not None or file.subtype == "PCM_32"
     dtype = "int16" if exact else "int32" if integers else "float32"
-    samples = _blocks(file, wanted, dtype, one_dimension=exact)
+    # soundfile seeks after every reading, which is exact in these kinds alone.
+    block = _BLOCK if container.kind in _COUNTED else before + wanted
+    samples = _blocks(file, before + wanted, dtype, exact, block)[before:]
     if len(samples) == 0:
         raise Damaged("holds no samples; fetch it again")
     if container.kind in _COUNTED and len(samples) < wanted:
@@ -203,11 +206,13 @@ def _samples(file: soundfile.SoundFile, container: Container, wanted: int) -> De
     return Decoded(samples, rate, channels, 1.0 - 2.0 ** (1 - _BITS.get(file.subtype, 16)))
 
 
-def _blocks(file: soundfile.SoundFile, wanted: int, dtype: str, one_dimension: bool) -> np.ndarray:
+def _blocks(
+    file: soundfile.SoundFile, wanted: int, dtype: str, one_dimension: bool, at_once: int
+) -> np.ndarray:
     blocks = [np.zeros((0,) if one_dimension else (0, file.channels), dtype)]
     there = 0
     while there < wanted:
-        block = file.read(min(_BLOCK, wanted - there), dtype=dtype, always_2d=not one_dimension)
+        block = file.read(min(at_once, wanted - there), dtype=dtype, always_2d=not one_dimension)
         if not len(block):
             break
         blocks.append(block)
