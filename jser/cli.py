@@ -40,7 +40,7 @@ def _build(args: argparse.Namespace) -> None:
     understood: list[str] = []
     places = (args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
     if options.is_meant(args):
-        result, _, understood = own.build(args.manifest, options.given(args), *places)
+        result, understood = own.build(args.manifest, options.given(args), *places)
     else:
         result = build(args.corpus, *places)
     print(audit.render(result.audit))

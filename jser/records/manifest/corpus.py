@@ -14,7 +14,7 @@ from jser.records import faults, places, sidecar
 from jser.records.builder import BuildResult, CorpusBuilder, build_class
 from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
-from jser.records.manifest import cells, reading
+from jser.records.manifest import built, cells, reading
 from jser.records.manifest.options import Options
 from jser.records.manifest.reading import Manifest
 
@@ -59,7 +59,7 @@ def build(
     data_dir: str | os.PathLike[str] | None = None,
     variant: str = "log_mel",
     allow_partial: bool = False,
-) -> tuple[BuildResult, str, list[str]]:
+) -> tuple[BuildResult, list[str]]:
     """Build the records of a manifest; see `jser.records.builder.build`.
 
     Args:
@@ -72,7 +72,7 @@ def build(
             are not let through.
 
     Returns:
-        What the build did, the corpus' name, and what was understood, a sentence each.
+        What the build did, and what was understood, a sentence each.
 
     Raises:
         InputError: see the messages.
@@ -88,7 +88,12 @@ def build(
         raise faults.listed(error, places.faults_list(root, name, variant)) from error
     cls = builder_class(name, manifest, options)
     result = build_class(cls, manifest.folder, root, variant, allow_partial)
-    return result, name, describe(manifest)
+    protocol = built.suited(result.audit["speakers"], result.audit["n_utterances"])
+    return result, [
+        *describe(manifest),
+        f"protocol by default: {protocol}; train with `jser train --config=dcnn_blstm:{name} "
+        f"--workdir=runs/{name}`",
+    ]
 
 
 def builder_class(name: str, manifest: Manifest, options: Options) -> type[CorpusBuilder]:
