@@ -15,10 +15,12 @@ CORPORA = {
     # A RAVDESS clip starts and ends with about a second of near silence.
     "ravdess": ("ravdess_emobox", 4, 35.0),
 }
+# Any other corpus that is built: a user's own. auto: by its number of speakers.
+OWN = ("auto", 2, 0.0)
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    protocol, dev_speakers, trim_db = CORPORA[corpus]
+    protocol, dev_speakers, trim_db = CORPORA.get(corpus, OWN)
     config = ml_collections.ConfigDict()
     config.system = "dcnn_blstm"
     config.corpus = corpus

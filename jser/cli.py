@@ -18,6 +18,7 @@ from typing import Any
 
 from jser import interrupt
 from jser.errors import InputError
+from jser.records.manifest import options
 
 # The disk is full, the quota is used up, or the disk is read-only.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -34,9 +35,17 @@ NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 def _build(args: argparse.Namespace) -> None:
     from jser.records import audit
     from jser.records.builder import build
+    from jser.records.manifest import corpus as own
 
-    result = build(args.corpus, args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
+    understood: list[str] = []
+    places = (args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
+    if options.is_meant(args):
+        result, understood = own.build(args.manifest, options.given(args), *places)
+    else:
+        result = build(args.corpus, *places)
     print(audit.render(result.audit))
+    for line in understood:
+        print(line)
     for reason, count in result.skipped.items():
         print(f"left out: {count} ({reason})")
     if result.faults_list:
@@ -222,7 +231,9 @@ def parser() -> argparse.ArgumentParser:
         "Turn a corpus on disk into audited, sharded records.",
         "jser build emodb --corpus_dir=~/corpora/emodb",
     )
-    build.add_argument("corpus", metavar="CORPUS", help="for example emodb, ravdess, synthetic")
+    build.add_argument(
+        "corpus", metavar="CORPUS", help="for example emodb, ravdess, synthetic; manifest: your own"
+    )
     build.add_argument(
         "--corpus_dir", metavar="DIR", help="the recordings, in the published layout or flat"
     )
@@ -238,6 +249,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="accept an incomplete corpus; every later result says so",
     )
+    options.add_arguments(build)
 
     train = add(
         "train",

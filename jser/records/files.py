@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jser.errors import InputError, one_line
+from jser.frontend.decoding import Cut
 from jser.records.faults import FilesAtFault
 
 SUFFIXES = (".wav", ".flac")
@@ -29,6 +30,8 @@ class Utterance:
         sex: 'f' or 'm' of the speaker, where the corpus has no table of speakers; '' where unknown.
         split: of those that the corpus itself brings: 'train', 'dev', 'test', or a name that
             begins with 'test' where it has several; '' where it brings none. See `split_name`.
+        cut: the segment of the file that is meant; None: all of it.
+        place: where a table names it, for messages: 'line 12'.
     """
 
     path: Path
@@ -39,6 +42,15 @@ class Utterance:
     label: str
     sex: str = ""
     split: str = ""
+    cut: Cut | None = None
+    place: str = ""
+
+    def record(self) -> dict[str, str]:
+        """The fields that its record holds, the label among them."""
+        return {name: getattr(self, name) for name in _RECORDED}
+
+
+_RECORDED = ("utterance_id", "speaker", "session", "text_id", "label", "split")
 
 
 @dataclass(frozen=True)
