@@ -71,7 +71,7 @@ def builder_class(name: str) -> type[CorpusBuilder]:
             else f"known are {others}; data of your own: jser build manifest --manifest=FILE"
         )
         if variants := [known for known in names() if known.startswith(f"{name}_")]:
-            hint = f"say which: {\', \'.join(variants)}"
+            hint = f"say which: {', '.join(variants)}"
         raise InputError(f"'{name}' is no known corpus; {hint}")
     module, attribute = _BUILDERS[name]
     cls: type[CorpusBuilder] = getattr(importlib.import_module(module), attribute)
