@@ -163,7 +163,10 @@ def rows_of(
     count = np.bincount(classes)
     weight = len(own) / (np.maximum(count, 1) * np.sum(count > 0))[classes]
     versions = 1 + n_copies
-    group = np.unique(speaker[own], return_inverse=True)[1]
+    names, group = np.unique(speaker[own], return_inverse=True)
+    if len(names) == 1:
+        # Nobody else can judge: each utterance, with its copies, is judged by the fit without it.
+        group = np.arange(len(own))
     return Rows(
         index=np.concatenate([own + c * len(label) for c in range(versions)]),
         label=np.tile(classes, versions),
