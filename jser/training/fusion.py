@@ -82,6 +82,9 @@ def fit(
 
     Returns:
         One a fold.
+
+    Raises:
+        InputError: the disk is full.
     """
 
     fitted_on = f"fitted on {_content(views, penalties, with_dev)}"
@@ -121,7 +124,7 @@ def fit(
     kinds = [f"{kind}/{field}" for kind in ("together", "alone") for field in _FIELDS]
     arrays_of = [f"{k}/{v}/{kind}" for k in folds for v in views for kind in ("penalties", *kinds)]
     arrays_of.append(fitted_on)
-    arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs")
+    arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs", "--workdir")
 
     def restored(k: int, kind: str) -> dict[str, Readout]:
         return {

@@ -1,5 +1,7 @@
 """Read-outs by fold: whose labels they see, copies, the file in the run, the sum."""
 
+import errno
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -147,6 +149,21 @@ def test_a_run_keeps_its_read_outs(tmp_path):
     labels_gone = np.full(N, -1)
     again = fit(tmp_path, labels_gone)  # taken from the run: nothing is fitted
     assert digests(first) == digests(again)
+
+
+def test_a_full_disk_is_said_of_the_run(tmp_path, monkeypatch):
+    """Read-outs lie in the run's folder, which --workdir chose."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(InputError) as caught:
+        fit(tmp_path / "run")
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'run'}: read-outs of 0 MiB cannot be written (No space")
+    assert said.endswith("free some space or choose another --workdir")
+    assert not list((tmp_path / "run").iterdir())
 
 
 def test_read_outs_of_other_values_or_settings_are_not_taken(tmp_path):
