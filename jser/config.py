@@ -17,6 +17,7 @@ from typing import Any
 import ml_collections
 
 from jser.errors import InputError
+from jser.records.manifest import built
 
 
 class UsageError(InputError):
@@ -57,9 +58,19 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
             f"--config={reference}: {_not_among(name, packaged(), 'a packaged config')}, "
             "or give the path of a .py file"
         )
+    overrides = list(overrides)
     choices = getattr(module, "CORPORA", None)
     if argument and choices is not None and argument not in choices:
-        raise UsageError(f"--config={reference}: {_not_among(argument, choices, 'a corpus')}")
+        # A corpus of the user's own is in no table; a config that takes any has a row for it.
+        data_dir = dict(overrides).get("data_dir")
+        if not hasattr(module, "OWN") or not built.is_there(argument, data_dir):
+            sentence = f"--config={reference}: {_not_among(argument, choices, 'a corpus')}"
+            if hasattr(module, "OWN") and not sentence.endswith("?"):
+                sentence += (
+                    "; one of your own is built first: jser build manifest --manifest=FILE "
+                    f"--name={argument}"
+                )
+            raise UsageError(sentence)
     with _faults_of(reference, module):
         config = module.get_config(argument) if argument else module.get_config()
     if not isinstance(config, ml_collections.ConfigDict):
@@ -72,6 +83,9 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
         check_fields(config)
     except InputError as error:
         raise UsageError(f"--config={reference}: {error}") from error
+    if config.get("protocol") == built.AUTO:
+        # Settled here, so that the run's config, and its hash, name the protocol itself.
+        config.protocol = built.protocol(config.corpus, config.get("data_dir"))
     return ml_collections.FrozenConfigDict(config)
 
 

@@ -306,6 +306,11 @@ COMPARE = {
         lambda d: os.truncate(d / "predictions.csv", 900),
         ["does not fit its header"],
     ),
+    "parts cut": (lambda d: os.truncate(d / "parts.csv", 900), ["does not fit its header"]),
+    "parts empty": (
+        lambda d: os.truncate(d / "parts.csv", 0),
+        ["no readable predictions"],
+    ),
     "predictions of another": (put("predictions.csv", "a,b\n"), ["columns a, b are not those"]),
 }
 

@@ -11,6 +11,7 @@ import pytest
 from jser import config as configs
 from jser import experiment, preparation
 from jser.errors import InputError
+from jser.evaluation.predictions import read_parts
 from jser.records import corpus as records
 from jser.training import population
 from tests.conftest import TINY
@@ -36,7 +37,7 @@ def test_report_says_what_the_run_was(report):
     assert report["seeds"] == [0]
     assert len(report["folds"]) == 4
     assert report["system"].endswith("random stem")
-    assert set(report["seconds"]) >= {"compile", "train", "evaluate"}
+    assert all(report["seconds"][part] > 0 for part in ("compile", "readouts", "train", "evaluate"))
     assert report["configs_scored"] == 1
 
 
@@ -59,6 +60,16 @@ def test_figures_are_those_of_the_predictions(tiny_run, report, data):
         posterior = [float(row[f"p_{name}"]) for name in corpus.classes]
         assert sum(posterior) == pytest.approx(1, abs=1e-4)
         assert row["predicted"] == corpus.classes[int(np.argmax(posterior))]
+
+
+def test_parts_alone_are_written_beside_the_predictions(tiny_run, report):
+    parts = read_parts(tiny_run / "run" / "parts.csv")
+    scored = {part["name"]: part["uar"]["mean"] for part in (*report["parts"], report["baseline"])}
+    assert parts.keys() == scored.keys()
+    for name, judged in parts.items():
+        right = judged.predicted == judged.truth
+        recalls = [right[judged.truth == k].mean() for k in range(len(judged.classes))]
+        assert scored[name] == pytest.approx(np.mean(recalls), abs=1e-6)
 
 
 def test_run_directory_is_whole(tiny_run):
@@ -142,11 +153,11 @@ def test_drawn_copies_are_versions_of_the_members_own_utterances(data):
 def test_mean_and_scale_are_of_training_rows(data):
     """components=0: one set of features, each member's own figures, nothing of dev or test."""
     ready = preparation.prepare(load(data, components="0"))
-    steps = ready.steps
+    steps, frames = ready.steps, ready.features.frames[0]
     for p, k in enumerate(ready.tables.fold):
         rows = ready.protocol.folds[k].train
         x = np.concatenate(
-            [steps.frames[steps.offset[r] : steps.offset[r] + steps.length[r]] for r in rows]
+            [frames[steps.offset[r] : steps.offset[r] + steps.length[r]] for r in rows]
         ).astype(np.float32)
         np.testing.assert_allclose(ready.tables.mean[p], x.mean(0), atol=1e-4)
         deviation = x.std(0)

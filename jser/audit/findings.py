@@ -47,6 +47,10 @@ def _marks(audit: Mapping[str, Any]) -> list[Finding]:
     short = describe_missing(audit["built"]["missing"])
     if audit["partial"]:
         found.append(Finding("alert", f"incomplete: {short or 'recordings are missing'}"))
+    if audit["built"]["n_expected"] is None:
+        found.append(Finding("note", "not checked against published counts: none are known"))
+    if unknown := audit["balance"]["speakers"].get("", {}).get("utterances"):
+        found.append(Finding("warn", f"speaker unknown: {plural(unknown, 'recording')}"))
     if audit["note"]:
         found.append(Finding("note", audit["note"]))
     return found
@@ -58,8 +62,7 @@ def _protocol(audit: Mapping[str, Any]) -> list[Finding]:
         return []
     found = []
     if made["refused"]:
-        more = len(made["found"]) - _NAMED
-        shared = "; ".join(made["found"][:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        shared = "; ".join(made["summary"])
         found.append(Finding("alert", f"training refuses this protocol: {shared}"))
     elif made["leak"]:
         found.append(Finding("alert", f"this protocol leaks and says so: {made['leak']}"))
@@ -73,6 +76,7 @@ def _protocol(audit: Mapping[str, Any]) -> list[Finding]:
             Finding("alert", f"{plural(len(near), 'near-duplicate')} of this protocol lie in two "
                     f"parts of a fold: {_pairs(near)}; training goes on and warns")
         )  # fmt: skip
+    found += [Finding("note", sentence) for sentence in made["warnings"]]
     if made["text_seen"]:
         heard, tested = made["sentences_heard"], made["sentences_tested"]
         found.append(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jser.audit import charts
-from jser.audit.sound import KINDS, WORST, Kind, shown
+from jser.audit.page_sound import sound_section
 from jser.evaluation.formats import percent, plural
 from jser.evaluation.page.charts import Bar, bars
 from jser.evaluation.page.context import certificate_parts
@@ -37,7 +37,7 @@ def render(audit: Mapping[str, Any]) -> str:
         _sentences(audit),
         _give_aways(audit),
         _twice(audit),
-        _sound(audit),
+        sound_section(audit),
         _protocol(audit),
         _data(audit),
     ]
@@ -78,7 +78,7 @@ def _findings(audit: Mapping[str, Any]) -> Element:
     long = f"{seconds / 3600:.1f} h" if seconds >= 6000 else f"{seconds / 60:.0f} min"
     tiles: list[tuple[str, str]] = [
         ("recordings", f"{built['n_utterances']:,}"),
-        ("published", f"{built['n_expected']:,}"),
+        ("published", "unknown" if built["n_expected"] is None else f"{built['n_expected']:,}"),
         ("of speech", long),
         ("speakers", str(len(balance["speakers"]))),
         ("classes", str(len(balance["classes"]))),
@@ -112,7 +112,7 @@ def _findings(audit: Mapping[str, Any]) -> Element:
 def _classes(audit: Mapping[str, Any]) -> Element:
     balance, built = audit["balance"], audit["built"]["classes"]
     names = list(balance["classes"])
-    speakers = list(balance["speakers"].items())
+    speakers = [(name or "unknown", entry) for name, entry in balance["speakers"].items()]
     rows = [(name, entry["sex"], entry["classes"]) for name, entry in speakers]
     drawn = figure(
         "Utterances of each speaker",
@@ -141,7 +141,7 @@ def _classes(audit: Mapping[str, Any]) -> Element:
             [
                 name,
                 str(entry["utterances"]),
-                str(said.get("expected", "")),
+                "" if said.get("expected") is None else str(said["expected"]),
                 f"{entry['seconds'] / 60:.1f}",
                 "" if median is None else f"{median:.2f}",
                 str(entry["speakers"]),
@@ -310,57 +310,6 @@ def _twice(audit: Mapping[str, Any]) -> Element:
 
 def _more(n: int) -> list[Element]:
     return [tag("li", f"and {n - _MOST_PAIRS} more")] if n > _MOST_PAIRS else []
-
-
-# ------------------------------------------------------------------------------------------- sound
-
-
-def _sound(audit: Mapping[str, Any]) -> Element:
-    if audit["sound"] is None:
-        missing = tag("p", f"Not listened to: {audit['sound_missing']}.", class_="note")
-        return section("sound", "How it sounds", missing)
-    total = audit["built"]["n_utterances"]
-    panels = [_panel(kind, audit["sound"][kind.name], total) for kind in KINDS]
-    return section(
-        "sound",
-        "How it sounds",
-        tag("p", "Each measure of every recording. The dotted line is where it is worth a look.",
-            class_="note"),
-        tag("div", *panels, class_="panels"),
-    )  # fmt: skip
-
-
-def _panel(kind: Kind, entry: Mapping[str, Any], total: int) -> Element:
-    drawn = entry["histogram"]
-    edges = [edge * kind.scale for edge in drawn["edges"]]
-    unit = kind.unit.split()[0]
-    # An offset has two sides and no line.
-    threshold = None if kind.name == "offset" else entry["threshold"] * kind.scale
-    state = tag(
-        "span", f"{entry['n']} of {total}", class_=f"badge {'warn' if entry['n'] else 'good'}"
-    )
-    worst = [tag("li", name) for name in shown(kind, entry)]
-    by_class = ", ".join(f"{name} {n}" for name, n in entry["classes"].items())
-    return tag(
-        "figure",
-        tag(
-            "figcaption",
-            tag("h3", kind.title, " ", state),
-            tag("p", f"{kind.why[0].upper()}{kind.why[1:]}. In {kind.unit}.", class_="note"),
-        ),
-        charts.histogram(
-            drawn["counts"], edges, unit, f"{kind.title}: {entry['n']} of {total}, {kind.limit()}.",
-            threshold, kind.above,
-        ),
-        folded(
-            f"The worst {len(worst)}" if entry["n"] > WORST else "By name",
-            tag("p", f"{kind.limit().capitalize()}; by class: {by_class}.", class_="note"),
-            tag("ul", *worst, class_="names"),
-            paper=True,
-        )
-        if worst
-        else None,
-    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------- protocol and data

@@ -38,10 +38,11 @@ def text(audit: Mapping[str, Any], width: int = 100) -> str:
 def _title(audit: Mapping[str, Any]) -> Text:
     built, balance = audit["built"], audit["balance"]
     seconds = built["seconds"]
+    published = "" if built["n_expected"] is None else f" of {built['n_expected']}"
     title = Text("\n")
     title.append(audit["corpus"], style="bold")
     title.append(
-        f"  {built['n_utterances']} of {built['n_expected']} recordings, "
+        f"  {built['n_utterances']}{published} recordings, "
         f"{plural(len(balance['speakers']), 'speaker')}, {seconds['total'] / 60:,.1f} min; "
         f"{seconds['shortest']:.2f} to {seconds['longest']:.2f} s, median {seconds['median']:.2f}"
     )
@@ -66,7 +67,11 @@ def _speakers(audit: Mapping[str, Any]) -> Group:
     for name, entry in list(entries.items())[:_MOST_SPEAKERS]:
         counts = [str(entry["classes"][c] or "-") for c in classes]
         table.add_row(
-            name, entry["sex"], *counts, str(entry["utterances"]), f"{entry['seconds'] / 60:.1f}"
+            name or "unknown",
+            entry["sex"],
+            *counts,
+            str(entry["utterances"]),
+            f"{entry['seconds'] / 60:.1f}",
         )
     table.add_section()
     total = [audit["balance"]["classes"][c] for c in classes]
@@ -96,7 +101,7 @@ def _classes(audit: Mapping[str, Any]) -> Group:
         table.add_row(
             name,
             str(entry["utterances"]),
-            str(said.get("expected", "")),
+            "" if said.get("expected") is None else str(said["expected"]),
             f"{entry['seconds'] / 60:.1f}",
             "" if entry["median_seconds"] is None else f"{entry['median_seconds']:.2f}",
             str(entry["speakers"]),

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -102,21 +103,42 @@ def confusion_by(
 
 def write_csv(path: str | Path, judged: Judged) -> None:
     """Write predictions.csv: utterance_id, speaker, fold, seed, truth, predicted, p_CLASS ..."""
+    _write(path, _head(judged), _rows(judged))
+
+
+def write_parts(path: str | Path, parts: Mapping[str, Judged]) -> None:
+    """Write parts.csv: the columns of predictions.csv, and before them the name of the part."""
+    if not parts:
+        raise ValueError("no part to write")
+    _write(
+        path,
+        ["part", *_head(next(iter(parts.values())))],
+        ([name, *row] for name, judged in parts.items() for row in _rows(judged)),
+    )
+
+
+def _head(judged: Judged) -> list[str]:
+    return [*_COLUMNS, *(f"p_{c}" for c in judged.classes)]
+
+
+def _rows(judged: Judged) -> Iterator[list[Any]]:
+    for r in range(len(judged.truth)):
+        yield [
+            judged.utterance_id[r],
+            judged.speaker[r],
+            judged.fold[r],
+            int(judged.seed[r]),
+            judged.classes[int(judged.truth[r])],
+            judged.classes[int(judged.predicted[r])],
+            *(f"{float(p):.7g}" for p in judged.posterior[r]),
+        ]
+
+
+def _write(path: str | Path, head: list[str], rows: Iterable[list[Any]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *(f"p_{c}" for c in judged.classes)])
-    for r in range(len(judged.truth)):
-        writer.writerow(
-            [
-                judged.utterance_id[r],
-                judged.speaker[r],
-                judged.fold[r],
-                int(judged.seed[r]),
-                judged.classes[int(judged.truth[r])],
-                judged.classes[int(judged.predicted[r])],
-                *(f"{float(p):.7g}" for p in judged.posterior[r]),
-            ]
-        )
+    writer.writerow(head)
+    writer.writerows(rows)
     atomic.write_text(path, text.getvalue())
 
 
@@ -126,6 +148,26 @@ def read_csv(path: str | Path) -> Judged:
     Raises:
         InputError: no such file, other columns, or a class that is no column.
     """
+    head, rows = _read(path)
+    return _judged(path, head, rows)
+
+
+def read_parts(path: str | Path) -> dict[str, Judged]:
+    """Read what `write_parts` wrote: name of a part -> its predictions.
+
+    Raises:
+        InputError: as `read_csv`.
+    """
+    head, rows = _read(path)
+    if head[:1] != ["part"]:
+        raise InputError(f"{path}: columns {', '.join(head)} are not those of a run's parts.csv.")
+    by_name: dict[str, list[list[str]]] = {}
+    for row in rows:
+        by_name.setdefault(row[0] if row else "", []).append(row[1:])
+    return {name: _judged(path, head[1:], mine) for name, mine in by_name.items()}
+
+
+def _read(path: str | Path) -> tuple[list[str], list[list[str]]]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             head, *rows = list(csv.reader(file))
@@ -133,6 +175,10 @@ def read_csv(path: str | Path) -> Judged:
         raise InputError(
             f"{path}: no readable predictions ({error}); run jser evaluate on the run first."
         ) from None
+    return head, rows
+
+
+def _judged(path: str | Path, head: list[str], rows: list[list[str]]) -> Judged:
     if tuple(head[:6]) != _COLUMNS or not all(h.startswith("p_") for h in head[6:]):
         raise InputError(
             f"{path}: columns {', '.join(head)} are not those of a run's predictions.csv."

@@ -19,7 +19,7 @@ from jser.evaluation import atomic, metrics
 from jser.evaluation.compare import paired, speaker_uar
 from jser.evaluation.intervals import MANY_SPEAKERS, speaker_interval
 from jser.evaluation.ledger import Scores
-from jser.evaluation.predictions import write_csv
+from jser.evaluation.predictions import write_csv, write_parts
 from jser.evaluation.tables import render, text
 from jser.evaluation.yardsticks import beside
 from jser.protocols import Certificate, Protocol, Records
@@ -32,8 +32,9 @@ _PACKAGES = (
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
-# Seconds of a run: reading records, features, compiling (inside the others), training, scoring.
-TIMES = ("build", "load", "features", "compile", "train", "evaluate")
+# Seconds of a run: reading records, features, compiling (inside the others), fitting the read-outs,
+# training, scoring.
+TIMES = ("build", "load", "features", "compile", "readouts", "train", "evaluate")
 
 
 def build(
@@ -67,8 +68,8 @@ def build(
         system: name of the system.
         normalisation: one of the five modes.
         level: how level was treated, for example 'as recorded'.
-        parameters: trained and frozen parameters of one member.
-        selection: 'nested' or 'shared'.
+        parameters: of all that answers for one fold and seed, frozen ones among them.
+        selection: 'nested', 'shared' or 'test'.
         pooling_rule: how the headline makes one figure of the folds.
         seconds: of `TIMES`; `compile` lies inside the others.
         peak_memory_mb: resident memory of the process.
@@ -143,21 +144,28 @@ def build(
         "failed_members": failed_members,
     }
     report["marks"] = _marks(report, protocol)
-    report["warnings"] = _warnings(report)
+    report["warnings"] = [*certificate.warnings, *_warnings(report)]
     report["yardsticks"] = beside(report)
     return dict(_plain(report))
 
 
 def write(
-    run_dir: str | Path, report: Mapping[str, Any], scores: Scores, html: str | None = None
+    run_dir: str | Path,
+    report: Mapping[str, Any],
+    scores: Scores,
+    html: str | None = None,
+    parts: Mapping[str, Scores] | None = None,
 ) -> None:
-    """Write predictions.csv, report.txt, report.html and report.json, each whole or not at all.
+    """Write predictions.csv, parts.csv, report.txt, .html and .json, each whole or not at all.
 
     In this order, so where there is a report.json, the rest is there too. `html` is from
-    `page.render`; without it there is no page.
+    `page.render`; without it there is no page. `parts` are the system's parts alone, by name:
+    `compare` pairs those that two runs share.
     """
     run = Path(run_dir)
     write_csv(run / "predictions.csv", scores.judged)
+    if parts:
+        write_parts(run / "parts.csv", {name: part.judged for name, part in parts.items()})
     atomic.write_text(run / "report.txt", text(report))
     if html is not None:
         atomic.write_text(run / "report.html", html)
@@ -270,7 +278,8 @@ def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
     if report["note"]:
         marks.append(f"NOT COMPARABLE: {report['note']}")
     if report["leak"]:
-        marks.append(f"{'RANDOM SPLIT' if protocol.leak else 'LEAK'}: {report['leak']}")
+        random = protocol.leak and protocol.by == "utterance"
+        marks.append(f"{'RANDOM SPLIT' if random else 'LEAK'}: {report['leak']}")
     if report["folds_missing"]:
         marks.append(
             f"INCOMPLETE: {len(report['folds_missing'])} of {len(protocol.folds)} folds are missing"

@@ -20,6 +20,7 @@ from jser.evaluation.formats import (
     percent,
     points,
     settings,
+    settings_that_differ,
     some,
     tested,
 )
@@ -71,9 +72,13 @@ def render_comparison(result: Mapping[str, Any]) -> Group:
         *(Text(f"  {mark}", style="bold red") for mark in result["marks"]),
         Text(f"  a  {a['system']}  UAR {percent(a['uar'])}  ({a['run']})"),
         Text(f"  b  {b['system']}  UAR {percent(b['uar'])}  ({b['run']})"),
+        *(Text(f"  {setting}", style="dim") for setting in settings_that_differ(result)),
         Text(f"  b less a: {verdict(dict(result))}"),
-        _section("Test speakers, UAR in %", table),
     ]
+    for part in result["parts"]:
+        scored = f"UAR {percent(part['a'])} and {percent(part['b'])}"
+        parts.append(Text(f"  {part['name']}: {scored}; {verdict(part)}", style="dim"))
+    parts.append(_section("Test speakers, UAR in %", table))
     if more > 0:
         parts.append(Text(f"  and {more} more", style="dim"))
     parts += [Text(f"  {remark}", style="yellow") for remark in result["remarks"]]

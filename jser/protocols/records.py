@@ -11,7 +11,7 @@ import numpy as np
 class Records(typing.Protocol):
     """What a protocol must know of a corpus; arrays are [N], one entry an utterance.
 
-    An empty string in `session` or `text_id` means unknown and is never counted as shared.
+    An empty string in `session`, `text_id` or `split` means unknown and is never counted as shared.
     """
 
     @property
@@ -41,6 +41,10 @@ class Records(typing.Protocol):
     @property
     def text_id(self) -> np.ndarray:
         """Str, the sentence spoken."""
+
+    @property
+    def split(self) -> np.ndarray:
+        """Str, of the corpus' own: 'train', 'dev', 'test' or 'test1', 'test2', ..."""
 
     @property
     def label(self) -> np.ndarray:

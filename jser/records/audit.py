@@ -11,6 +11,8 @@ from typing import Any
 from jser.frontend.waveform import SAMPLE_RATE
 from jser.records import faults, places
 
+# A table by speaker is for people to read: more are summed up in one line.
+SPEAKERS_SHOWN = 40
 # Eight bits of a sixteen-bit recording are left at this peak.
 NEAR_SILENCE_DB = -45.0
 # Peak normalisation leaves a few samples at full scale; one in a thousand is clipping.
@@ -51,7 +53,8 @@ def missing(found: Mapping[str, int], expected: Mapping[str, int]) -> dict[str, 
 def make(
     name: str,
     rows: Sequence[Row],
-    counts: Mapping[str, int],
+    classes: Sequence[str],
+    counts: Mapping[str, int] | None,
     sex: Mapping[str, str],
     counts_by_speaker: Mapping[str, int] | None,
     skipped: Mapping[str, int],
@@ -62,8 +65,9 @@ def make(
     Args:
         name: of the corpus.
         rows: one an utterance.
-        counts: class -> published number of recordings, in the corpus' order of classes.
-        sex: speaker -> 'f' or 'm'.
+        classes: names, in the corpus' order.
+        counts: class -> published number of recordings; None: not known, so nothing is missing.
+        sex: speaker -> 'f' or 'm'; a speaker who is not there is '?'.
         counts_by_speaker: speaker -> published number of recordings, where known.
         skipped: reason -> number of files left out on purpose.
         broken: files that could not be used, each with its reason.
@@ -82,7 +86,7 @@ def make(
     return {
         "name": name,
         "n_utterances": len(rows),
-        "n_expected": sum(counts.values()),
+        "n_expected": None if counts is None else sum(counts.values()),
         "seconds": {
             "total": sum(seconds),
             "shortest": min(seconds, default=0.0),
@@ -92,22 +96,22 @@ def make(
         "classes": {
             label: {
                 "found": by_class[label],
-                "expected": n,
+                "expected": None if counts is None else counts[label],
                 "peak_db": statistics.fmean(peaks[label]) if peaks[label] else None,
             }
-            for label, n in counts.items()
+            for label in classes
         },
         "speakers": {
             speaker: {
-                "sex": sex[speaker],
+                "sex": sex.get(speaker, "?"),
                 "found": by_speaker[speaker],
                 "expected": expected_speaker.get(speaker),
-                "classes": {label: table[speaker][label] for label in counts},
+                "classes": {label: table[speaker][label] for label in classes},
             }
-            for speaker in sorted(sex)
+            for speaker in sorted({*sex, *by_speaker})
         },
         "missing": {
-            "classes": missing(by_class, counts),
+            "classes": {} if counts is None else missing(by_class, counts),
             "speakers": missing(by_speaker, expected_speaker) if counts_by_speaker else {},
             "broken": list(broken),
         },
@@ -125,13 +129,16 @@ def make(
 def render(audit: Mapping[str, Any]) -> str:
     """The audit as text for a terminal: a table by speaker and class, then what is odd."""
     seconds = audit["seconds"]
+    published = audit["n_expected"]
     lines = [
-        f"{audit['name']}: {audit['n_utterances']} of {audit['n_expected']} recordings, "
+        f"{audit['name']}: {audit['n_utterances']} "
+        f"{'' if published is None else f'of {published} '}recordings, "
         f"{seconds['total']:,.0f} s (shortest {seconds['shortest']:.2f}, "
         f"median {seconds['median']:.2f}, longest {seconds['longest']:.2f} s)",
         "",
         *_table(audit),
         "",
+        *_facts(audit),
         *_findings(audit),
     ]
     return "\n".join(lines)
@@ -140,20 +147,26 @@ def render(audit: Mapping[str, Any]) -> str:
 def _table(audit: Mapping[str, Any]) -> list[str]:
     classes = list(audit["classes"])
     width = [max(len(name), 5) for name in classes]
+    speakers = audit["speakers"] if len(audit["speakers"]) <= SPEAKERS_SHOWN else {}
+    heads = {
+        speaker: f"{speaker or 'unknown'} {entry['sex']}" for speaker, entry in speakers.items()
+    }
+    first = max(12, *map(len, heads.values())) if heads else 12
 
     def line(head: str, cells: Sequence[str], last: str) -> str:
         row = "  ".join(cell.rjust(w) for cell, w in zip(cells, width, strict=True))
-        return f"{head:<12} {row}  {last:>9}"
+        return f"{head:<{first}} {row}  {last:>9}"
 
     lines = [line("speaker", classes, "all")]
-    for speaker, entry in audit["speakers"].items():
+    for speaker, entry in speakers.items():
         cells = [str(entry["classes"][name]) if entry["classes"][name] else "-" for name in classes]
-        lines.append(line(f"{speaker} {entry['sex']}", cells, _of(entry)))
+        lines.append(line(heads[speaker], cells, _of(entry)))
     found = [str(audit["classes"][name]["found"]) for name in classes]
-    expected = [str(audit["classes"][name]["expected"]) for name in classes]
     peak = [audit["classes"][name]["peak_db"] for name in classes]
     lines.append(line("all", found, str(audit["n_utterances"])))
-    lines.append(line("published", expected, str(audit["n_expected"])))
+    if audit["n_expected"] is not None:
+        expected = [str(audit["classes"][name]["expected"]) for name in classes]
+        lines.append(line("published", expected, str(audit["n_expected"])))
     lines.append(line("peak, dB", ["-" if p is None else f"{p:.1f}" for p in peak], ""))
     return lines
 
@@ -162,6 +175,27 @@ def _of(entry: Mapping[str, Any]) -> str:
     if entry["expected"] in (None, entry["found"]):
         return str(entry["found"])
     return f"{entry['found']} of {entry['expected']}"
+
+
+def _many_speakers(speakers: Mapping[str, Any]) -> str:
+    sex = Counter(entry["sex"] for entry in speakers.values())
+    found = [entry["found"] for entry in speakers.values()]
+    return (
+        f"{len(speakers)} speakers ({', '.join(f'{sex[s]} {s}' for s in 'fm?' if sex[s])}), "
+        f"{min(found)} to {max(found)} recordings each, median {statistics.median(found):g}"
+    )
+
+
+def _facts(audit: Mapping[str, Any]) -> list[str]:
+    speakers = audit["speakers"]
+    lines = []
+    if len(speakers) > SPEAKERS_SHOWN:
+        lines.append(_many_speakers({name: entry for name, entry in speakers.items() if name}))
+    if "" in speakers:
+        lines.append(f"speaker unknown: {speakers['']['found']} recordings")
+    if audit["n_expected"] is None:
+        lines.append("not checked against published counts: none are known")
+    return lines
 
 
 def _findings(audit: Mapping[str, Any]) -> list[str]:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from jser import datasets
 from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import places, sidecar
+from jser.records.manifest import built
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Corpus:
         speaker: str [N].
         session: str [N].
         text_id: str [N].
+        split: str [N], the corpus' own: 'train', 'dev', 'test...'; '' where it brings none.
         label: int32 [N].
         pcm_sha256: str [N].
         frames: float32 [sum T, n_mels], the utterances' log-Mel frames one behind the other.
@@ -48,6 +51,7 @@ class Corpus:
     speaker: np.ndarray
     session: np.ndarray
     text_id: np.ndarray
+    split: np.ndarray
     label: np.ndarray
     pcm_sha256: np.ndarray
     frames: np.ndarray
@@ -88,13 +92,17 @@ def load(
         variant = "waveform"
     folder = places.records_dir(root, name, variant)
     option = " --variant=log_mel" if variant == "log_mel" else ""
-    command = f"`jser build {name}{option} --data_dir={root}`"
     content = sidecar.read(folder)
+    command = f"`jser build {built.command(name, content)}{option} --data_dir={root}`"
     if content is None:
-        from jser.datasets import builder_class
-
-        builder_class(name)  # says so where there is no such corpus
-        if (folder / places.SIDECAR).exists():
+        there = (folder / places.SIDECAR).exists()
+        if name not in datasets.names():
+            command = (
+                f"`jser build manifest --manifest=FILE --name={name}{option} --data_dir={root}`"
+            )
+            if not there:
+                datasets.builder_class(name)  # says that there is no such corpus
+        if there:
             raise InputError(
                 f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again "
                 f"with {command}"
@@ -154,6 +162,8 @@ def _read(folder: Path, content: dict[str, Any], command: str) -> Corpus:
         speaker=text("speaker"),
         session=text("session"),
         text_id=text("text_id"),
+        # Younger than some records that are about: there it is unknown.
+        split=text("split") if "split" in records[0] else np.full(len(records), ""),
         label=np.array([record["label"] for record in records], np.int32),
         pcm_sha256=text("pcm_sha256"),
         frames=frames,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from jser.errors import InputError, one_line
+from jser.frontend.decoding import Cut
 from jser.records.faults import FilesAtFault
 
 SUFFIXES = (".wav", ".flac")
@@ -20,10 +22,16 @@ class Utterance:
     Attributes:
         path: of the sound file.
         utterance_id: unique in the corpus; usually the file's name without suffix.
-        speaker: key in the corpus' table of speakers.
-        session: of the recording; the speaker again where a corpus has no sessions.
-        text_id: of the sentence spoken; '' where unknown.
+        speaker: key in the corpus' table of speakers, where it has one; '' where unknown.
+        session: of the recording; the speaker again where a corpus has no sessions; '' where
+            unknown, which is never counted as shared.
+        text_id: of the sentence spoken; '' where unknown, which is never counted as shared.
         label: one of the corpus' classes.
+        sex: 'f' or 'm' of the speaker, where the corpus has no table of speakers; '' where unknown.
+        split: of those that the corpus itself brings: 'train', 'dev', 'test', or a name that
+            begins with 'test' where it has several; '' where it brings none. See `split_name`.
+        cut: the segment of the file that is meant; None: all of it.
+        place: where a table names it, for messages: 'line 12'.
     """
 
     path: Path
@@ -32,6 +40,17 @@ class Utterance:
     session: str
     text_id: str
     label: str
+    sex: str = ""
+    split: str = ""
+    cut: Cut | None = None
+    place: str = ""
+
+    def record(self) -> dict[str, str]:
+        """The fields that its record holds, the label among them."""
+        return {name: getattr(self, name) for name in _RECORDED}
+
+
+_RECORDED = ("utterance_id", "speaker", "session", "text_id", "label", "split")
 
 
 @dataclass(frozen=True)
@@ -58,8 +77,7 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
     if not root.is_dir():
         raise InputError(f"{root}: is a file; unpack it and give the folder with --corpus_dir=DIR")
     found, named_as_files = [], []
-    for where, folders, names in _walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+    for where, _, names in walk(root):
         found += [
             Path(where, name)
             for name in sorted(names)
@@ -74,8 +92,12 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(found)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """`os.walk` through links too, each folder once, and none left out in silence."""
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` through links too, each folder once, in order, without hidden ones.
+
+    Raises:
+        InputError: a folder cannot be read: none is left out in silence.
+    """
 
     def unreadable(error: OSError) -> None:
         raise InputError(
@@ -90,6 +112,7 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             folders.clear()  # A link back to where it came from.
             names = []
         seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         yield where, folders, names
 
 
@@ -144,3 +167,32 @@ def code(path: Path, what: str, value: str, known: Iterable[str]) -> str:
         shown = " ".join(known) if len(known) < 15 else f"{known[0]} to {known[-1]}"
         raise InputError(f"{path.name}: {what} '{value}' is none of {shown}")
     return value
+
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "development": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "": "",
+}
+
+
+def split_name(path: Path, word: str) -> str:
+    """The project's name of a published split: ``Development`` -> ``dev``, ``Test1`` -> ``test1``.
+
+    Raises:
+        InputError: the word names no split; `path`, where it stands, is in the message.
+    """
+    name = word.strip().lower()
+    if name in _SPLITS:
+        return _SPLITS[name]
+    if re.fullmatch(r"test[\w-]*", name):
+        return name
+    raise InputError(
+        f"{path.name}: split '{one_line(word)}' is none of train, dev, test (test1, ...); "
+        "correct it, or leave it empty"
+    )

@@ -13,8 +13,9 @@ class CorpusInfo:
     Attributes:
         name: lower case, as on the command line.
         classes: label names (see `jser.emotions`), in the order of the label indices.
-        speakers: speaker -> 'f' or 'm'.
-        counts: class -> number of recordings in the complete corpus.
+        speakers: speaker -> 'f' or 'm'; None: whoever the recordings name, see `Utterance.sex`.
+        counts: class -> number of recordings in the complete corpus; None: not published, or not
+            confirmed: recordings are counted and shown, but not checked.
         description: one sentence.
         citation: BibTeX key or reference.
         licence: name of the licence.
@@ -29,8 +30,8 @@ class CorpusInfo:
 
     name: str
     classes: tuple[str, ...]
-    speakers: Mapping[str, str]
-    counts: Mapping[str, int]
+    speakers: Mapping[str, str] | None
+    counts: Mapping[str, int] | None
     description: str
     citation: str
     licence: str

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jser.errors import InputError, one_line
+from jser.frontend.decoding import Cut
 from jser.records import audit as auditing
 from jser.records import cache as caching
 from jser.records.extract import threads
@@ -30,25 +31,24 @@ def identify(
         reasons = ", ".join(f"{n} x {reason}" for reason, n in skipped.items())
         raise InputError(f"{source}: no recording of {name} in it (skipped: {reasons})")
 
-    def content_of(entry: Utterance) -> str:
+    def content_of(path: Path) -> str:
         try:
-            if entry.path.is_file():  # A pipe would be waited for.
-                return caching.file_sha256(entry.path)
-        except OSError:
+            if path.is_file():  # A pipe would be waited for.
+                return caching.file_sha256(path)
+        except (OSError, ValueError):  # ValueError: a NUL byte, which no name can hold.
             pass
-        return f"unreadable {entry.path}"  # Decoding names it among the broken ones.
+        return f"unreadable {path}"  # Decoding names it among the broken ones.
 
+    paths = list(dict.fromkeys(entry.path for entry in entries))  # Segments share a file.
     with ThreadPoolExecutor(threads()) as pool:
-        hashes = list(pool.map(content_of, entries))
-    content: dict[Path, str] = {}
+        content = dict(zip(paths, pool.map(content_of, paths), strict=True))
     kept: dict[str, Utterance] = {}
     clash: list[str] = []
-    for entry, digest in zip(entries, hashes, strict=True):
-        content[entry.path] = digest
+    for entry in entries:
         first = kept.setdefault(entry.utterance_id, entry)
         if first is entry:
             continue
-        if content[first.path] == digest:
+        if content[first.path] == content[entry.path] and first.cut == entry.cut:
             skipped["second copy of a recording"] += 1
         else:
             clash.append(
@@ -66,19 +66,38 @@ def identify(
     return sorted(kept.values(), key=lambda u: u.utterance_id), content, dict(skipped)
 
 
+def sexes(speakers: Mapping[str, str] | None, utterances: list[Utterance]) -> dict[str, str]:
+    """Speaker -> 'f' or 'm', from the corpus' table or else from the utterances.
+
+    Where neither says it, the speaker is not in the map.
+
+    Raises:
+        InputError: the utterances give one speaker two sexes.
+    """
+    if speakers is not None:
+        return dict(speakers)
+    known: dict[str, str] = {}
+    for u in utterances:
+        if u.speaker and u.sex and known.setdefault(u.speaker, u.sex) != u.sex:
+            raise InputError(
+                f"{u.path.name}: speaker '{u.speaker}' is '{u.sex}' here and "
+                f"'{known[u.speaker]}' in other recordings; correct one, or leave it empty"
+            )
+    return known
+
+
 def check_complete(
     name: str,
-    counts: Mapping[str, int],
+    counts: Mapping[str, int] | None,
     counts_by_speaker: Mapping[str, int] | None,
     utterances: list[Utterance],
     skipped: dict[str, int],
     source: Path,
 ) -> None:
     """Refuse an incomplete corpus before any work is done on it."""
-    short: dict[str, Any] = {
-        "classes": auditing.missing(Counter(u.label for u in utterances), counts),
-        "speakers": {},
-    }
+    short: dict[str, Any] = {"classes": {}, "speakers": {}}
+    if counts:
+        short["classes"] = auditing.missing(Counter(u.label for u in utterances), counts)
     if counts_by_speaker:
         found = Counter(u.speaker for u in utterances)
         short["speakers"] = auditing.missing(found, counts_by_speaker)
@@ -86,11 +105,15 @@ def check_complete(
         reasons = "".join(f", {n} skipped: {reason}" for reason, n in skipped.items())
         raise InputError(
             f"{source}: {len(utterances)} recordings of {name}, published are "
-            f"{sum(counts.values())} ({auditing.describe_missing(short)}{reasons}); "
+            f"{sum((counts or counts_by_speaker or {}).values())} "
+            f"({auditing.describe_missing(short)}{reasons}); "
             "complete it, or use it as it is with --allow_partial"
         )
 
 
-def shown(path: Path, source: Path) -> str:
-    """A file's name in messages: below the corpus' folder where it lies there."""
-    return one_line(path.relative_to(source) if path.is_relative_to(source) else path)
+def shown(path: Path, source: Path, cut: Cut | None = None, place: str = "") -> str:
+    """A file's name in messages: below the corpus' folder where it lies there; and the segment."""
+    name = one_line(path.relative_to(source) if path.is_relative_to(source) else path)
+    if cut is not None:
+        name += f", {cut.start:g} s to {'its end' if cut.end is None else f'{cut.end:g} s'}"
+    return f"{place}: {name}" if place else name

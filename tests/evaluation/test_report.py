@@ -11,7 +11,7 @@ import pytest
 
 from jser import protocols
 from jser.errors import InputError
-from jser.evaluation import compare, metrics, report
+from jser.evaluation import compare, metrics, page, report
 from jser.evaluation.predictions import Predictions, read_csv
 from jser.evaluation.tables import render_comparison, to_text
 
@@ -33,8 +33,8 @@ def test_all_fields_are_there_and_are_json(
     assert set(FIELDS) <= set(made)
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     assert made["seconds"] == {
-        "build": 1.0, "load": None, "features": None, "compile": None, "train": 62.4,
-        "evaluate": None,
+        "build": 1.0, "load": None, "features": None, "compile": None, "readouts": None,
+        "train": 62.4, "evaluate": None,
     }  # fmt: skip
     assert made["failed_members"] == 0
     assert set(made["uar"]) == {"mean", "std", "low", "high"}
@@ -245,6 +245,52 @@ def test_compare_pairs_by_speaker(
     both = compare.compare_many(tmp_path / "a", [tmp_path / "b", tmp_path / "a"])
     assert both[0]["p_holm"] == pytest.approx(2 * 2 / 2**10)
     assert both[1]["p_holm"] == 1.0
+
+
+def test_compare_pairs_the_parts_that_both_runs_have(
+    corpus: Any, protocol: protocols.Protocol, build: Make, score: Any, tmp_path: Path
+) -> None:
+    parts = {}
+    for run, right in (("a", 0.3), ("b", 0.8)):
+        made, scores = build(corpus, protocol, run=run, how={"right": 0.6, "source": 3})
+        alone = score(corpus, protocol, run=run, checkpoint=f"{run} x", role="part", right=right)
+        parts[run] = {"network": alone, f"only {run}": scores}
+        report.write(tmp_path / run, made, scores, parts=parts[run])
+    result = compare.compare(tmp_path / "a", tmp_path / "b")
+    assert result["difference"] == 0
+    (part,) = result["parts"]
+    assert part["name"] == "network"
+    wanted = compare.paired(*(parts[run]["network"].by_speaker for run in ("b", "a")))
+    assert part["difference"] == pytest.approx(wanted["difference"])
+    assert part["difference"] == pytest.approx(part["b"] - part["a"])
+    assert part["p"] == wanted["p"]
+    shown = to_text(render_comparison(result))
+    assert f"network: UAR {100 * part['a']:.1f} and {100 * part['b']:.1f}" in " ".join(
+        shown.split()
+    )
+    page_text = page.render_comparison(result)
+    assert "Parts alone" in page_text
+    (tmp_path / "b" / "parts.csv").write_text("part,utterance_id\nnetwork,x\n")
+    with pytest.raises(InputError, match=r"parts.csv: columns"):
+        compare.compare(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "b" / "parts.csv").unlink()
+    assert compare.compare(tmp_path / "a", tmp_path / "b")["parts"] == []
+
+
+def test_compare_names_the_settings_that_differ(
+    corpus: Any, protocol: protocols.Protocol, build: Make, tmp_path: Path
+) -> None:
+    stem = {"net": "alexnet", "channels": 1, "taps": ["conv1", "conv2"]}
+    for run, channels in (("a", 1), ("b", 3)):
+        report.write(tmp_path / run, *build(corpus, protocol, run=run))
+        config = {"data_dir": run, "seeds": [0], "stem": stem | {"channels": channels}}
+        (tmp_path / run / "config.json").write_text(json.dumps(config))
+    result = compare.compare(tmp_path / "a", tmp_path / "b")
+    assert result["settings"] == [{"field": "stem.channels", "a": 1, "b": 3}]
+    assert "stem.channels: 1 (a), 3 (b)" in to_text(render_comparison(result))
+    assert "stem.channels: 1 (a), 3 (b)" in page.render_comparison(result)
+    (tmp_path / "b" / "config.json").write_text("{")
+    assert compare.compare(tmp_path / "a", tmp_path / "b")["settings"] == []
 
 
 def test_compare_refuses_what_cannot_be_paired(

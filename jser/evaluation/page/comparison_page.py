@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jser.evaluation.compare import verdict
-from jser.evaluation.formats import percent, plural, points
+from jser.evaluation.formats import percent, plural, points, settings_that_differ
 from jser.evaluation.page.markup import Element, document, figure, pairs, section, table, tag
 from jser.evaluation.page.paired_charts import Pair, difference, dumbbells
 from jser.evaluation.page.run_page import masthead
@@ -14,7 +14,10 @@ from jser.evaluation.page.run_page import masthead
 
 def render_comparison(result: Mapping[str, Any]) -> str:
     """The page of what `compare.compare` returns."""
-    parts = [_difference(result), _speakers(result), _runs(result)]
+    parts = [_difference(result), _speakers(result)]
+    if result["parts"]:
+        parts.append(_alone(result))
+    parts.append(_runs(result))
     change = points(result["difference"])
     return document(
         f"Two runs on {result['corpus']}: {change} points UAR",
@@ -125,10 +128,26 @@ def _speakers(result: Mapping[str, Any]) -> Element:
     return section("speakers", "Speakers", tag("div", drawn, class_="alone"))
 
 
+def _alone(result: Mapping[str, Any]) -> Element:
+    return section(
+        "parts",
+        "Parts alone",
+        table(
+            ["part", "a, %", "b, %", "b less a, points"],
+            [
+                [part["name"], percent(part["a"]), percent(part["b"]), verdict(part)]
+                for part in result["parts"]
+            ],
+        ),
+    )
+
+
 def _runs(result: Mapping[str, Any]) -> Element:
+    settings = [tag("li", line) for line in settings_that_differ(result)]
     return section(
         "runs",
         "Runs",
+        tag("ul", *settings, aria_label="Settings that differ") if settings else None,
         table(
             ["", "system", "UAR, pooled, %", "run"],
             [
