@@ -58,7 +58,8 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.augment = ml_collections.ConfigDict()
     # Of noise, speed, noise_speed, speed:FACTOR; needs records with waveforms.
     config.augment.copies = ("speed:0.9", "speed:1.1")
-    config.augment.draw = True  # an epoch hears one version of an utterance; False: all of them
+    # An epoch hears one version of an utterance, in each of two stages; False: all of them.
+    config.augment.draw = True
     config.augment.snr_db = (15.0, 25.0)  # not given in the paper
     config.augment.speeds = (0.9, 1.1)  # not given in the paper
     config.augment.masking = False  # SpecAugment on the fly, by hyper.time_mask and frequency_mask

@@ -69,7 +69,7 @@ def _train(args: argparse.Namespace) -> None:
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
         _use_compilation_cache(preparation.data_dir(config))
-        _show(experiment.run(config, workdir, args.allow_leak), workdir)
+        _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -98,7 +98,23 @@ def _evaluate(args: argparse.Namespace) -> None:
     config = run_directory.config_of(run_dir)
     with run_directory.only_here(run_dir):
         _use_compilation_cache(preparation.data_dir(config))
-        _show(experiment.evaluate(run_dir), run_dir)
+        _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
+
+
+def _ladder(args: argparse.Namespace) -> None:
+    from jser import config as configs
+    from jser import ladder, preparation, run_directory
+    from jser.evaluation import rungs, tables
+
+    config = configs.load(args.config, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(config))
+        made = ladder.climb(
+            args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
+        )
+    print(tables.to_text(rungs.render(made), _width()))
+    print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -195,6 +211,13 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run_command=run)
         return command
 
+    def add_no_sound(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--no_sound",
+            action="store_true",
+            help="no recording in report.html, for a corpus that may not be passed on",
+        )
+
     def add_data_dir(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--data_dir",
@@ -241,6 +264,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
     )
+    add_no_sound(train)
 
     evaluate = add(
         "evaluate",
@@ -250,6 +274,18 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("run", nargs="+", metavar="RUN")
     evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
+    add_no_sound(evaluate)
+
+    ladder = add(
+        "ladder",
+        _ladder,
+        "Show what each leak is worth: one system under ever stricter protocols.",
+        "jser ladder --config=dcnn_blstm:ravdess --workdir=runs/ladder --config.seeds=0",
+    )
+    ladder.add_argument(
+        "--config", required=True, metavar="FILE.py[:ARG]", help="a file, or a packaged name"
+    )
+    ladder.add_argument("--workdir", required=True, metavar="DIR", help="a run directory a rung")
 
     audit = add(
         "audit",
@@ -310,7 +346,7 @@ def _main(argv: Sequence[str] | None) -> int:
     warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
-    if unknown and args.command != "train":
+    if unknown and args.command not in ("train", "ladder"):
         top.error(f"unrecognised argument: {unknown[0]}")
     args.overrides = _overrides(unknown, top)
     try:

@@ -13,11 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, run_directory, scoring, two_stage
+from jser import illustrations, naming, readouts, run_directory, scoring, size, two_stage
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.models import registry, stems
 from jser.preparation import Prepared, prepare
 from jser.training import fusion, loop, members, population
 
@@ -101,8 +100,8 @@ def _plan(config: Any, program: population.Program, tables: population.Members) 
 # --- the run
 
 
-def evaluate(run_dir: Path) -> dict[str, Any]:
-    """Make the report of a finished run again from its checkpoints.
+def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
+    """Make the report of a finished run again from its checkpoints; `sound` as in `run`.
 
     Raises:
         InputError: there is no finished run.
@@ -111,14 +110,14 @@ def evaluate(run_dir: Path) -> dict[str, Any]:
     stages = list(STAGES if config.refit else STAGES[:1])
     if two_stage.is_on(config):
         stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
-    if not (run_dir / "report.json").exists() or any(
+    if not run_directory.is_finished(run_dir) or any(
         not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
     ):
         raise InputError(
             f"{run_dir}: the run is not finished; go on with it with `jser train` and the same "
             "--config and --workdir"
         )
-    return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir))
+    return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir), sound=sound)
 
 
 class _CompileClock:
@@ -133,8 +132,16 @@ class _CompileClock:
             self.seconds += duration_secs
 
 
-def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, Any]:
+def run(
+    config: Any, run_dir: Path, allow_leak: str | None = None, sound: bool = True
+) -> dict[str, Any]:
     """Train, score once, write the report; goes on where an earlier call was stopped.
+
+    Args:
+        config: resolved.
+        run_dir: of this run.
+        allow_leak: why a protocol that leaks may be trained.
+        sound: recordings become part of report.html.
 
     Returns:
         The report.
@@ -147,12 +154,20 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
+    beside = readouts.fit(prepared, run_dir)
+    fitted = time.monotonic()
     prepared, state = train(prepared, run_dir)
     trained = time.monotonic()
     plan = _plan(config, prepared.program, prepared.tables)
-    results = scoring.score(prepared, state, plan, run_dir)
+    results = scoring.score(prepared, beside, state, plan, run_dir)
     seconds = run_directory.add_times(
-        run_dir, {**prepared.seconds, "compile": clock.seconds, "train": trained - started}
+        run_dir,
+        {
+            **prepared.seconds,
+            "compile": clock.seconds,
+            "readouts": fitted - started,
+            "train": trained - fitted,
+        },
     )
     seconds["evaluate"] = time.monotonic() - trained
     made = report.build(
@@ -160,23 +175,18 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         prepared.corpus,
         prepared.protocol,
         prepared.certificate,
-        system=registry.title(
-            config.system,
-            config.stem.net,
-            config.stem.taps,
-            config.stem.weights,
-            config.readout.views,
-            tuned_from=config.stem.train_from,
-            two_stage=config.stem.tuning == "two_stage",
-        ),
+        system=naming.title(config),
         normalisation=config.normalisation,
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
             config.stem.level
         ],
-        parameters=_count(state.best_params) // len(prepared.tables) + _stem_parameters(config),
+        parameters=size.parameters(
+            config, jax.tree.map(lambda leaf: leaf[0], state.best_params), beside
+        ),
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
+        selection="test" if prepared.protocol.test_selects else "nested",
         baseline=results.baseline,
         baseline_name=fusion.VIEWS["stem"],
         parts=results.parts,
@@ -187,23 +197,10 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         certificate=certificate,
         config=config.to_dict(),
         metrics=page.read_metrics(run_dir),
-        shown=illustrations.collect(prepared, results.system.judged),
+        shown=illustrations.collect(prepared, results.system.judged, sound),
     )
     report.write(run_dir, made, results.system, html, results.each_alone())
     return made
-
-
-def _stem_parameters(config: Any) -> int:
-    """Of the blocks that the taps need, and that are not part of the members' own parameters."""
-    net = stems.get(config.stem.net)
-    needed = net.needed(config.stem.taps)
-    if config.stem.train_from and config.stem.tuning == "end_to_end":
-        needed = needed[: net.index(config.stem.train_from)]
-    return net.count(needed)
-
-
-def _count(tree: Any) -> int:
-    return int(sum(np.size(leaf) for leaf in jax.tree.leaves(tree)))
 
 
 def _device() -> str:

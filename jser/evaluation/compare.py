@@ -107,6 +107,28 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
     }
 
 
+def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
+    """What `paired` returns of two runs that tested the same utterances, under any protocols.
+
+    Raises:
+        InputError: as `compare`, but for the protocol.
+    """
+    (a, ours), (b, theirs) = _load(Path(run)), _load(Path(reference))
+    for field in ("fingerprint", "classes"):
+        if a.get(field) != b.get(field):
+            raise InputError(
+                f"{run} and {reference} differ in {field}, so they cannot be paired by speaker; "
+                "compare runs on one corpus"
+            )
+    if _truth(ours) != _truth(theirs):
+        raise InputError(
+            f"{run} and {reference} were tested on different utterances; evaluate both on all "
+            "folds of their protocols"
+        )
+    speakers = sorted({str(s) for s in ours.speaker})
+    return paired(_matrices(ours, speakers), _matrices(theirs, speakers))
+
+
 def _matrices(table: Judged, speakers: Sequence[str]) -> np.ndarray:
     return confusion_by(table, table.speaker, speakers, sorted({int(s) for s in table.seed}))
 

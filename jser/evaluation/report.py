@@ -32,8 +32,9 @@ _PACKAGES = (
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
-# Seconds of a run: reading records, features, compiling (inside the others), training, scoring.
-TIMES = ("build", "load", "features", "compile", "train", "evaluate")
+# Seconds of a run: reading records, features, compiling (inside the others), fitting the read-outs,
+# training, scoring.
+TIMES = ("build", "load", "features", "compile", "readouts", "train", "evaluate")
 
 
 def build(
@@ -67,8 +68,8 @@ def build(
         system: name of the system.
         normalisation: one of the five modes.
         level: how level was treated, for example 'as recorded'.
-        parameters: trained and frozen parameters of one member.
-        selection: 'nested' or 'shared'.
+        parameters: of all that answers for one fold and seed, frozen ones among them.
+        selection: 'nested', 'shared' or 'test'.
         pooling_rule: how the headline makes one figure of the folds.
         seconds: of `TIMES`; `compile` lies inside the others.
         peak_memory_mb: resident memory of the process.
@@ -142,7 +143,7 @@ def build(
         "failed_members": failed_members,
     }
     report["marks"] = _marks(report, protocol)
-    report["warnings"] = _warnings(report)
+    report["warnings"] = [*certificate.warnings, *_warnings(report)]
     report["yardsticks"] = beside(report)
     return dict(_plain(report))
 
@@ -276,7 +277,8 @@ def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
     if report["note"]:
         marks.append(f"NOT COMPARABLE: {report['note']}")
     if report["leak"]:
-        marks.append(f"{'RANDOM SPLIT' if protocol.leak else 'LEAK'}: {report['leak']}")
+        random = protocol.leak and protocol.by == "utterance"
+        marks.append(f"{'RANDOM SPLIT' if random else 'LEAK'}: {report['leak']}")
     if report["folds_missing"]:
         marks.append(
             f"INCOMPLETE: {len(report['folds_missing'])} of {len(protocol.folds)} folds are missing"

@@ -84,6 +84,8 @@ def fit(
         One a fold.
     """
 
+    fitted_on = f"fitted on {_content(views, penalties, with_dev)}"
+
     def make() -> dict[str, np.ndarray]:
         def of_fold(fold: Fold) -> Fitted:
             own = np.concatenate([fold.train, fold.dev]) if with_dev else fold.train
@@ -95,7 +97,7 @@ def fit(
             return fit_together(given, penalties, len(own))
 
         arrays: dict[str, np.ndarray] = {}
-        # A fold a core, one BLAS thread each: see `preparation`.
+        # A fold a core, one BLAS thread each: see `projection`.
         with (
             threadpoolctl.threadpool_limits(1, user_api="blas"),
             ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
@@ -112,13 +114,13 @@ def fit(
                         )
                         arrays[f"{k}/{view}/alone/{field}"] = getattr(fitted.alone[view], field)
                 tick(1)
-        arrays[f"fitted on {_content(views, penalties, with_dev)}"] = np.zeros(0)
+        arrays[fitted_on] = np.zeros(0)
         return arrays
 
     folds = range(len(protocol.folds))
     kinds = [f"{kind}/{field}" for kind in ("together", "alone") for field in _FIELDS]
     arrays_of = [f"{k}/{v}/{kind}" for k in folds for v in views for kind in ("penalties", *kinds)]
-    arrays_of.append(f"fitted on {_content(views, penalties, with_dev)}")
+    arrays_of.append(fitted_on)
     arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs")
 
     def restored(k: int, kind: str) -> dict[str, Readout]:
@@ -139,7 +141,7 @@ def _content(views: Mapping[str, np.ndarray], penalties: Sequence[float], with_d
     digest = hashlib.sha256(f"{_VERSION} {sorted(penalties)} {with_dev}".encode())
     for name in sorted(views):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(views[name]).tobytes())
+        digest.update(np.ascontiguousarray(views[name]).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()[:32]
 
 
