@@ -49,12 +49,24 @@ def plural(n: int, word: str) -> str:
 
 def tested(report: Mapping[str, Any]) -> str:
     """How much was tested."""
-    counts = (
-        (report["n_utterances"], "utterance"),
-        (report["n_speakers"], "speaker"),
-        (len(report["seeds"]), "seed"),
+    speakers = (
+        plural(report["n_speakers"], "speaker") if report["n_speakers"] else "unknown speakers"
     )
-    return ", ".join(plural(n, word) for n, word in counts)
+    utterances, seeds = report["n_utterances"], len(report["seeds"])
+    return f"{plural(utterances, 'utterance')}, {speakers}, {plural(seeds, 'seed')}"
+
+
+def settings_that_differ(result: Mapping[str, Any]) -> list[str]:
+    """Of two runs' configs, one line a field: ``stem.channels: 1 (a), 3 (b)``."""
+
+    def said(value: Any) -> str:
+        if isinstance(value, list):
+            return ",".join(map(str, value)) or "none"
+        return "not there" if value is None else str(value) or "empty"
+
+    return [
+        f"{row['field']}: {said(row['a'])} (a), {said(row['b'])} (b)" for row in result["settings"]
+    ]
 
 
 def others(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -153,7 +153,7 @@ def rows_of(
     Args:
         own: int [n], utterances to fit on.
         label: int [N], the fold's; -1 wherever it must not look.
-        speaker: str [N].
+        speaker: str [N]; '' where unknown.
         n_classes: K.
         n_copies: augmented copies of each utterance; they share its weight.
     """
@@ -163,7 +163,10 @@ def rows_of(
     count = np.bincount(classes)
     weight = len(own) / (np.maximum(count, 1) * np.sum(count > 0))[classes]
     versions = 1 + n_copies
-    group = np.unique(speaker[own], return_inverse=True)[1]
+    # Who is unknown is held out alone: together the unknown would be one speaker.
+    names = speaker[own]
+    alone = [f"\0{u}" if not name else str(name) for u, name in zip(own, names, strict=True)]
+    group = np.unique(alone, return_inverse=True)[1]
     return Rows(
         index=np.concatenate([own + c * len(label) for c in range(versions)]),
         label=np.tile(classes, versions),
