@@ -95,6 +95,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     needs_sound = bool(copies) or bool({"descriptors", "narrow"} & set(config.readout.views))
     variant = "waveform" if needs_sound else "log_mel"
     corpus = records.load(config.corpus, data_dir(config), variant)
+    normalisation.check_speakers(config.normalisation, corpus.speaker)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
     if protocol.test_selects and config.refit:
         raise InputError(

@@ -32,6 +32,8 @@ _PACKAGES = (
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
+# The speakers of scores where some are not known.
+UNKNOWN = ("",)
 # Seconds of a run: reading records, features, compiling (inside the others), fitting the read-outs,
 # training, scoring.
 TIMES = ("build", "load", "features", "compile", "readouts", "train", "evaluate")
@@ -97,7 +99,7 @@ def build(
         "fingerprint": str(getattr(corpus, "fingerprint", "")),
         "classes": list(corpus.classes),
         "n_utterances": len(np.unique(scores.judged.utterance_id)),
-        "n_speakers": len(scores.speakers),
+        "n_speakers": len(scores.speakers) if scores.speakers != UNKNOWN else 0,
         "protocol": protocol.name,
         "protocol_description": protocol.description,
         "folds_hash": certificate.folds_hash,
@@ -117,7 +119,9 @@ def build(
         "configs_total": scores.configs_total,
         "normalisation": normalisation,
         "level": level,
-        "interval_method": headline.method,
+        "interval_method": headline.method
+        if scores.speakers != UNKNOWN
+        else "none: who speaks is not known",
         "pooling_rule": pooling_rule,
         "seeds": list(scores.seeds),
         **{name: _figure(conf, function) for name, function in _METRICS.items()},
@@ -213,7 +217,7 @@ def _per_speaker(scores: Scores, corpus: Records) -> list[dict[str, Any]]:
     n = scores.by_speaker[:, 0].sum((-2, -1))
     return [
         {
-            "speaker": s,
+            "speaker": s or "unknown",
             "sex": corpus.sex.get(s, "?"),
             "n": int(n[g]),
             "uar": float(uar),
@@ -297,7 +301,9 @@ def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
 def _warnings(report: Mapping[str, Any]) -> list[str]:
     found = []
     n = report["n_speakers"]
-    if report["uar"]["low"] is None:
+    if not n:
+        found.append("Who speaks is not known: there can be no interval by speaker.")
+    elif report["uar"]["low"] is None:
         found.append(
             f"{n} test speakers are too few for an interval: see each speaker's own value."
         )
