@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jser import protocols, ranges
+from jser.audit import duplicates
 from jser.errors import InputError
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
@@ -103,6 +104,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
             "--config.refit=False"
         )
     certificate = protocols.certificate(corpus, protocol, allow_leak)
+    certificate = duplicates.certified(certificate, corpus, protocol, data_dir(config))
     loaded = time.monotonic()
     steps = _stem_features(config, corpus, spec, copies)
     maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None

@@ -114,6 +114,7 @@ def build(
             "heard_in_training": certificate.sentences_heard,
         },
         "dev_test_same_session": certificate.dev_test_same_session,
+        "near_duplicates": certificate.near_duplicates,
         "selection": selection,
         "configs_scored": scores.configs_scored,
         "configs_total": scores.configs_total,
@@ -311,6 +312,13 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         found.append(
             f"{n} test speakers: the jackknife is the interval, the bootstrap is known to be too "
             f"narrow here."
+        )
+    near = {k.replace("_", " and "): n for k, n in (report["near_duplicates"] or {}).items() if n}
+    if near:
+        counts = ", ".join(f"{n} in {parts}" for parts, n in near.items())
+        found.append(
+            f"Near-duplicates, pairs that are one recording at another level, rate, codec or cut, "
+            f"lie in two parts of a fold: {counts}. `jser audit` names them."
         )
     if report["absent_classes"]:
         names = ", ".join(report["absent_classes"])
