@@ -19,6 +19,11 @@ import ml_collections
 from jser.errors import InputError
 
 
+# Fields younger than configs, runs and ledgers that are about, and what was so before: where a field
+# is missing it is this, and with this value a configuration is the one it was.
+YOUNGER: dict[str, Any] = {"labels": "shared", "classes": ()}
+
+
 class UsageError(InputError):
     """The command line itself is wrong: the exit status is 2."""
 
@@ -58,20 +63,29 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
             "or give the path of a .py file"
         )
     choices = getattr(module, "CORPORA", None)
-    if argument and choices is not None and argument not in choices:
-        raise UsageError(f"--config={reference}: {_not_among(argument, choices, 'a corpus')}")
+    for part in argument.split("+") if argument and choices is not None else ():
+        if part not in choices:
+            raise UsageError(f"--config={reference}: {_not_among(part, choices, 'a corpus')}")
     with _faults_of(reference, module):
         config = module.get_config(argument) if argument else module.get_config()
     if not isinstance(config, ml_collections.ConfigDict):
         raise UsageError(
             f"--config={reference}: get_config() gives {type(config).__name__}, not a ConfigDict"
         )
+    with config.unlocked():
+        for field, value in YOUNGER.items():
+            if "corpus" in config and field not in config:
+                config[field] = value
     for field, text in overrides:
         _set(config, field, text)
     try:
         check_fields(config)
     except InputError as error:
         raise UsageError(f"--config={reference}: {error}") from error
+    # The order of corpora means nothing, so there is one.
+    if isinstance(config.get("corpus"), str):
+        with config.unlocked():
+            config.corpus = "+".join(sorted(part.strip() for part in config.corpus.split("+")))
     return ml_collections.FrozenConfigDict(config)
 
 
@@ -184,7 +198,7 @@ def from_json(tree: dict[str, Any]) -> ml_collections.FrozenConfigDict:
             return {name: tuples(v) for name, v in value.items()}
         return tuple(value) if isinstance(value, list) else value
 
-    config = ml_collections.FrozenConfigDict(tuples(tree))
+    config = ml_collections.FrozenConfigDict(tuples(YOUNGER | tree))
     check_fields(config)
     return config
 
@@ -251,6 +265,10 @@ def config_hash(config: Any) -> str:
 
     Seeds, places, and how the work is cut for a device do not count.
     """
-    kept = {k: v for k, v in config.to_dict().items() if k not in NOT_THE_CONFIGURATION}
+    kept = {
+        k: v
+        for k, v in config.to_dict().items()
+        if k not in NOT_THE_CONFIGURATION and not (k in YOUNGER and v == YOUNGER[k])
+    }
     text = json.dumps(kept, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -29,7 +29,7 @@ class Protocol:
 
     name: str
     folds: tuple[Fold, ...]
-    by: typing.Literal["speaker", "utterance"]
+    by: typing.Literal["speaker", "corpus", "utterance"]
     leak: str | None
     description: str
 

@@ -8,12 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from jser.errors import InputError
-from jser.protocols import published
+from jser.protocols import corpora, published
 from jser.protocols.dev_speakers import choose, seeded_order
 from jser.protocols.folds import Fold, Protocol
 from jser.protocols.records import Records
 
-PROTOCOL_NAMES = ("leave_one_speaker_out", "speaker_k_fold:K", "ravdess_emobox", "random:K")
+PROTOCOL_NAMES = (
+    "leave_one_speaker_out",
+    "leave_one_corpus_out",
+    "speaker_k_fold:K",
+    "ravdess_emobox",
+    "random:K",
+)
 RANDOM_LEAK = (
     "random split of utterances: the test speakers are also in training; not comparable with "
     "speaker-independent figures"
@@ -45,6 +51,9 @@ def make(name: str, corpus: Records, dev_speakers: int = 2, seed: int = 0) -> Pr
             f"{corpus.name}: some utterances have no speaker, so {name} cannot be made; "
             f"use random:K."
         )
+    if kind == corpora.NAME:
+        mates = _session_mates(corpus)
+        return corpora.leave_one_corpus_out(corpus, mates, dev_speakers, seed)
     if kind == "ravdess_emobox":
         tests, remark = published.ravdess_emobox(name, corpus, speakers)
     elif kind == "leave_one_speaker_out":

@@ -46,6 +46,18 @@ class StepFeatures:
     length: np.ndarray
     pooled: np.ndarray
 
+    def taken(self, rows: np.ndarray) -> StepFeatures:
+        """Those of rows int [n] alone."""
+        if np.array_equal(rows, np.arange(len(self.length))):
+            return self
+        length = self.length[rows]
+        return StepFeatures(
+            self.frames[self.places(rows)],
+            (np.cumsum(length) - length).astype(np.int32),
+            length,
+            self.pooled[rows],
+        )
+
     def places(self, rows: np.ndarray) -> np.ndarray:
         """Where in `frames` the steps of rows int [n] lie: int [sum of their lengths]."""
         return np.concatenate(
@@ -250,6 +262,29 @@ def _is_maximum(spec: StemSpec) -> np.ndarray:
         h, _, c = shape
         parts += [np.full(h * c, name == "max") for name in spec.pool]
     return np.concatenate(parts)
+
+
+def joined(parts: list[StepFeatures]) -> StepFeatures:
+    """Rows of several features, one behind the other.
+
+    Args:
+        parts: at least one; the list is emptied, and each part let go as soon as it is copied, so
+            that what is there twice is one part at a time.
+    """
+    if len(parts) == 1:
+        return parts.pop()
+    length = np.concatenate([part.length for part in parts])
+    pooled = np.concatenate([part.pooled for part in parts])
+    like = parts[0].frames
+    # Memory that nothing was written to yet is not taken.
+    frames = np.empty((sum(len(part.frames) for part in parts), like.shape[1]), like.dtype)
+    start = 0
+    del like
+    while parts:
+        part = parts.pop(0).frames
+        frames[start : start + len(part)] = part
+        start += len(part)
+    return StepFeatures(frames, (np.cumsum(length) - length).astype(np.int32), length, pooled)
 
 
 def cached(folder: Path, key: str, make: Callable[[], StepFeatures]) -> tuple[StepFeatures, bool]:
