@@ -60,7 +60,7 @@ def _train(args: argparse.Namespace) -> None:
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
         _use_compilation_cache(preparation.data_dir(config))
-        _show(experiment.run(config, workdir, args.allow_leak), workdir)
+        _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -89,7 +89,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     config = run_directory.config_of(run_dir)
     with run_directory.only_here(run_dir):
         _use_compilation_cache(preparation.data_dir(config))
-        _show(experiment.evaluate(run_dir), run_dir)
+        _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -186,6 +186,13 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run_command=run)
         return command
 
+    def add_no_sound(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--no_sound",
+            action="store_true",
+            help="no recording in report.html, for a corpus that may not be passed on",
+        )
+
     def add_data_dir(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--data_dir",
@@ -229,6 +236,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
     )
+    add_no_sound(train)
 
     evaluate = add(
         "evaluate",
@@ -238,6 +246,7 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("run", nargs="+", metavar="RUN")
     evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
+    add_no_sound(evaluate)
 
     audit = add(
         "audit",

@@ -18,9 +18,8 @@ import ml_collections
 
 from jser.errors import InputError
 
-
-# Fields younger than configs, runs and ledgers that are about, and what was so before: where a field
-# is missing it is this, and with this value a configuration is the one it was.
+# Fields younger than configs, runs and ledgers that are about, and what was so before: where such a
+# field is missing it is this, and with this value a configuration is the one it was.
 YOUNGER: dict[str, Any] = {"labels": "shared", "classes": ()}
 
 

@@ -109,8 +109,8 @@ LABEL_MAPS = {
             {"calm": "neutral"},
             "RAVDESS has calm beside neutral, most corpora neutral alone, and both are speech "
             "without strong feeling.",
-            "Calm cannot be told from neutral; in RAVDESS two of three neutral utterances are calm, "
-            "and half of those were asked for in a strong intensity, which neutral never was.",
+            "Calm cannot be told from neutral; in RAVDESS two of three neutral utterances are calm "
+            "then, half of those in a strong intensity, which neutral never has.",
         ),
         LabelMap(
             "excitement_as_happiness",

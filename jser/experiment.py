@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, run_directory, scoring, two_stage
+from jser import illustrations, readouts, run_directory, scoring, two_stage
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
@@ -101,8 +101,8 @@ def _plan(config: Any, program: population.Program, tables: population.Members) 
 # --- the run
 
 
-def evaluate(run_dir: Path) -> dict[str, Any]:
-    """Make the report of a finished run again from its checkpoints.
+def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
+    """Make the report of a finished run again from its checkpoints; `sound` as in `run`.
 
     Raises:
         InputError: there is no finished run.
@@ -118,7 +118,7 @@ def evaluate(run_dir: Path) -> dict[str, Any]:
             f"{run_dir}: the run is not finished; go on with it with `jser train` and the same "
             "--config and --workdir"
         )
-    return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir))
+    return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir), sound=sound)
 
 
 class _CompileClock:
@@ -133,8 +133,16 @@ class _CompileClock:
             self.seconds += duration_secs
 
 
-def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, Any]:
+def run(
+    config: Any, run_dir: Path, allow_leak: str | None = None, sound: bool = True
+) -> dict[str, Any]:
     """Train, score once, write the report; goes on where an earlier call was stopped.
+
+    Args:
+        config: resolved.
+        run_dir: of this run.
+        allow_leak: why a protocol that leaks may be trained.
+        sound: recordings become part of report.html.
 
     Returns:
         The report.
@@ -147,12 +155,20 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
     run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
+    beside = readouts.fit(prepared, run_dir)
+    fitted = time.monotonic()
     prepared, state = train(prepared, run_dir)
     trained = time.monotonic()
     plan = _plan(config, prepared.program, prepared.tables)
-    results = scoring.score(prepared, state, plan, run_dir)
+    results = scoring.score(prepared, beside, state, plan, run_dir)
     seconds = run_directory.add_times(
-        run_dir, {**prepared.seconds, "compile": clock.seconds, "train": trained - started}
+        run_dir,
+        {
+            **prepared.seconds,
+            "compile": clock.seconds,
+            "readouts": fitted - started,
+            "train": trained - fitted,
+        },
     )
     seconds["evaluate"] = time.monotonic() - trained
     made = report.build(
@@ -187,7 +203,7 @@ def run(config: Any, run_dir: Path, allow_leak: str | None = None) -> dict[str, 
         certificate=certificate,
         config=config.to_dict(),
         metrics=page.read_metrics(run_dir),
-        shown=illustrations.collect(prepared, results.system.judged),
+        shown=illustrations.collect(prepared, results.system.judged, sound),
     )
     report.write(run_dir, made, results.system, html, results.each_alone())
     return made

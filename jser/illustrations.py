@@ -16,15 +16,27 @@ from jser.records import recordings, selection
 from jser.records.corpus import Corpus
 from jser.training.step_times import step_bounds
 
+NO_SOUND = "The recordings were left out of this page (--no_sound)."
 
-def collect(prepared: Prepared, judged: Judged) -> Shown:
-    """Examples of a run's test utterances; sound is there where the records hold it."""
+
+def collect(prepared: Prepared, judged: Judged, sound: bool = True) -> Shown:
+    """Examples of a run's test utterances.
+
+    Args:
+        prepared: the experiment.
+        judged: its test.
+        sound: with their recordings, where the records hold them. Many licences let nobody pass
+            recordings on, and a page with them is such a copy.
+    """
     config, corpus = prepared.config, prepared.corpus
     chosen = examples.choose(judged)
-    sound, about_sound = _sound(config, corpus, [choice.utterance_id for choice in chosen])
+    heard: dict[str, np.ndarray] = {}
+    about_sound = NO_SOUND
+    if sound:
+        heard, about_sound = _sound(config, corpus, [choice.utterance_id for choice in chosen])
     place = {str(u): i for i, u in enumerate(corpus.utterance_id)}
     shown = tuple(
-        _example(choice, corpus, place[choice.utterance_id], config, sound) for choice in chosen
+        _example(choice, corpus, place[choice.utterance_id], config, heard) for choice in chosen
     )
     return Shown(shown, (*_about_attention(config, judged), about_sound))
 
@@ -64,9 +76,9 @@ def _sound(config: Any, corpus: Corpus, wanted: list[str]) -> tuple[dict[str, np
     terms = "; ".join(
         f"{name}: {words}" if several else words for name, words in licences.items() if words
     )
+    whose = "each corpus' licence" if several else "the corpus' licence"
     return found, (
-        f"The recordings are part of this page, so the "
-        f"{'licences of all corpora hold' if several else "corpus' licence holds"} for it"
+        f"The recordings are part of this page, so {whose} holds for it"
         f"{f': {terms}' if terms else ''}."
     )
 

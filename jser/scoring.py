@@ -19,6 +19,7 @@ from jser import config as configs
 from jser.evaluation import ledger
 from jser.evaluation.predictions import Predictions
 from jser.preparation import Prepared, data_dir
+from jser.readouts import Readouts
 from jser.training import fusion, loop, population
 from jser.training.readout import Readout
 
@@ -45,34 +46,21 @@ class Results:
         return {**parts, fusion.VIEWS["stem"]: self.baseline}
 
 
-def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir: Path) -> Results:
-    """Predict each fold's test utterances with its own members, and score them once."""
+def score(
+    prepared: Prepared,
+    readouts: Readouts,
+    state: population.State,
+    plan: loop.Plan,
+    run_dir: Path,
+) -> Results:
+    """Predict each fold's test utterances with its own members and read-outs; score them once."""
     config, protocol = prepared.config, prepared.protocol
     sequence = _sequence_part(prepared, state, plan)
     weights_hash = _hash(state.best_params)
-    used = tuple(config.readout.views)
 
-    def fit(names: tuple[str, ...], file: str) -> list[fusion.FoldReadouts]:
-        return fusion.fit(
-            {view: prepared.views[view] for view in names},
-            prepared.corpus.label,
-            prepared.corpus.speaker,
-            len(prepared.corpus.classes),
-            protocol,
-            with_dev=config.refit,
-            penalties=config.readout.penalties,
-            run_dir=run_dir,
-            name=file,
-        )
-
-    fitted = fit(used, "readouts") if used else []
-    alone = {view: [{view: fold.alone[view]} for fold in fitted] for view in used}
-    if "stem" not in used:
-        alone["stem"] = [dict(fold.alone) for fold in fit(("stem",), "baseline")]
-
-    def scores_of(readouts: Sequence[Mapping[str, Readout]]) -> dict[str, np.ndarray]:
+    def scores_of(by_fold: Sequence[Mapping[str, Readout]]) -> dict[str, np.ndarray]:
         return fusion.scores(
-            readouts,
+            by_fold,
             prepared.views,
             sequence.fold,
             sequence.utterance_index,
@@ -99,15 +87,15 @@ def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir:
             utterance_index=sequence.utterance_index[once],
             fold=sequence.fold[once],
             seed=np.zeros(int(once.sum()), np.int64),
-            posterior=fusion.shares(scores_of(alone[view])[view][once]),
+            posterior=fusion.shares(scores_of(readouts.alone[view])[view][once]),
         )
-        return judge(predictions, fusion.digest(alone[view]), role)
+        return judge(predictions, fusion.digest(readouts.alone[view]), role)
 
     baseline = judge_alone("stem", "baseline")
-    if not used:
+    if not readouts.together:
         return Results(judge(sequence, weights_hash, "system"), baseline, {})
-    together = [fold.together for fold in fitted]
-    summed = config.readout.sequence * sequence.posterior + sum(scores_of(together).values())
+    added = scores_of(readouts.together)
+    summed = config.readout.sequence * sequence.posterior + sum(added.values())
     fused = Predictions(
         utterance_index=sequence.utterance_index,
         fold=sequence.fold,
@@ -116,10 +104,10 @@ def score(prepared: Prepared, state: population.State, plan: loop.Plan, run_dir:
         attention=sequence.attention,
     )
     system_hash = hashlib.sha256(
-        f"{weights_hash} {fusion.digest(together)} {config.readout.sequence}".encode()
+        f"{weights_hash} {fusion.digest(readouts.together)} {config.readout.sequence}".encode()
     ).hexdigest()
     parts = {SEQUENCE: judge(sequence, weights_hash, "part")}
-    for view in used:
+    for view in added:
         if view != "stem":
             parts[f"{fusion.VIEWS[view]}, alone"] = judge_alone(view, "part")
     return Results(judge(fused, system_hash, "system"), baseline, parts)

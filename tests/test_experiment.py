@@ -37,7 +37,7 @@ def test_report_says_what_the_run_was(report):
     assert report["seeds"] == [0]
     assert len(report["folds"]) == 4
     assert report["system"].endswith("random stem")
-    assert set(report["seconds"]) >= {"compile", "train", "evaluate"}
+    assert all(report["seconds"][part] > 0 for part in ("compile", "readouts", "train", "evaluate"))
     assert report["configs_scored"] == 1
 
 

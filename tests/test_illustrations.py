@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from jser import cli, illustrations, preparation
 from jser import config as configs
-from jser import illustrations, preparation
 from jser.evaluation.predictions import read_csv
 from jser.records import corpus as records
 from tests.conftest import TINY
@@ -29,6 +29,19 @@ def judged(tiny_run):
 @pytest.fixture(scope="module")
 def page(tiny_run):
     return parse((tiny_run / "run" / "report.html").read_text(encoding="utf-8"))
+
+
+def test_page_without_sound_holds_no_recording(ready, judged, tiny_run, data, tmp_path):
+    shown = illustrations.collect(ready, judged, sound=False)
+    assert shown.examples
+    assert {example.waveform for example in shown.examples} == {None}
+    assert illustrations.NO_SOUND in shown.remarks
+    assert not any("are part of this page" in remark for remark in shown.remarks)
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run / "run", run)
+    assert "data:audio" in (run / "report.html").read_text(encoding="utf-8")
+    assert cli.main(["evaluate", str(run), "--no_sound"]) == 0
+    assert "data:audio" not in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_pictures_and_sound_are_the_utterances_own(ready, judged, data):

@@ -156,6 +156,8 @@ def test_features_of_stage_2(prepared, first):
         np.testing.assert_array_equal(ready.features.pooled[p], prepared.features.pooled[k])
     # Tuned: no longer what the frozen stem gives.
     assert (ready.features.frames[0] != prepared.features.frames[0]).any()
+    # Read-outs, fitted before any stem is tuned, would see no other values after it.
+    assert ready.views is prepared.views
     assert len(states) == 3
 
 

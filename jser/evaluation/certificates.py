@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
@@ -36,10 +37,42 @@ def render(certificate: Certificate) -> Group:
             "; ".join(shared) or "nothing",
             f"{fold['sentences_heard']} of {fold['sentences_tested']}",
         )
-    verdict = f"LEAK: {'; '.join(tree['found'])}" if tree["found"] else "clean: nothing is shared"
-    if tree["dev_test_same_session"]:
-        verdict += "; dev and test speakers share a session"
-    return Group(table, Text(verdict))
+    verdict = f"LEAK: {'; '.join(tree['summary'])}" if tree["found"] else "clean: nothing is shared"
+    return Group(table, *(Text(line) for line in (verdict, *_properties(tree))))
+
+
+def _properties(tree: Mapping[str, Any]) -> Iterator[str]:
+    """What is allowed and has to be known, over all folds."""
+    folds = tree["folds"]
+    if tree["text_seen"] is None:
+        yield "sentences: which are spoken is not known"
+    else:
+        yield (
+            f"sentences: {tree['sentences_heard']} of {tree['sentences_tested']} tested are heard "
+            "in training, counted fold by fold"
+        )
+    together = sum(fold["shared"]["dev_test"]["sessions"] > 0 for fold in folds)
+    if together:
+        yield f"dev and test speakers share a session in {together} of {len(folds)} folds"
+    yield "utterances by women: " + ", ".join(
+        f"{_women(folds, part)} of {part}" for part in ("train", "dev", "test")
+    )
+    for part in ("train", "dev", "test"):
+        lacking = [fold["name"] for fold in folds if fold["classes_missing"][part]]
+        if lacking:
+            yield f"classes missing from {part} in {len(lacking)} of {len(folds)} folds"
+    unknown = sum(fold["speaker_unknown"]["test"] for fold in folds)
+    if unknown:
+        yield f"test utterances of unknown speakers: {unknown}"
+
+
+def _women(folds: Sequence[Mapping[str, Any]], part: str) -> str:
+    known = [{k: fold["sex"][part].get(k, 0) for k in "fm"} for fold in folds]
+    shares = [round(100 * n["f"] / (n["f"] + n["m"])) for n in known if n["f"] + n["m"]]
+    if not shares:
+        return "an unknown share"
+    low, high = min(shares), max(shares)
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def text(certificate: Certificate, width: int = 100) -> str:

@@ -32,8 +32,9 @@ _PACKAGES = (
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
-# Seconds of a run: reading records, features, compiling (inside the others), training, scoring.
-TIMES = ("build", "load", "features", "compile", "train", "evaluate")
+# Seconds of a run: reading records, features, compiling (inside the others), fitting the read-outs,
+# training, scoring.
+TIMES = ("build", "load", "features", "compile", "readouts", "train", "evaluate")
 
 
 def build(
@@ -142,7 +143,7 @@ def build(
         "failed_members": failed_members,
     }
     report["marks"] = _marks(report, protocol)
-    report["warnings"] = _warnings(report)
+    report["warnings"] = [*certificate.warnings, *_warnings(report)]
     report["yardsticks"] = beside(report)
     return dict(_plain(report))
 

@@ -12,7 +12,8 @@ from jser.protocols.certificates import (
     certificate,
 )
 from jser.protocols.folds import Fold, Protocol, member_labels
-from jser.protocols.making import PROTOCOL_NAMES, RANDOM_LEAK, make
+from jser.protocols.making import RANDOM_LEAK, make
+from jser.protocols.naming import PROTOCOL_NAMES, VARIANTS
 from jser.protocols.published import RAVDESS_EMOBOX
 from jser.protocols.records import Records
 
@@ -21,6 +22,7 @@ __all__ = [
     "PROTOCOL_NAMES",
     "RANDOM_LEAK",
     "RAVDESS_EMOBOX",
+    "VARIANTS",
     "Certificate",
     "Fold",
     "FoldCertificate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -38,6 +39,8 @@ class FoldCertificate:
     shared: dict[str, dict[str, int]]  # 'train_test' -> {speakers, sessions, recordings, ...}
     sentences_tested: int
     sentences_heard: int  # of those, also in train
+    sentences_tuned: int  # of those, also in dev
+    speaker_unknown: dict[str, int]  # part -> utterances of which nobody knows who speaks
     sex: dict[str, dict[str, int]]  # part -> sex -> utterances
     classes_missing: dict[str, tuple[str, ...]]
     dev_rarest_class: str
@@ -49,7 +52,8 @@ class Certificate:
     """What a protocol's folds share, counted from the records.
 
     `leak` is None where nothing is shared that must not be; else why it was let through: the
-    protocol's own sentence, or the reason the user gave. `found` lists each thing shared.
+    protocol's own sentence, or the reason the user gave. `found` lists each thing shared, fold by
+    fold.
     """
 
     corpus: str
@@ -59,6 +63,8 @@ class Certificate:
     folds_hash: str
     leak: str | None
     found: tuple[str, ...]
+    summary: tuple[str, ...]  # of `found`, over all folds
+    warnings: tuple[str, ...]  # what every result under this protocol must say
     text_seen: bool | None  # a tested sentence is heard in training; None: sentences unknown
     sentences_tested: int  # summed over folds
     sentences_heard: int
@@ -74,20 +80,28 @@ def certificate(corpus: Records, protocol: Protocol, allow_leak: str | None = No
     """Count what the parts of each fold share.
 
     Refused: a speaker, a session, a recording (same PCM hash) or an utterance id in both train and
-    dev or train and test; and, except for the session, in both dev and test. A protocol that says
-    itself that it leaks is not refused.
+    dev or train and test; and, except for the session, in both dev and test. Where a protocol
+    promises that no sentence of the test is trained on, a sentence too. A protocol that says itself
+    that it leaks is not refused.
 
     Raises:
         LeakError: something is shared and `allow_leak` gives no reason.
     """
     folds = tuple(_fold_certificate(corpus, fold) for fold in protocol.folds)
-    found: list[str] = []
-    for fold in folds:
-        for pair, counts in fold.shared.items():
-            for word, n in counts.items():
-                if n and not (pair == "dev_test" and word == "sessions"):
-                    what = word.replace("_", " ")
-                    found.append(f"fold {fold.name}: {pair.replace('_', ' and ')} share {n} {what}")
+    counted = [(fold.name, pair, n, what) for fold in folds for pair, n, what in _leaks(fold)]
+    if protocol.text_disjoint:
+        for fold in folds:
+            for pair, n in (
+                ("train_test", fold.sentences_heard),
+                ("dev_test", fold.sentences_tuned),
+            ):
+                if n:
+                    counted.append((fold.name, pair, n, "sentences"))
+    found = tuple(
+        f"fold {name}: {pair.replace('_', ' and ')} share {n} {what}"
+        for name, pair, n, what in counted
+    )
+    summary = _summary(counted, len(folds))
     reason = protocol.leak or (allow_leak or "").strip() or None
     if found and reason is None:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
@@ -104,13 +118,57 @@ def certificate(corpus: Records, protocol: Protocol, allow_leak: str | None = No
         description=protocol.description,
         folds_hash=protocol.folds_hash(),
         leak=reason if found else protocol.leak,
-        found=tuple(found),
+        found=found,
+        summary=tuple(summary.values()),
+        warnings=_warnings(folds, summary),
         text_seen=heard > 0 if tested else None,
         sentences_tested=tested,
         sentences_heard=heard,
         dev_test_same_session=any(f.shared["dev_test"]["sessions"] for f in folds),
         folds=folds,
     )
+
+
+def _leaks(fold: FoldCertificate) -> Iterator[tuple[str, int, str]]:
+    """Pair of parts, how many and of what they share that they must not."""
+    for pair, counts in fold.shared.items():
+        for word, n in counts.items():
+            if n and not (pair == "dev_test" and word == "sessions"):
+                yield pair, n, word.replace("_", " ")
+
+
+def _summary(
+    counted: Sequence[tuple[str, str, int, str]], n_folds: int
+) -> dict[tuple[str, str], str]:
+    """(pair, thing) -> what is shared, over all folds."""
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for _, pair, n, what in counted:
+        numbers.setdefault((pair, what), []).append(n)
+    return {
+        (pair, what): f"{pair.replace('_', ' and ')} share "
+        f"{'up to ' if min(ns) < max(ns) else ''}{_count(max(ns), what)} in {len(ns)} of "
+        f"{n_folds} fold{'s' * (n_folds > 1)}"
+        for (pair, what), ns in numbers.items()
+    }
+
+
+def _count(n: int, things: str) -> str:
+    return f"{n} {things.removesuffix('s') if n == 1 else things}"
+
+
+def _warnings(
+    folds: Sequence[FoldCertificate], summary: Mapping[tuple[str, str], str]
+) -> tuple[str, ...]:
+    heard = [sentence for (pair, _), sentence in summary.items() if pair == "train_test"]
+    found = [f"The test was heard in training: {'; '.join(heard)}."] if heard else []
+    unknown = sum(fold.speaker_unknown["test"] for fold in folds)
+    if unknown:
+        n = sum(fold.utterances["test"] for fold in folds)
+        found.append(
+            f"Nobody knows who speaks {unknown} of the {n} test utterances: whether training heard "
+            f"these speakers cannot be counted."
+        )
+    return tuple(found)
 
 
 def _fold_certificate(corpus: Records, fold: Fold) -> FoldCertificate:
@@ -140,6 +198,10 @@ def _fold_certificate(corpus: Records, fold: Fold) -> FoldCertificate:
         shared=shared,
         sentences_tested=len(have["test", "text_id"]),
         sentences_heard=len(have["test", "text_id"] & have["train", "text_id"]),
+        sentences_tuned=len(have["test", "text_id"] & have["dev", "text_id"]),
+        speaker_unknown={
+            part: int(np.sum(corpus.speaker[index] == "")) for part, index in parts.items()
+        },
         sex=sex,
         classes_missing={
             part: tuple(c for c, n in zip(corpus.classes, counts[part], strict=True) if n == 0)

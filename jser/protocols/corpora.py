@@ -8,7 +8,7 @@ import numpy as np
 
 from jser.errors import InputError
 from jser.protocols.dev_speakers import choose, seeded_order
-from jser.protocols.folds import Fold, Protocol
+from jser.protocols.folds import Fold, Protocol, where
 from jser.protocols.records import Records
 
 NAME = "leave_one_corpus_out"
@@ -58,9 +58,7 @@ def leave_one_corpus_out(
                 f"tune without {name}; add a corpus."
             )
         speakers = [tuple(sorted(part)) for part in (train, dev, set(of[name]))]
-        index = [
-            np.flatnonzero(np.isin(corpus.speaker, part)).astype(np.int32) for part in speakers
-        ]
+        index = [where(corpus.speaker, part) for part in speakers]
         folds.append(Fold(name, *index, *speakers))
     sizes = sorted({len(fold.dev_speakers) for fold in folds})
     both = sum(len({corpus.sex.get(s, "?") for s in f.dev_speakers}) > 1 for f in folds)

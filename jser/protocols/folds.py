@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+from jser.protocols.records import Records
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,19 @@ class Fold:
 
 @dataclass(frozen=True)
 class Protocol:
-    """Named folds. `leak` is a sentence where the protocol itself lets the test be heard."""
+    """Named folds.
+
+    `leak` is a sentence where the protocol itself lets the test be heard. `text_disjoint` is its
+    promise that no sentence of a fold's test is in its train or dev; the certificate holds it to
+    that.
+    """
 
     name: str
     folds: tuple[Fold, ...]
-    by: typing.Literal["speaker", "corpus", "utterance"]
+    by: typing.Literal["speaker", "session", "split", "corpus", "utterance"]
     leak: str | None
     description: str
+    text_disjoint: bool = False
 
     def folds_hash(self) -> str:
         """sha256 (hex) of all folds' names and indices."""
@@ -40,6 +49,20 @@ class Protocol:
             parts = [part.tolist() for part in (fold.train, fold.dev, fold.test)]
             digest.update(json.dumps([fold.name, *parts]).encode())
         return digest.hexdigest()
+
+
+def fold_of(
+    corpus: Records, name: str, train: np.ndarray, dev: np.ndarray, test: np.ndarray
+) -> Fold:
+    """A fold from indices in any order; its speakers are those that the records name."""
+    parts = [np.sort(part).astype(np.int32) for part in (train, dev, test)]
+    names = [tuple(sorted({str(s) for s in corpus.speaker[part]} - {""})) for part in parts]
+    return Fold(name, parts[0], parts[1], parts[2], names[0], names[1], names[2])
+
+
+def where(values: np.ndarray, chosen: Iterable[str]) -> np.ndarray:
+    """Indices int32 of the utterances whose value (speaker, session, part) is among `chosen`."""
+    return np.flatnonzero(np.isin(values, sorted(chosen))).astype(np.int32)
 
 
 def member_labels(corpus_label: np.ndarray, fold: Fold) -> np.ndarray:

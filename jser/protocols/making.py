@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from jser.errors import InputError
-from jser.protocols import corpora, published
+from jser.protocols import corpora, published, sessions, text_disjoint
 from jser.protocols.dev_speakers import choose, seeded_order
-from jser.protocols.folds import Fold, Protocol
+from jser.protocols.folds import Protocol, fold_of, where
+from jser.protocols.naming import Name, parse
 from jser.protocols.records import Records
 
-PROTOCOL_NAMES = (
-    "leave_one_speaker_out",
-    "leave_one_corpus_out",
-    "speaker_k_fold:K",
-    "ravdess_emobox",
-    "random:K",
-)
 RANDOM_LEAK = (
     "random split of utterances: the test speakers are also in training; not comparable with "
     "speaker-independent figures"
@@ -30,91 +23,102 @@ def make(name: str, corpus: Records, dev_speakers: int = 2, seed: int = 0) -> Pr
     """Make the folds of a protocol.
 
     Args:
-        name: one of `PROTOCOL_NAMES`, with a number for K.
+        name: one of `PROTOCOL_NAMES`, with a number for K; `+text_disjoint` or `+same_size` behind
+            it, see `jser.protocols.text_disjoint`.
         corpus: the records.
-        dev_speakers: dev speakers wanted a fold. Fewer are taken where dev would otherwise
-            outnumber train; `description` then says so.
+        dev_speakers: dev speakers wanted a fold, where the protocol does not say who is dev. Fewer
+            are taken where dev would otherwise outnumber train; `description` then says so.
         seed: order of speakers (or utterances) in which parts are dealt.
 
     Raises:
-        InputError: unknown name, impossible K, too few speakers, or a published list that does not
-            fit the corpus.
+        InputError: unknown name, impossible K, too few speakers, or a protocol that does not fit
+            the corpus.
     """
-    kind, number = _parse(name)
+    parsed = parse(name)
     if dev_speakers < 1:
         raise InputError(f"dev_speakers={dev_speakers}: a fold needs at least one dev speaker.")
-    if kind == "random":
-        return _random(name, number, corpus, seed)
+    base = _base(parsed, corpus, dev_speakers, seed)
+    return text_disjoint.make(parsed, corpus, base, seed) if parsed.variant else base
+
+
+def _base(name: Name, corpus: Records, dev_speakers: int, seed: int) -> Protocol:
+    if name.kind == "random":
+        return _random(name, corpus, seed)
+    if name.kind == "published_split":
+        return published.published_split(name, corpus, dev_speakers, seed)
     speakers = sorted({str(s) for s in corpus.speaker})
     if "" in speakers:
         raise InputError(
-            f"{corpus.name}: some utterances have no speaker, so {name} cannot be made; "
+            f"{corpus.name}: some utterances have no speaker, so {name.full} cannot be made; "
             f"use random:K."
         )
-    if kind == corpora.NAME:
+    if name.kind == corpora.NAME:
         mates = _session_mates(corpus)
         return corpora.leave_one_corpus_out(corpus, mates, dev_speakers, seed)
-    if kind == "ravdess_emobox":
+    if name.kind in ("leave_one_session_out", "session_k_fold", "iemocap_sessions"):
+        return sessions.make(name, corpus, dev_speakers, seed)
+    if name.kind == "cremad_tfds":
+        return published.cremad_tfds(name, corpus, speakers)
+    remark = ""
+    if name.kind == "ravdess_emobox":
         tests, remark = published.ravdess_emobox(name, corpus, speakers)
-    elif kind == "leave_one_speaker_out":
-        tests, remark = [(s, (s,)) for s in speakers], ""
+    elif name.kind == "savee_emobox":
+        tests, remark = published.savee_emobox(name, corpus, speakers)
+    elif name.kind == "speaker_k_fold":
+        tests = _deal_speakers(name, speakers, corpus.sex, seed)
     else:
-        tests, remark = _deal_speakers(name, number, speakers, corpus.sex, seed), ""
+        if name.kind == "iemocap_speakers":
+            remark = sessions.check_iemocap(name, corpus)
+        tests = [(s, (s,)) for s in speakers]
+    return _by_speaker(name, corpus, tests, remark, dev_speakers, seed)
+
+
+def _by_speaker(
+    name: Name,
+    corpus: Records,
+    tests: published.Tests,
+    remark: str,
+    dev_speakers: int,
+    seed: int,
+) -> Protocol:
+    speakers = {str(s) for s in corpus.speaker}
     sex = {s: corpus.sex.get(s, "?") for s in speakers}
     dev, dev_remark = choose(
         [set(test) for _, test in tests], sex, _session_mates(corpus), dev_speakers, seed
     )
     if min(map(len, dev)) == 0:
         raise InputError(
-            f"protocol '{name}' on {corpus.name}: {len(speakers)} speakers leave some fold fewer "
-            f"than two for train and dev; add speakers, or use random:K."
+            f"protocol '{name.full}' on {corpus.name}: {len(speakers)} speakers leave some fold "
+            f"fewer than two for train and dev; add speakers, or use random:K."
         )
     folds = []
     for (fold_name, test), fold_dev in zip(tests, dev, strict=True):
-        train = set(speakers) - set(test) - fold_dev
-        index = [_where(corpus.speaker, part) for part in (train, fold_dev, test)]
-        names = [tuple(sorted(part)) for part in (train, fold_dev, test)]
-        folds.append(Fold(fold_name, index[0], index[1], index[2], names[0], names[1], names[2]))
-    description = f"{kind}, {len(folds)} folds by speaker; {dev_remark}; seed {seed}{remark}"
-    return Protocol(name, tuple(folds), "speaker", None, description)
-
-
-def _parse(name: str) -> tuple[str, int]:
-    kind, _, number = name.partition(":")
-    known = {n.partition(":")[0]: ":" in n for n in PROTOCOL_NAMES}
-    if kind not in known:
-        close = difflib.get_close_matches(kind, known, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}{':K' if known[close[0]] else ''}?" if close else ""
-        raise InputError(
-            f"protocol '{name}' is none of {', '.join(PROTOCOL_NAMES)}{'; ' if hint else '.'}{hint}"
-        )
-    if not known[kind]:
-        if number:
-            raise InputError(f"protocol '{name}': {kind} takes no number; write {kind}.")
-        return kind, 0
-    if not number.isdecimal() or int(number) < 2:
-        raise InputError(f"protocol '{name}': write the number of folds, 2 or more, as {kind}:10.")
-    return kind, int(number)
+        train = speakers - set(test) - fold_dev
+        index = [where(corpus.speaker, part) for part in (train, fold_dev, test)]
+        folds.append(fold_of(corpus, fold_name, *index))
+    description = f"{name.kind}, {len(folds)} folds by speaker; {dev_remark}; seed {seed}{remark}"
+    return Protocol(name.base, tuple(folds), "speaker", None, description)
 
 
 def _deal_speakers(
-    name: str, k: int, speakers: Sequence[str], sex: Mapping[str, str], seed: int
-) -> list[tuple[str, tuple[str, ...]]]:
+    name: Name, speakers: Sequence[str], sex: Mapping[str, str], seed: int
+) -> published.Tests:
+    k = name.number
     if k > len(speakers):
         raise InputError(
-            f"protocol '{name}': {k} folds need {k} speakers and the corpus has {len(speakers)}; "
-            f"write a smaller number."
+            f"protocol '{name.full}': {k} folds need {k} speakers and the corpus has "
+            f"{len(speakers)}; write a smaller number."
         )
     # One sex after the other, round robin without a break: folds differ by one speaker at most.
     order = sorted(seeded_order(speakers, seed), key=lambda s: sex.get(s, "?"))
     return [(str(i + 1), tuple(sorted(order[i::k]))) for i in range(k)]
 
 
-def _random(name: str, k: int, corpus: Records, seed: int) -> Protocol:
+def _random(name: Name, corpus: Records, seed: int) -> Protocol:
     """Utterances dealt to K folds class by class; dev is a tenth of what is not test."""
-    n = len(corpus.label)
+    n, k = len(corpus.label), name.number
     if k > n // 3:
-        raise InputError(f"protocol '{name}': {k} folds are too many for {n} utterances.")
+        raise InputError(f"protocol '{name.full}': {k} folds are too many for {n} utterances.")
     place = {u: i for i, u in enumerate(seeded_order(map(str, corpus.utterance_id), seed))}
     keys = [(int(corpus.label[i]), place[str(corpus.utterance_id[i])]) for i in range(n)]
     order = np.asarray(sorted(range(n), key=keys.__getitem__))
@@ -123,11 +127,9 @@ def _random(name: str, k: int, corpus: Records, seed: int) -> Protocol:
         is_test = np.arange(n) % k == i
         rest = order[~is_test]
         is_dev = np.arange(len(rest)) % 10 == i % 10
-        parts = [np.sort(p).astype(np.int32) for p in (rest[~is_dev], rest[is_dev], order[is_test])]
-        names = [tuple(sorted({str(s) for s in corpus.speaker[p]})) for p in parts]
-        folds.append(Fold(str(i + 1), parts[0], parts[1], parts[2], names[0], names[1], names[2]))
+        folds.append(fold_of(corpus, str(i + 1), rest[~is_dev], rest[is_dev], order[is_test]))
     description = f"random, {k} folds by utterance; dev a tenth of what is not test; seed {seed}"
-    return Protocol(name, tuple(folds), "utterance", RANDOM_LEAK, description)
+    return Protocol(name.base, tuple(folds), "utterance", RANDOM_LEAK, description)
 
 
 def _session_mates(corpus: Records) -> dict[str, set[str]]:
@@ -140,7 +142,3 @@ def _session_mates(corpus: Records) -> dict[str, set[str]]:
         for s in together:
             mates[s] |= together - {s}
     return mates
-
-
-def _where(speaker: np.ndarray, chosen: Iterable[str]) -> np.ndarray:
-    return np.flatnonzero(np.isin(speaker, sorted(chosen))).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Closed-form read-outs, fitted after (or without) training: the same for all systems.
+"""Closed-form read-outs, which need no training: the same for all systems.
 
 A read-out is a ridge regression on one-hot targets with weights and an intercept that is not
 penalised, solved in its dual form: features have more dimensions than a corpus has utterances. One

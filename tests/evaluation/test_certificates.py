@@ -6,6 +6,7 @@ import numpy as np
 
 from jser import protocols
 from jser.evaluation import certificates
+from tests.protocols.made import fake
 
 
 def test_clean_and_leaking(corpus):
@@ -18,3 +19,34 @@ def test_clean_and_leaking(corpus):
     text = certificates.text(protocols.certificate(corpus, leaking, "planted"), width=200)
     assert "LEAK" in text
     assert "train/test 1 utterance ids" in text
+    assert "train and test share 1 utterance id in 1 of 10 folds" in " ".join(text.split())
+
+
+def test_properties_over_all_folds(make_corpus):
+    corpus = make_corpus(6)
+    pair = np.asarray([str((int(s) + 1) // 2) for s in corpus.speaker])
+    corpus = dataclasses.replace(corpus, session=pair)
+    protocol = protocols.make("leave_one_speaker_out", corpus)
+    text = certificates.text(protocols.certificate(corpus, protocol), width=200)
+    assert "sentences: 24 of 24 tested are heard in training, counted fold by fold" in text
+    assert "dev and test speakers share a session in 6 of 6 folds" in text
+    # Test and dev are a man and a woman of one session; the other four speakers are two of each.
+    assert "utterances by women: 50 % of train, 0 to 100 % of dev, 0 to 100 % of test" in text
+    assert "classes missing" not in text
+    apart = protocols.make("leave_one_speaker_out+text_disjoint", corpus)
+    text = certificates.text(protocols.certificate(corpus, apart), width=200)
+    assert "sentences: 0 of 24 tested" in text
+
+
+def test_what_is_not_known_is_said():
+    corpus = fake(3, 3, texts=4, classes=3)
+    part = np.asarray(["test" if s == "06" else "dev" if s == "05" else "train"
+                       for s in corpus.speaker])  # fmt: skip
+    nothing = np.full(len(corpus.speaker), "")
+    lost = np.where(corpus.speaker == "06", "", corpus.speaker)
+    corpus = dataclasses.replace(corpus, split=part, speaker=lost, text_id=nothing, sex={})
+    protocol = protocols.make("published_split", corpus)
+    text = certificates.text(protocols.certificate(corpus, protocol), width=200)
+    assert "sentences: which are spoken is not known" in text
+    assert "utterances by women: an unknown share of train" in text
+    assert "test utterances of unknown speakers: 12" in text

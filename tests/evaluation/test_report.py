@@ -33,8 +33,8 @@ def test_all_fields_are_there_and_are_json(
     assert set(FIELDS) <= set(made)
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     assert made["seconds"] == {
-        "build": 1.0, "load": None, "features": None, "compile": None, "train": 62.4,
-        "evaluate": None,
+        "build": 1.0, "load": None, "features": None, "compile": None, "readouts": None,
+        "train": 62.4, "evaluate": None,
     }  # fmt: skip
     assert made["failed_members"] == 0
     assert set(made["uar"]) == {"mean", "std", "low", "high"}

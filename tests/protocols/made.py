@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from jser import protocols
+
 
 @dataclass(frozen=True)
 class FakeCorpus:
@@ -54,3 +56,30 @@ def without(corpus: FakeCorpus, *speakers: str) -> FakeCorpus:
     keep = ~np.isin(corpus.speaker, speakers)
     arrays = ("speaker", "session", "text_id", "split", "label", "pcm_sha256", "utterance_id")
     return replace(corpus, **{a: getattr(corpus, a)[keep] for a in arrays})
+
+
+def iemocap(texts: int = 3, name: str = "iemocap", **change: Any) -> FakeCorpus:
+    """Five sessions of a woman and a man; SesNNF and SesNNM."""
+    base = fake(5, 5, texts=texts, classes=4, name=name)
+    place = {s: i for i, s in enumerate(sorted(base.sex))}
+    session = np.asarray([str(place[s] // 2 + 1) for s in base.speaker])
+    named = {s: f"Ses0{i // 2 + 1}{'FM'[i % 2]}" for s, i in place.items()}
+    speaker = np.asarray([named[s] for s in base.speaker])
+    sex = {s: s[-1].lower() for s in named.values()}
+    return replace(base, session=session, speaker=speaker, sex=sex, **change)
+
+
+def check_folds(corpus: FakeCorpus, protocol: protocols.Protocol) -> None:
+    tested = np.concatenate([fold.test for fold in protocol.folds])
+    assert sorted(tested) == list(range(len(corpus.label))), "each utterance is tested once"
+    for fold in protocol.folds:
+        together = np.concatenate([fold.train, fold.dev, fold.test])
+        assert sorted(together) == list(range(len(corpus.label))), "disjoint, and nothing left out"
+        assert all(len(part) for part in (fold.train, fold.dev, fold.test))
+        assert {part.dtype for part in (fold.train, fold.dev, fold.test)} == {np.dtype(np.int32)}
+        for index, names in (
+            (fold.train, fold.train_speakers),
+            (fold.dev, fold.dev_speakers),
+            (fold.test, fold.test_speakers),
+        ):
+            assert names == tuple(np.unique(corpus.speaker[index]))

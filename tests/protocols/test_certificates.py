@@ -113,3 +113,31 @@ def test_a_reason_without_a_leak_marks_nothing() -> None:
     corpus = fake()
     protocol = protocols.make("leave_one_speaker_out", corpus)
     assert protocols.certificate(corpus, protocol, allow_leak="just in case").leak is None
+
+
+def test_a_recording_under_two_names_is_a_warning_with_its_number() -> None:
+    """As in RAVDESS: one actor's two files are one recording. By speaker they stay together."""
+    corpus = fake(4, 4)
+    corpus.pcm_sha256[1] = corpus.pcm_sha256[0]
+    by_speaker = protocols.make("leave_one_speaker_out", corpus)
+    assert protocols.certificate(corpus, by_speaker).warnings == ()
+    report = protocols.certificate(corpus, protocols.make("random:4", corpus))
+    apart = sum("train and test share 1 recordings" in found for found in report.found)
+    assert apart > 0
+    (warning,) = report.warnings
+    assert f"train and test share 1 recording in {apart} of 4 folds" in warning
+    assert "train and test share up to 8 speakers in 4 of 4 folds" in warning
+
+
+def test_summary_says_the_most_and_in_how_many_folds() -> None:
+    corpus = fake()
+    protocol = protocols.make("leave_one_speaker_out", corpus)
+    first, second = protocol.folds[:2]
+    folds = (
+        replace(first, train=np.concatenate([first.train, first.test])),
+        replace(second, train=np.concatenate([second.train, second.test[:1]])),
+        *protocol.folds[2:],
+    )
+    report = protocols.certificate(corpus, replace(protocol, folds=folds), "planted")
+    assert "train and test share up to 6 recordings in 2 of 10 folds" in report.summary
+    assert "train and test share 1 speaker in 2 of 10 folds" in report.summary

@@ -2,30 +2,13 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from jser import protocols
 from jser.errors import InputError
-from tests.protocols.made import FakeCorpus, fake, without
-
-
-def check_folds(corpus: FakeCorpus, protocol: protocols.Protocol) -> None:
-    tested = np.concatenate([fold.test for fold in protocol.folds])
-    assert sorted(tested) == list(range(len(corpus.label))), "each utterance is tested once"
-    for fold in protocol.folds:
-        together = np.concatenate([fold.train, fold.dev, fold.test])
-        assert sorted(together) == list(range(len(corpus.label))), "disjoint, and nothing left out"
-        assert all(len(part) for part in (fold.train, fold.dev, fold.test))
-        assert {part.dtype for part in (fold.train, fold.dev, fold.test)} == {np.dtype(np.int32)}
-        for index, names in (
-            (fold.train, fold.train_speakers),
-            (fold.dev, fold.dev_speakers),
-            (fold.test, fold.test_speakers),
-        ):
-            assert names == tuple(np.unique(corpus.speaker[index]))
+from tests.protocols.made import check_folds, fake
 
 
 @pytest.mark.parametrize(
@@ -128,65 +111,6 @@ def test_random_is_stratified_and_carries_its_leak() -> None:
     report = protocols.certificate(corpus, protocol)
     assert report.leak == protocol.leak
     assert any("train and test share" in f for f in report.found)
-
-
-def ravdess(**change: Any) -> FakeCorpus:
-    return fake(12, 12, texts=2, classes=8, name="ravdess", **change)
-
-
-def test_ravdess_emobox_is_the_published_list() -> None:
-    corpus = ravdess()
-    protocol = protocols.make("ravdess_emobox", corpus)
-    check_folds(corpus, protocol)
-    assert [fold.test_speakers for fold in protocol.folds] == [
-        ("01", "11", "20", "21"),
-        ("04", "10", "12", "14"),
-        ("08", "09", "19", "23"),
-        ("03", "05", "07", "24"),
-        ("02", "15", "16", "18"),
-        ("06", "13", "17", "22"),
-    ]
-    assert all(len(fold.train_speakers) == 18 for fold in protocol.folds)
-    assert protocols.certificate(corpus, protocol).leak is None
-
-
-def test_ravdess_emobox_finds_actors_by_number() -> None:
-    corpus = ravdess()
-    named = np.asarray([f"Actor_{s}" for s in corpus.speaker])
-    sex = {f"Actor_{s}": k for s, k in corpus.sex.items()}
-    protocol = protocols.make("ravdess_emobox", replace(corpus, speaker=named, sex=sex))
-    assert protocol.folds[0].test_speakers == ("Actor_01", "Actor_11", "Actor_20", "Actor_21")
-
-
-def test_published_list_asks_for_its_speakers() -> None:
-    lacking = without(ravdess(), "03", "07", "05", "24")
-    with pytest.raises(InputError, match="needs actors 03, 05, 07, 24, which corpus ravdess lacks"):
-        protocols.make("ravdess_emobox", lacking)
-    protocol = protocols.make("ravdess_emobox", replace(lacking, partial=True))
-    assert [fold.name for fold in protocol.folds] == ["1", "2", "3", "5", "6"]
-    assert "only 20 of its 24 speakers are here" in protocol.description
-    check_folds(lacking, protocol)
-    with pytest.raises(InputError, match="other speakers"):
-        protocols.make("ravdess_emobox", fake())
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("leave_one_speker_out", "did you mean leave_one_speaker_out?"),
-        ("loso", "is none of leave_one_speaker_out, speaker_k_fold:K"),
-        ("speaker_kfold:5", "did you mean speaker_k_fold:K?"),
-        ("speaker_k_fold", "write the number of folds, 2 or more"),
-        ("random:1", "2 or more"),
-        ("random:x", "2 or more"),
-        ("ravdess_emobox:6", "takes no number"),
-        ("speaker_k_fold:11", "11 folds need 11 speakers and the corpus has 10"),
-        ("random:30", "too many for 60 utterances"),
-    ],
-)
-def test_wrong_names_say_the_way_out(name: str, message: str) -> None:
-    with pytest.raises(InputError, match=message.replace("?", r"\?")):
-        protocols.make(name, fake())
 
 
 def test_no_dev_and_no_speaker_are_refused() -> None:
