@@ -62,8 +62,8 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
             "or give the path of a .py file"
         )
     choices = getattr(module, "CORPORA", None)
-    for part in argument.split("+") if argument and choices is not None else ():
-        if part not in choices:
+    for part in argument.split("+") if argument else ():
+        if choices is not None and part not in choices:
             raise UsageError(f"--config={reference}: {_not_among(part, choices, 'a corpus')}")
     with _faults_of(reference, module):
         config = module.get_config(argument) if argument else module.get_config()

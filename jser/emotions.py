@@ -135,10 +135,8 @@ def label_map(name: str) -> LabelMap:
             near = difflib.get_close_matches(part, LABEL_MAPS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"maps are {', '.join(LABEL_MAPS)}"
             raise InputError(f"labels: '{part}' is no map between label sets; {hint}")
-    if len(names) == 1:
-        return LABEL_MAPS[names[0]]
     # In one order and once, so that the same choice has one name. The shared one adds nothing.
-    several = [LABEL_MAPS[part] for part in sorted(set(names) - {SHARED})]
+    several = [LABEL_MAPS[part] for part in sorted(set(names) - {SHARED}) or [SHARED]]
     if len(several) == 1:
         return several[0]
     return LabelMap(

@@ -86,7 +86,7 @@ def _sound(config: Any, corpus: Corpus, wanted: list[str]) -> tuple[dict[str, np
 def _find(config: Any, corpus: Corpus, wanted: list[str]) -> dict[str, np.ndarray]:
     """Waveforms from the variants that hold them, by the ids that the experiment knows."""
     behind = selection.origins(corpus)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for origin in behind:
         prefix = f"{origin.name}{selection.MARK}" if len(behind) > 1 else ""
         own = [u.removeprefix(prefix) for u in wanted if u.startswith(prefix)]

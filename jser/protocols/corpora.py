@@ -59,7 +59,7 @@ def leave_one_corpus_out(
             )
         speakers = [tuple(sorted(part)) for part in (train, dev, set(of[name]))]
         index = [where(corpus.speaker, part) for part in speakers]
-        folds.append(Fold(name, *index, *speakers))
+        folds.append(Fold(name, index[0], index[1], index[2], *speakers))
     sizes = sorted({len(fold.dev_speakers) for fold in folds})
     both = sum(len({corpus.sex.get(s, "?") for s in f.dev_speakers}) > 1 for f in folds)
     description = (

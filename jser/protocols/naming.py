@@ -9,7 +9,6 @@ from jser.errors import InputError
 
 PROTOCOL_NAMES = (
     "leave_one_speaker_out",
-    "leave_one_corpus_out",
     "speaker_k_fold:K",
     "leave_one_session_out",
     "session_k_fold:K",
@@ -18,6 +17,7 @@ PROTOCOL_NAMES = (
     "ravdess_emobox",
     "savee_emobox",
     "cremad_tfds",
+    "leave_one_corpus_out",
     "published_split",
     "published_split:TEST",
     "random:K",

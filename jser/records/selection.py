@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ from jser.records.corpus import Corpus
 
 # Between a corpus' name and the utterances, speakers, sessions and sentences that are its own.
 MARK = "/"
+# Fields that are text [N], first those whose values are a corpus' own. The hash of the samples is
+# not: the same recording in two corpora must be found.
+_OWN = ("utterance_id", "speaker", "session", "text_id")
+_TEXTS = (*_OWN, "split", "pcm_sha256")
 
 
 @dataclass(frozen=True)
@@ -220,7 +224,7 @@ def join(
     """
     several = len(parts) > 1
     chosen = [_of_part(part, by, classes, give) for part, give in zip(parts, whole, strict=True)]
-    texts = {field: [] for field in _TEXTS} | {"corpus_of": []}
+    texts: dict[str, list[np.ndarray]] = {field: [] for field in (*_TEXTS, "corpus_of")}
     length = np.concatenate([p.length[o.rows] for p, o in zip(parts, chosen, strict=True)])
     frames = np.empty((int(length.sum(dtype=np.int64)), parts[0].frames.shape[1]), np.float32)
     label: list[np.ndarray] = []
@@ -284,14 +288,6 @@ def join(
         labels=by,
         **joined,
     )
-
-
-# Fields that are text [N], and those whose values are a corpus' own. The hash of the samples is
-# not: the same recording in two corpora must be found.
-_TEXTS = tuple(f.name for f in fields(Corpus) if f.name in (
-    "utterance_id", "speaker", "session", "text_id", "split", "pcm_sha256",
-))  # fmt: skip
-_OWN = ("utterance_id", "speaker", "session", "text_id")
 
 
 def _index(classes: Sequence[str], name: str) -> int:

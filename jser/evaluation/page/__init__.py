@@ -1,6 +1,7 @@
 """Reports as self-contained HTML pages: figures in, one text out."""
 
 from jser.evaluation.page.comparison_page import render_comparison
+from jser.evaluation.page.matrix_page import render_matrix
 from jser.evaluation.page.run_page import read_metrics, render
 
-__all__ = ["read_metrics", "render", "render_comparison"]
+__all__ = ["read_metrics", "render", "render_comparison", "render_matrix"]
