@@ -101,7 +101,7 @@ def test_one_corpus_is_refused():
 
 def test_other_protocols_go_over_all_speakers():
     c = join(a=(2, 2), b=(2, 2))
-    protocol = protocols.make("speaker_k_fold:2", c, 2)
+    protocol = protocols.make("speaker_k_fold:3", c, 2)
     assert sum(len(fold.test_speakers) for fold in protocol.folds) == 8
     assert any(len(corpora(fold.test_speakers)) == 2 for fold in protocol.folds)
     assert len(protocols.make("leave_one_speaker_out", c).folds) == 8
