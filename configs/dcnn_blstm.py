@@ -15,16 +15,20 @@ CORPORA = {
     # A RAVDESS clip starts and ends with about a second of near silence.
     "ravdess": ("ravdess_emobox", 4, 35.0),
 }
+# Any other corpus that is built: a user's own. auto: by its number of speakers.
+OWN = ("auto", 2, 0.0)
 
 
 def joined(corpora: str) -> tuple[str, int, float]:
     """Of several corpora: one way of trimming for all, or it would tell them apart."""
-    _, dev_speakers, trim_db = zip(*(CORPORA[name] for name in corpora.split("+")), strict=True)
+    rows = (CORPORA.get(name.strip(), OWN) for name in corpora.split("+"))
+    _, dev_speakers, trim_db = zip(*rows, strict=True)
     return "leave_one_corpus_out", min(dev_speakers), max(trim_db)
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    protocol, dev_speakers, trim_db = CORPORA.get(corpus) or joined(corpus)
+    row = joined(corpus) if "+" in corpus else CORPORA.get(corpus, OWN)
+    protocol, dev_speakers, trim_db = row
     config = ml_collections.ConfigDict()
     config.system = "dcnn_blstm"
     config.corpus = corpus  # or several: emodb_4class+ravdess
@@ -65,7 +69,8 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.augment = ml_collections.ConfigDict()
     # Of noise, speed, noise_speed, speed:FACTOR; needs records with waveforms.
     config.augment.copies = ("speed:0.9", "speed:1.1")
-    config.augment.draw = True  # an epoch hears one version of an utterance; False: all of them
+    # An epoch hears one version of an utterance, in each of two stages; False: all of them.
+    config.augment.draw = True
     config.augment.snr_db = (15.0, 25.0)  # not given in the paper
     config.augment.speeds = (0.9, 1.1)  # not given in the paper
     config.augment.masking = False  # SpecAugment on the fly, by hyper.time_mask and frequency_mask

@@ -12,6 +12,7 @@ import ml_collections
 from jser.configs import dcnn_blstm
 
 CORPORA = dcnn_blstm.CORPORA
+OWN = dcnn_blstm.OWN
 
 
 def get_config(corpus: str = "emodb") -> ml_collections.ConfigDict:

@@ -16,11 +16,38 @@ if TYPE_CHECKING:
 
 # name -> module and class; imported on demand, since TFDS takes half a second.
 _BUILDERS = {
+    "abc": ("jser.datasets.abc.abc_dataset_builder", "Abc"),
+    "casia": ("jser.datasets.casia.casia_dataset_builder", "Casia"),
+    "cremad": ("jser.datasets.cremad.cremad_dataset_builder", "Cremad"),
+    "cremad_perceived": ("jser.datasets.cremad.cremad_dataset_builder", "CremadPerceived"),
     "emodb": ("jser.datasets.emodb.emodb_dataset_builder", "Emodb"),
     "emodb_4class": ("jser.datasets.emodb.emodb_dataset_builder", "Emodb4Class"),
     "emodb_first2s": ("jser.datasets.emodb.emodb_dataset_builder", "EmodbFirst2s"),
+    "emovo": ("jser.datasets.emovo.emovo_dataset_builder", "Emovo"),
+    "enterface": ("jser.datasets.enterface.enterface_dataset_builder", "Enterface"),
+    "esd_english": ("jser.datasets.esd.esd_dataset_builder", "EsdEnglish"),
+    "esd_mandarin": ("jser.datasets.esd.esd_dataset_builder", "EsdMandarin"),
+    "iemocap_2280": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap2280"),
+    "iemocap_2943": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap2943"),
+    "iemocap_4490": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap4490"),
+    "iemocap_5531": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap5531"),
+    "iemocap_7380": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap7380"),
+    "jl": ("jser.datasets.jl.jl_dataset_builder", "Jl"),
+    "jl_all": ("jser.datasets.jl.jl_dataset_builder", "JlAll"),
+    "meld": ("jser.datasets.meld.meld_dataset_builder", "Meld"),
+    "msp_podcast": ("jser.datasets.msp_podcast.msp_podcast_dataset_builder", "MspPodcast"),
+    "msp_podcast_4class": (
+        "jser.datasets.msp_podcast.msp_podcast_dataset_builder",
+        "MspPodcast4Class",
+    ),
+    "nemo": ("jser.datasets.nemo.nemo_dataset_builder", "Nemo"),
     "ravdess": ("jser.datasets.ravdess.ravdess_dataset_builder", "Ravdess"),
+    "ravdess_song": ("jser.datasets.ravdess.ravdess_dataset_builder", "RavdessSong"),
+    "savee": ("jser.datasets.savee.savee_dataset_builder", "Savee"),
+    "shemo": ("jser.datasets.shemo.shemo_dataset_builder", "Shemo"),
     "synthetic": ("jser.datasets.synthetic.synthetic_dataset_builder", "Synthetic"),
+    "tess": ("jser.datasets.tess.tess_dataset_builder", "Tess"),
+    "urdu": ("jser.datasets.urdu.urdu_dataset_builder", "Urdu"),
 }
 
 
@@ -38,6 +65,10 @@ def builder_class(name: str) -> type[CorpusBuilder]:
     if name not in _BUILDERS:
         near = difflib.get_close_matches(name, _BUILDERS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names())}"
+        if variants := [known for known in names() if known.startswith(f"{name}_")]:
+            hint = f"say which: {', '.join(variants)}"
+        elif not near:
+            hint += "; data of your own: jser build manifest --manifest=FILE"
         raise InputError(f"'{name}' is no known corpus; {hint}")
     module, attribute = _BUILDERS[name]
     cls: type[CorpusBuilder] = getattr(importlib.import_module(module), attribute)
@@ -47,9 +78,10 @@ def builder_class(name: str) -> type[CorpusBuilder]:
 def collection(name: str) -> str:
     """Name of what a corpus is taken from: all EMO-DB corpora are of ``emodb``.
 
-    Raises:
-        InputError: no such corpus.
+    One that is in no registry, a user's own, is of itself.
     """
+    if name not in _BUILDERS:
+        return name
     cls = builder_class(name)
     named = [base.INFO for base in cls.__mro__ if "INFO" in vars(base)]
     return named[0].collection or named[-1].collection or named[-1].name

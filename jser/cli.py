@@ -18,6 +18,7 @@ from typing import Any
 
 from jser import interrupt
 from jser.errors import InputError
+from jser.records.manifest import options
 
 # The disk is full, the quota is used up, or the disk is read-only.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -34,9 +35,17 @@ NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 def _build(args: argparse.Namespace) -> None:
     from jser.records import audit
     from jser.records.builder import build
+    from jser.records.manifest import corpus as own
 
-    result = build(args.corpus, args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
+    understood: list[str] = []
+    places = (args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
+    if options.is_meant(args):
+        result, understood = own.build(args.manifest, options.given(args), *places)
+    else:
+        result = build(args.corpus, *places)
     print(audit.render(result.audit))
+    for line in understood:
+        print(line)
     for reason, count in result.skipped.items():
         print(f"left out: {count} ({reason})")
     if result.faults_list:
@@ -103,6 +112,22 @@ def _evaluate(args: argparse.Namespace) -> None:
     with run_directory.only_here(run_dir):
         _use_compilation_cache(preparation.data_dir(config))
         _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
+
+
+def _ladder(args: argparse.Namespace) -> None:
+    from jser import config as configs
+    from jser import ladder, preparation, run_directory
+    from jser.evaluation import rungs, tables
+
+    config = configs.load(args.config, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(config))
+        made = ladder.climb(
+            args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
+        )
+    print(tables.to_text(rungs.render(made), _width()))
+    print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -219,7 +244,9 @@ def parser() -> argparse.ArgumentParser:
         "Turn a corpus on disk into audited, sharded records.",
         "jser build emodb --corpus_dir=~/corpora/emodb",
     )
-    build.add_argument("corpus", metavar="CORPUS", help="for example emodb, ravdess, synthetic")
+    build.add_argument(
+        "corpus", metavar="CORPUS", help="for example emodb, ravdess, synthetic; manifest: your own"
+    )
     build.add_argument(
         "--corpus_dir", metavar="DIR", help="the recordings, in the published layout or flat"
     )
@@ -235,6 +262,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="accept an incomplete corpus; every later result says so",
     )
+    options.add_arguments(build)
 
     train = add(
         "train",
@@ -276,6 +304,17 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", nargs="+", metavar="RUN")
     evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
     add_no_sound(evaluate)
+
+    ladder = add(
+        "ladder",
+        _ladder,
+        "Show what each leak is worth: one system under ever stricter protocols.",
+        "jser ladder --config=dcnn_blstm:ravdess --workdir=runs/ladder --config.seeds=0",
+    )
+    ladder.add_argument(
+        "--config", required=True, metavar="FILE.py[:ARG]", help="a file, or a packaged name"
+    )
+    ladder.add_argument("--workdir", required=True, metavar="DIR", help="a run directory a rung")
 
     audit = add(
         "audit",
@@ -336,7 +375,7 @@ def _main(argv: Sequence[str] | None) -> int:
     warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
-    if unknown and args.command not in ("train", "cross"):
+    if unknown and args.command not in ("train", "cross", "ladder"):
         top.error(f"unrecognised argument: {unknown[0]}")
     args.overrides = _overrides(unknown, top)
     try:

@@ -17,6 +17,7 @@ from typing import Any
 import ml_collections
 
 from jser.errors import InputError
+from jser.records.manifest import built
 
 # Fields younger than configs, runs and ledgers that are about, and what was so before: where such a
 # field is missing it is this, and with this value a configuration is the one it was.
@@ -61,10 +62,21 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
             f"--config={reference}: {_not_among(name, packaged(), 'a packaged config')}, "
             "or give the path of a .py file"
         )
+    overrides = list(overrides)
     choices = getattr(module, "CORPORA", None)
-    for part in argument.split("+") if argument else ():
-        if choices is not None and part not in choices:
-            raise UsageError(f"--config={reference}: {_not_among(part, choices, 'a corpus')}")
+    for part in (p.strip() for p in argument.split("+")) if argument else ():
+        if choices is None or part in choices:
+            continue
+        # A corpus of the user's own is in no table; a config that takes any has a row for it.
+        data_dir = dict(overrides).get("data_dir")
+        if not hasattr(module, "OWN") or not built.is_there(part, data_dir):
+            sentence = f"--config={reference}: {_not_among(part, choices, 'a corpus')}"
+            if hasattr(module, "OWN") and not sentence.endswith("?"):
+                sentence += (
+                    "; one of your own is built first: jser build manifest --manifest=FILE "
+                    f"--name={part}"
+                )
+            raise UsageError(sentence)
     with _faults_of(reference, module):
         config = module.get_config(argument) if argument else module.get_config()
     if not isinstance(config, ml_collections.ConfigDict):
@@ -85,6 +97,9 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
     if isinstance(config.get("corpus"), str):
         with config.unlocked():
             config.corpus = "+".join(sorted(part.strip() for part in config.corpus.split("+")))
+    if config.get("protocol") == built.AUTO:
+        # Settled here, so that the run's config, and its hash, name the protocol itself.
+        config.protocol = built.protocol(config.corpus, config.get("data_dir"))
     return ml_collections.FrozenConfigDict(config)
 
 

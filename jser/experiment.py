@@ -13,11 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, readouts, run_directory, scoring, two_stage
+from jser import illustrations, naming, readouts, run_directory, scoring, size, two_stage
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.models import registry, stems
 from jser.preparation import Prepared, prepare
 from jser.training import fusion, loop, members, population
 
@@ -111,7 +110,7 @@ def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
     stages = list(STAGES if config.refit else STAGES[:1])
     if two_stage.is_on(config):
         stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
-    if not (run_dir / "report.json").exists() or any(
+    if not run_directory.is_finished(run_dir) or any(
         not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
     ):
         raise InputError(
@@ -176,23 +175,18 @@ def run(
         prepared.corpus,
         prepared.protocol,
         prepared.certificate,
-        system=registry.title(
-            config.system,
-            config.stem.net,
-            config.stem.taps,
-            config.stem.weights,
-            config.readout.views,
-            tuned_from=config.stem.train_from,
-            two_stage=config.stem.tuning == "two_stage",
-        ),
+        system=naming.title(config),
         normalisation=config.normalisation,
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
             config.stem.level
         ],
-        parameters=_count(state.best_params) // len(prepared.tables) + _stem_parameters(config),
+        parameters=size.parameters(
+            config, jax.tree.map(lambda leaf: leaf[0], state.best_params), beside
+        ),
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
+        selection="test" if prepared.protocol.test_selects else "nested",
         baseline=results.baseline,
         baseline_name=fusion.VIEWS["stem"],
         parts=results.parts,
@@ -208,19 +202,6 @@ def run(
     )
     report.write(run_dir, made, results.system, html, results.each_alone())
     return made
-
-
-def _stem_parameters(config: Any) -> int:
-    """Of the blocks that the taps need, and that are not part of the members' own parameters."""
-    net = stems.get(config.stem.net)
-    needed = net.needed(config.stem.taps)
-    if config.stem.train_from and config.stem.tuning == "end_to_end":
-        needed = needed[: net.index(config.stem.train_from)]
-    return net.count(needed)
-
-
-def _count(tree: Any) -> int:
-    return int(sum(np.size(leaf) for leaf in jax.tree.leaves(tree)))
 
 
 def _device() -> str:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 
-from jser import progress, protocols, ranges
+from jser import protocols, ranges
+from jser.errors import InputError
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
 from jser.frontend.masking import OnTheFly
 from jser.models import registry
-from jser.protocols import Certificate, Fold, Protocol
+from jser.protocols import Certificate, Protocol
 from jser.records import places, selection
 from jser.records.corpus import Corpus
 from jser.records.selection import Origin
@@ -48,7 +46,7 @@ class Prepared:
     corpus: Corpus
     protocol: Protocol
     certificate: Certificate
-    steps: StepFeatures
+    steps: StepFeatures  # without frames: what is learned from is `features`
     # What read-outs see of whole utterances, name -> [R, D], normalised as the config says.
     views: dict[str, np.ndarray]
     features: population.Features
@@ -98,6 +96,11 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     variant = "waveform" if needs_sound else "log_mel"
     corpus = selection.load(config.corpus, data_dir(config), variant, config.labels, config.classes)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
+    if protocol.test_selects and config.refit:
+        raise InputError(
+            f"protocol {protocol.name}: dev is the test, and a refit would train on it; add "
+            "--config.refit=False"
+        )
     certificate = protocols.certificate(corpus, protocol, allow_leak)
     loaded = time.monotonic()
     steps = _stem_features(config, corpus, spec, copies)
@@ -109,6 +112,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     frames = normalisation.by_group(
         steps.frames, steps.length, speaker, config.normalisation, len(corpus.label)
     )
+    steps = steps.without_frames()
     ones = np.ones(len(steps.length), np.int32)
     mode = config.normalisation
     # A single vector has no statistics of its own: there `utterance` leaves it as it is.
@@ -123,7 +127,20 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     views["stem"] = of_whole(steps.pooled)
     # Nothing can stand between the maps and a stem that learns: components come behind it.
     components = 0 if tuned.train_from else config.components
-    groups, pooled = _project(config, components, frames, views["stem"], steps, protocol)
+    standardise = mode != "none"
+    # Fitted on train alone, without dev: the first stage must not have seen the dev speakers.
+    train = [fold.train for fold in protocol.folds]
+    # Without components all folds share the steps, which the members scale.
+    groups = frames[None]
+    if components:
+        own = [steps.places(rows) for rows in train]
+        groups = projection.by_fold(frames, own, components, standardise, "components")
+    # Nothing but a linear path reads whole utterances.
+    pooled = np.zeros((1, len(steps.pooled), 1), np.float32)
+    if config.model.linear_path:
+        pooled = projection.by_fold(
+            views["stem"], train, config.pooled_components, standardise, "components of the whole"
+        )
     source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
     features = population.Features(
         groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
@@ -133,9 +150,9 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     if maps is not None:
         fitted = tuning.fit_folds(
             frames,
-            [steps.places(fold.train) for fold in protocol.folds],
+            [steps.places(rows) for rows in train],
             config.components,
-            config.normalisation != "none",
+            standardise,
         )
         on_stem = tuning.lay_out(
             spec,
@@ -289,58 +306,6 @@ def _disturbance(
     )
 
 
-def _project(
-    config: Any,
-    components: int,
-    frames: np.ndarray,
-    whole: np.ndarray,
-    steps: StepFeatures,
-    protocol: Protocol,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Principal components by fold: of the steps [G, F, d] and of whole utterances [G, R, u].
-
-    Without components the steps are shared by all folds, G = 1, and the members scale them.
-    Without a linear path nothing reads whole utterances: u = 1 and G = 1.
-    """
-    standardise = config.normalisation != "none"
-    frames = frames.astype(np.float32, copy=False) if components else frames
-
-    linear_path = config.model.linear_path
-
-    def of_fold(fold: Fold) -> tuple[np.ndarray | None, np.ndarray | None]:
-        # Train alone, without dev: the first stage must not have seen the dev speakers.
-        steps_of_fold = None
-        if components:
-            rows = steps.places(fold.train)
-            steps_of_fold = projection.fit(frames, rows, components, standardise)(frames)
-        if not linear_path:
-            return steps_of_fold, None
-        fitted = projection.fit(whole, fold.train, config.pooled_components, standardise)
-        return steps_of_fold, fitted(whole)
-
-    # A fold a core, one BLAS thread each: BLAS' own threads wait for each other by spinning, and
-    # on a machine busy with other work one fit took 2.7 s with two threads and 0.8 s with one.
-    with (
-        threadpoolctl.threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-        progress.bar(len(protocol.folds), "components", "fold") as tick,
-    ):
-        done = []
-        for result in pool.map(of_fold, protocol.folds):
-            done.append(result)
-            tick(1)
-    by_fold = _alike([steps_of_fold for steps_of_fold, _ in done if steps_of_fold is not None])
-    nothing = np.zeros((1, len(whole), 1), np.float32)
-    pooled = _alike([p for _, p in done if p is not None]) if linear_path else nothing
-    return (by_fold if components else frames[None]), pooled
-
-
-def _alike(sets: list[np.ndarray]) -> np.ndarray:
-    """Stack the folds' components; a small fold has fewer directions, and decides for all."""
-    least = min((x.shape[1] for x in sets), default=0)
-    return np.stack([x[:, :least] for x in sets]) if sets else np.zeros((0, 0, 0), np.float32)
-
-
 def _with_scaling(
     tables: population.Members, frames: np.ndarray, steps: StepFeatures, mode: str
 ) -> population.Members:
@@ -350,7 +315,5 @@ def _with_scaling(
     mean, scale = tables.mean.copy(), tables.scale.copy()
     for p in range(len(tables)):
         rows = np.unique(tables.train_index[p][tables.train_index[p] >= 0])
-        x = frames[steps.places(rows)].astype(np.float32)
-        deviation = x.std(0)
-        mean[p], scale[p] = x.mean(0), 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
+        mean[p], scale[p] = normalisation.moments(frames, steps.places(rows))
     return tables.replace(mean=mean, scale=scale)

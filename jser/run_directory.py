@@ -104,6 +104,11 @@ def config_of(run_dir: Path) -> Any:
         raise InputError(f"{path}: {error}; train again in another --workdir") from error
 
 
+def is_finished(run_dir: Path) -> bool:
+    """The run is scored and its report written; report.json is the last file to be written."""
+    return (run_dir / "report.json").exists()
+
+
 def leak_of(run_dir: Path) -> str | None:
     """The reason for which a run was allowed to leak, from its certificate.
 

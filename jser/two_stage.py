@@ -72,7 +72,7 @@ def tune(
             part,
             config.seeds,
             config.tune.hyper.to_dict(),
-            n_copies=len(config.augment.copies),
+            n_copies=prepared.copies_in_tables,
             balance=members.Balance(**config.balance.to_dict()),
             epochs=config.tune.epochs,
             width=features.frames.shape[-1],
@@ -110,6 +110,7 @@ def _first(prepared: Prepared, on_stem: OnStem) -> tuple[Features, Program]:
         steps_per_epoch=0,
         epochs=config.tune.epochs,
         class_weighted=config.balance.class_weights,
+        n_copies=prepared.program.n_copies,
         optimiser=config.tune.optimiser,
         log_posteriors=True,
         disturb=tuning.disturbance(

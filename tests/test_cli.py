@@ -12,7 +12,7 @@ from tests.conftest import refused, train_command
 from tests.models.stems import reference, torch_files
 from tests.models.stems.small_nets import SMALL, torch_shapes
 
-COMMANDS = ["build", "train", "evaluate", "audit", "weights", "doctor"]
+COMMANDS = ["build", "train", "evaluate", "ladder", "audit", "weights", "doctor"]
 
 
 # --- usage ----------------------------------------------------------------------------------------

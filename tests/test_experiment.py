@@ -153,11 +153,11 @@ def test_drawn_copies_are_versions_of_the_members_own_utterances(data):
 def test_mean_and_scale_are_of_training_rows(data):
     """components=0: one set of features, each member's own figures, nothing of dev or test."""
     ready = preparation.prepare(load(data, components="0"))
-    steps = ready.steps
+    steps, frames = ready.steps, ready.features.frames[0]
     for p, k in enumerate(ready.tables.fold):
         rows = ready.protocol.folds[k].train
         x = np.concatenate(
-            [steps.frames[steps.offset[r] : steps.offset[r] + steps.length[r]] for r in rows]
+            [frames[steps.offset[r] : steps.offset[r] + steps.length[r]] for r in rows]
         ).astype(np.float32)
         np.testing.assert_allclose(ready.tables.mean[p], x.mean(0), atol=1e-4)
         deviation = x.std(0)

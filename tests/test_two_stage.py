@@ -11,7 +11,7 @@ from jser import config as configs
 from jser import experiment, preparation, two_stage
 from jser.errors import InputError
 from jser.models import stems
-from jser.training import blocks, cross_fit, loop, members
+from jser.training import blocks, cross_fit, loop, members, population
 from tests.conftest import TINY
 from tests.models.stems.small_nets import SMALL
 from tests.training.conftest import same_bits
@@ -90,6 +90,50 @@ def test_a_stem_that_heard_the_speaker_is_refused(prepared, monkeypatch):
 def test_more_groups_than_speakers(prepared):
     with pytest.raises(InputError, match=r"stem.cross_fit: 3 groups .* has 2; set it to 2"):
         cross_fit.certify(prepared.protocol, prepared.corpus.speaker, 3)
+
+
+# --- copies ---------------------------------------------------------------------------------------
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize(
+    ("fields", "drawn"),
+    [
+        ({}, 2),
+        ({"augment__draw": "false"}, 0),
+        # Copies that fill the smaller classes are named by the tables.
+        ({"balance__class_weights": "false", "balance__augment": "true"}, 0),
+    ],
+    ids=["drawn", "all", "balance"],
+)
+def test_stems_hear_the_copies_that_the_sequence_part_hears(
+    data, tmp_path, monkeypatch, fields, drawn
+):
+    """Drawn anew each epoch, or all of them, as `augment.draw` says; stage 1 as stage 2."""
+    ready = preparation.prepare(load(data, augment__copies="noise,speed", **fields))
+    asked = []
+
+    def fit(program, features, tables, *_):
+        asked.append((program, tables))
+        raise Stopped
+
+    monkeypatch.setattr(loop, "fit", fit)
+    with pytest.raises(Stopped):
+        two_stage.tune(ready, tmp_path, "select")
+    ((program, tables),) = asked
+    assert program.n_copies == ready.program.n_copies == drawn
+    np.testing.assert_array_equal(tables.train_index, ready.tables.train_index)
+    n = len(ready.corpus.label)
+    member = jax.tree.map(lambda a: a[0], tables)
+    heard = np.asarray(population.shuffle(program, member, 0))
+    heard = heard[heard >= 0]
+    train = ready.protocol.folds[tables.fold[0]].train
+    assert set(heard % n) == set(train)
+    if "balance__augment" not in fields:
+        assert len(heard) == len(train) * (1 if drawn else 3)
 
 
 # --- features -------------------------------------------------------------------------------------
@@ -200,10 +244,6 @@ def test_a_refit_tunes_on_train_and_dev(prepared, first, tmp_path, monkeypatch):
 
 
 # --- a whole run, and a kill in the midst of it ---------------------------------------------------
-
-
-class Stopped(Exception):
-    """Stands for a kill at the end of an epoch."""
 
 
 def test_killed_in_any_training_and_resumed(data, tmp_path, monkeypatch):

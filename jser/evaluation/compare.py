@@ -65,7 +65,8 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
     Returns:
         What `paired` returns, and `corpus`, `protocol`, `a` and `b` (`run`, `system`, `uar`),
         `per_speaker`, `remarks`: what else differs between the two runs, and `parts`: the same
-        of each part that both runs have alone, with its `name`, and `uar` of a and b.
+        of each part that both runs have alone, with its `name`, and `uar` of a and b; `settings`:
+        the fields in which their configs differ.
 
     Raises:
         InputError: a run is not evaluated, or the two are not of one corpus, protocol and test set.
@@ -99,12 +100,66 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
         ],
         "parts": _parts(Path(run_a), Path(run_b), first, speakers),
         "marks": list(dict.fromkeys(reports[0]["marks"] + reports[1]["marks"])),
+        "settings": _settings(Path(run_a), Path(run_b)),
         "remarks": [
             f"{field} differs: {reports[0].get(field)} and {reports[1].get(field)}"
             for field in _REMARK
             if reports[0].get(field) != reports[1].get(field)
         ],
     }
+
+
+# What differs between two runs and says nothing about what was trained.
+_NO_SETTING = ("data_dir", "population", "checkpoint")
+
+
+def _settings(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
+    """Fields in which the configs of two runs differ; none where a run has no config."""
+    trees = []
+    for run in (run_a, run_b):
+        try:
+            tree = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        trees.append(_flat(tree) if isinstance(tree, dict) else {})
+    a, b = trees
+    return [
+        {"field": field, "a": a.get(field), "b": b.get(field)}
+        for field in sorted(a.keys() | b.keys())
+        if a.get(field) != b.get(field) and field.partition(".")[0] not in _NO_SETTING
+    ]
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
+    """What `paired` returns of two runs that tested the same utterances, under any protocols.
+
+    Raises:
+        InputError: as `compare`, but for the protocol.
+    """
+    (a, ours), (b, theirs) = _load(Path(run)), _load(Path(reference))
+    for field in ("fingerprint", "classes"):
+        if a.get(field) != b.get(field):
+            raise InputError(
+                f"{run} and {reference} differ in {field}, so they cannot be paired by speaker; "
+                "compare runs on one corpus"
+            )
+    if _truth(ours) != _truth(theirs):
+        raise InputError(
+            f"{run} and {reference} were tested on different utterances; evaluate both on all "
+            "folds of their protocols"
+        )
+    speakers = sorted({str(s) for s in ours.speaker})
+    return paired(_matrices(ours, speakers), _matrices(theirs, speakers))
 
 
 def _matrices(table: Judged, speakers: Sequence[str]) -> np.ndarray:

@@ -58,6 +58,19 @@ def tested(report: Mapping[str, Any]) -> str:
     return ", ".join(plural(n, word) for n, word in counts)
 
 
+def settings_that_differ(result: Mapping[str, Any]) -> list[str]:
+    """Of two runs' configs, one line a field: ``stem.channels: 1 (a), 3 (b)``."""
+
+    def said(value: Any) -> str:
+        if isinstance(value, list):
+            return ",".join(map(str, value)) or "none"
+        return "not there" if value is None else str(value) or "empty"
+
+    return [
+        f"{row['field']}: {said(row['a'])} (a), {said(row['b'])} (b)" for row in result["settings"]
+    ]
+
+
 def others(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What was scored beside the system: its baseline, and its parts alone."""
     base = report["baseline"]

@@ -68,8 +68,8 @@ def build(
         system: name of the system.
         normalisation: one of the five modes.
         level: how level was treated, for example 'as recorded'.
-        parameters: trained and frozen parameters of one member.
-        selection: 'nested' or 'shared'.
+        parameters: of all that answers for one fold and seed, frozen ones among them.
+        selection: 'nested', 'shared' or 'test'.
         pooling_rule: how the headline makes one figure of the folds.
         seconds: of `TIMES`; `compile` lies inside the others.
         peak_memory_mb: resident memory of the process.
@@ -281,7 +281,8 @@ def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
     if report["note"]:
         marks.append(f"NOT COMPARABLE: {report['note']}")
     if report["leak"]:
-        marks.append(f"{'RANDOM SPLIT' if protocol.leak else 'LEAK'}: {report['leak']}")
+        random = protocol.leak and protocol.by == "utterance"
+        marks.append(f"{'RANDOM SPLIT' if random else 'LEAK'}: {report['leak']}")
     if report["folds_missing"]:
         marks.append(
             f"INCOMPLETE: {len(report['folds_missing'])} of {len(protocol.folds)} folds are missing"

@@ -21,6 +21,7 @@ from jser.evaluation.formats import (
     plural,
     points,
     settings,
+    settings_that_differ,
     some,
     tested,
 )
@@ -75,6 +76,7 @@ def render_comparison(result: Mapping[str, Any]) -> Group:
         *(Text(f"  {mark}", style="bold red") for mark in result["marks"]),
         Text(f"  a  {a['system']}  UAR {percent(a['uar'])}  ({a['run']})"),
         Text(f"  b  {b['system']}  UAR {percent(b['uar'])}  ({b['run']})"),
+        *(Text(f"  {setting}", style="dim") for setting in settings_that_differ(result)),
         Text(f"  b less a: {verdict(dict(result))}"),
     ]
     for part in result["parts"]:

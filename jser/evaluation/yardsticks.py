@@ -82,7 +82,8 @@ YARDSTICKS: Mapping[str, tuple[Yardstick, ...]] = {
     ),
     "savee": (
         Yardstick("data2vec 2.0 large, frozen, linear head", 0.7575, "uar", "not stated",
-                  "EmoBox folds", _EMOBOX),
+                  "EmoBox, 4 folds by speaker; epoch chosen on a random fifth of train", _EMOBOX,
+                  "savee_emobox"),
         Yardstick("hybrid CNN and LSTM", 0.9426, "wa", "not stated",
                   "split not stated, probably random",
                   "Qazi and Kaushik 2020, IJEAT 9(5)",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -35,6 +36,12 @@ _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _COUNTED = ("wav", "flac", "aiff")
 # Samples of a channel that are decoded at a time: a header may promise more than memory holds.
 _BLOCK = 1 << 20
+# A table of segments may round to hundredths, and an mp3 encoder pads: so far behind the end of
+# the file is still its end.
+END_TOLERANCE = 0.05
+# After a seek, the first frames of Vorbis and MP3 are not what they are in one go: so many samples
+# are thrown away.
+_PREROLL = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,13 @@ class Decoded:
     full_scale: float
 
 
+class Cut(NamedTuple):
+    """A segment of a recording, in seconds from its beginning; `end` None: to its end."""
+
+    start: float
+    end: float | None
+
+
 def decode(raw: BinaryIO, container: Container, max_seconds: float | None) -> Decoded:
     """Decode a file that `jser.frontend.containers.check` has let through.
 
@@ -65,6 +79,42 @@ def decode(raw: BinaryIO, container: Container, max_seconds: float | None) -> De
     Raises:
         Damaged: see the messages.
     """
+    with _opened(raw, container) as (file, errors):
+        decoded = _read(file, container, max_seconds)
+    _check_errors(errors)
+    return decoded
+
+
+def decode_cuts(
+    raw: BinaryIO, container: Container, cuts: Sequence[Cut]
+) -> Iterator[Decoded | Damaged]:
+    """Decode segments of a file, seeking from one to the next; what cannot be had says why.
+
+    The samples are those of the whole file between the rounded times. What only the whole file can
+    tell, a FLAC's MD5, is not looked at.
+
+    Args:
+        raw: open for reading.
+        container: what `jser.frontend.containers.check` said.
+        cuts: ascending starts are fastest.
+
+    Raises:
+        Damaged: the file cannot be opened at all.
+    """
+    with _opened(raw, container) as (file, errors):
+        for cut in cuts:
+            try:
+                decoded = _read_cut(file, container, cut)
+                _check_errors(errors)
+            except (Damaged, soundfile.LibsndfileError) as error:
+                yield error if isinstance(error, Damaged) else _undecodable(container)
+            else:
+                yield decoded
+
+
+@contextlib.contextmanager
+def _opened(raw: BinaryIO, container: Container) -> Iterator[tuple[soundfile.SoundFile, list[str]]]:
+    """The file, open in libsndfile, and a list that mpg123's errors are put into."""
     os.lseek(raw.fileno(), 0, os.SEEK_SET)
     listening: contextlib.AbstractContextManager[list[str]] = (
         compressed.mpg123_errors() if container.kind == "mp3" else contextlib.nullcontext([])
@@ -72,30 +122,64 @@ def decode(raw: BinaryIO, container: Container, max_seconds: float | None) -> De
     try:
         # By descriptor: soundfile takes a name that ends in .raw for headerless audio.
         with listening as errors, soundfile.SoundFile(raw.fileno(), closefd=False) as file:
-            decoded = _read(file, container, max_seconds)
+            yield file, errors
     except soundfile.LibsndfileError as error:
-        raise Damaged(
-            f"is truncated or damaged: decoding it as {container.kind} fails; fetch it again or "
-            f"{CONVERT}"
-        ) from error
+        raise _undecodable(container) from error
+
+
+def _undecodable(container: Container) -> Damaged:
+    return Damaged(
+        f"is truncated or damaged: decoding it as {container.kind} fails; fetch it again or "
+        f"{CONVERT}"
+    )
+
+
+def _check_errors(errors: list[str]) -> None:
     if errors:
         raise Damaged(f"is damaged: decoding fails part of the way ({errors[0]}); fetch it again")
-    return decoded
 
 
 def _read(file: soundfile.SoundFile, container: Container, max_seconds: float | None) -> Decoded:
-    rate, channels, promised = file.samplerate, file.channels, file.frames
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise Damaged(
-            f"sample rate {rate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz; is its header "
-            "right?"
-        )
-    if channels > MOST_CHANNELS:
-        raise Damaged(f"has {channels} channels, at most {MOST_CHANNELS} are averaged; choose one")
-    wanted = promised
+    _check_layout(file)
+    wanted = file.frames
     if max_seconds is not None:
         # A tenth of a second more, so that the resampler's end effect falls off the cut.
-        wanted = min(promised, int((max_seconds + 0.1) * rate) + 1)
+        wanted = min(file.frames, int((max_seconds + 0.1) * file.samplerate) + 1)
+    return _samples(file, container, wanted)
+
+
+def _read_cut(file: soundfile.SoundFile, container: Container, cut: Cut) -> Decoded:
+    _check_layout(file)
+    rate, seconds = file.samplerate, file.frames / file.samplerate
+    if cut.start >= seconds or (cut.end is not None and cut.end > seconds + END_TOLERANCE):
+        what, when = ("ends", cut.end) if cut.end is not None else ("starts", cut.start)
+        raise Damaged(
+            f"has {seconds:.3f} s, and the segment {what} at {when:.10g} s; correct its times"
+        )
+    first = round(cut.start * rate)
+    last = file.frames if cut.end is None else min(file.frames, round(cut.end * rate))
+    before = min(first, 0 if container.kind in _COUNTED else _PREROLL)
+    file.seek(first - before)
+    return _samples(file, container, last - first, before)
+
+
+def _check_layout(file: soundfile.SoundFile) -> None:
+    if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
+        raise Damaged(
+            f"sample rate {file.samplerate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE} Hz; is "
+            "its header right?"
+        )
+    if file.channels > MOST_CHANNELS:
+        raise Damaged(
+            f"has {file.channels} channels, at most {MOST_CHANNELS} are averaged; choose one"
+        )
+
+
+def _samples(
+    file: soundfile.SoundFile, container: Container, wanted: int, before: int = 0
+) -> Decoded:
+    """`wanted` samples of each channel behind the next `before`, held against what is known."""
+    rate, channels = file.samplerate, file.channels
     if wanted * channels > MOST_SAMPLES:
         raise Damaged(
             f"promises {wanted / rate / 3600:.0f} hours of audio, which is no utterance; cut it, "
@@ -104,12 +188,14 @@ def _read(file: soundfile.SoundFile, container: Container, max_seconds: float | 
     exact = file.subtype == "PCM_16" and channels == 1
     integers = container.flac is not None or file.subtype == "PCM_32"
     dtype = "int16" if exact else "int32" if integers else "float32"
-    samples = _blocks(file, wanted, dtype, one_dimension=exact)
+    # soundfile seeks after every reading, which is exact in these kinds alone.
+    block = _BLOCK if container.kind in _COUNTED else before + wanted
+    samples = _blocks(file, before + wanted, dtype, exact, block)[before:]
     if len(samples) == 0:
         raise Damaged("holds no samples; fetch it again")
     if container.kind in _COUNTED and len(samples) < wanted:
         raise truncated(wanted, len(samples), "samples")
-    if container.flac is not None and wanted == promised:
+    if container.flac is not None and wanted == file.frames:
         _check_md5(samples, container.flac)
     if file.subtype == "PCM_32":
         _check_integers(samples)
@@ -120,11 +206,13 @@ def _read(file: soundfile.SoundFile, container: Container, max_seconds: float | 
     return Decoded(samples, rate, channels, 1.0 - 2.0 ** (1 - _BITS.get(file.subtype, 16)))
 
 
-def _blocks(file: soundfile.SoundFile, wanted: int, dtype: str, one_dimension: bool) -> np.ndarray:
+def _blocks(
+    file: soundfile.SoundFile, wanted: int, dtype: str, one_dimension: bool, at_once: int
+) -> np.ndarray:
     blocks = [np.zeros((0,) if one_dimension else (0, file.channels), dtype)]
     there = 0
     while there < wanted:
-        block = file.read(min(_BLOCK, wanted - there), dtype=dtype, always_2d=not one_dimension)
+        block = file.read(min(at_once, wanted - there), dtype=dtype, always_2d=not one_dimension)
         if not len(block):
             break
         blocks.append(block)

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -20,6 +20,7 @@ import soxr
 from jser.errors import InputError, one_line
 from jser.frontend import containers, decoding
 from jser.frontend.damage import CONVERT, Damaged
+from jser.frontend.decoding import Cut
 
 SAMPLE_RATE = 16000
 # 33 steps of 16 bits: noise of a converter, never a voice.
@@ -36,6 +37,7 @@ NOISE_RMS = 0.25
 NOISE_CORRELATION = 0.3
 NOISE_NEXT_BUT_ONE = 0.7
 NOISE_CLIPPED = 0.01
+_TOO_LARGE = "does not fit into this machine's memory; cut it into utterances"
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
 
@@ -99,19 +101,74 @@ def load(
     try:
         with _opened(path) as file:
             decoded = decoding.decode(file, containers.check(file), max_seconds)
-        mono = _mono(decoded)
-        pcm = _to_pcm(mono, decoded.rate, sample_rate)
-        if max_seconds is not None:
-            pcm = pcm[: round(max_seconds * sample_rate)]
-        pcm = np.ascontiguousarray(pcm)
-        _check_heard(pcm, sample_rate)
-        clipped = _clipped(decoded)
-        _check_noise(mono, clipped)
+        return _waveform(decoded, sample_rate, max_seconds)
     except Damaged as error:
         raise AudioError(path, str(error)) from error
     except MemoryError as error:
-        reason = "does not fit into this machine's memory; cut it into utterances"
-        raise AudioError(path, reason) from error
+        raise AudioError(path, _TOO_LARGE) from error
+
+
+def load_cuts(
+    path: str | os.PathLike[str], cuts: Sequence[Cut], sample_rate: int = SAMPLE_RATE
+) -> list[Waveform | AudioError]:
+    """Decode segments of one sound file, each as `load` does a whole one.
+
+    The file is opened once, and only what the segments need is decoded. A segment is cut at the
+    file's own rate and resampled by itself.
+
+    Args:
+        path: see `load`.
+        cuts: segments in seconds; an end up to 50 ms behind the file's is taken for it.
+        sample_rate: Hz of the result.
+
+    Returns:
+        One entry a cut: its waveform, or why it cannot be used.
+    """
+    made: list[Waveform | AudioError] = []
+    try:
+        with _opened(path) as file:
+            for decoded in decoding.decode_cuts(file, _container(path, file), cuts):
+                if isinstance(decoded, Damaged):
+                    made.append(AudioError(path, str(decoded)))
+                    continue
+                try:
+                    made.append(_waveform(decoded, sample_rate, None))
+                except Damaged as error:
+                    made.append(AudioError(path, str(error)))
+    except Damaged as error:
+        made += [AudioError(path, str(error))] * (len(cuts) - len(made))
+    except MemoryError:
+        made += [AudioError(path, _TOO_LARGE)] * (len(cuts) - len(made))
+    return made
+
+
+# Path, size and time of change -> what `containers.check` said of a file that is cut: a table with
+# thousands of segments of a long recording must not have it looked through as often.
+_checked: dict[tuple[str, int, int], containers.Container] = {}
+_MOST_CHECKED = 1024
+
+
+def _container(path: str | os.PathLike[str], file: BinaryIO) -> containers.Container:
+    status = os.fstat(file.fileno())
+    key = (os.fspath(path), status.st_size, status.st_mtime_ns)
+    found = _checked.get(key)
+    if found is None:
+        found = containers.check(file)
+        if len(_checked) >= _MOST_CHECKED:
+            _checked.clear()
+        _checked[key] = found
+    return found
+
+
+def _waveform(decoded: decoding.Decoded, sample_rate: int, max_seconds: float | None) -> Waveform:
+    mono = _mono(decoded)
+    pcm = _to_pcm(mono, decoded.rate, sample_rate)
+    if max_seconds is not None:
+        pcm = pcm[: round(max_seconds * sample_rate)]
+    pcm = np.ascontiguousarray(pcm)
+    _check_heard(pcm, sample_rate)
+    clipped = _clipped(decoded)
+    _check_noise(mono, clipped)
     return Waveform(
         pcm=pcm,
         sample_rate_in=decoded.rate,

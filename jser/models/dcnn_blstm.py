@@ -27,6 +27,8 @@ def dropout(x: jax.Array, rate: jax.Array | float, key: jax.Array) -> jax.Array:
 class DcnnBlstm(nn.Module):
     """BLSTM with attention over stem features, and a linear path beside it.
 
+    What is chosen is chosen in the config (`config.model`), so nothing of it has a default here.
+
     Attributes:
         n_classes: K.
         units: H, a direction; 128 in two readings of the paper.
@@ -39,10 +41,10 @@ class DcnnBlstm(nn.Module):
     """
 
     n_classes: int
-    units: int = 128
-    attention: str = "learned"
-    dense: tuple[int, ...] = (128,)
-    linear_path: bool = True
+    units: int
+    attention: str
+    dense: tuple[int, ...]
+    linear_path: bool
     unroll: int = 1
 
     @nn.compact

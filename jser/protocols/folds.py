@@ -32,7 +32,7 @@ class Protocol:
 
     `leak` is a sentence where the protocol itself lets the test be heard. `text_disjoint` is its
     promise that no sentence of a fold's test is in its train or dev; the certificate holds it to
-    that.
+    that. `test_selects`: dev is the test, on purpose, so the test chooses the epoch.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Protocol:
     leak: str | None
     description: str
     text_disjoint: bool = False
+    test_selects: bool = False
 
     def folds_hash(self) -> str:
         """sha256 (hex) of all folds' names and indices."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,13 +19,18 @@ RANDOM_LEAK = (
     "speaker-independent figures"
 )
 
+TEST_SELECTS_LEAK = (
+    "the test itself chose the epoch, so its figure is the best of all epochs and no estimate"
+)
+
 
 def make(name: str, corpus: Records, dev_speakers: int = 2, seed: int = 0) -> Protocol:
     """Make the folds of a protocol.
 
     Args:
-        name: one of `PROTOCOL_NAMES`, with a number for K; `+text_disjoint` or `+same_size` behind
-            it, see `jser.protocols.text_disjoint`.
+        name: one of `PROTOCOL_NAMES`, with a number for K; behind it `+text_disjoint` or
+            `+same_size`, see `jser.protocols.text_disjoint`, or `+test_selects`, which measures
+            what a choice on the test is worth.
         corpus: the records.
         dev_speakers: dev speakers wanted a fold, where the protocol does not say who is dev. Fewer
             are taken where dev would otherwise outnumber train; `description` then says so.
@@ -38,6 +44,8 @@ def make(name: str, corpus: Records, dev_speakers: int = 2, seed: int = 0) -> Pr
     if dev_speakers < 1:
         raise InputError(f"dev_speakers={dev_speakers}: a fold needs at least one dev speaker.")
     base = _base(parsed, corpus, dev_speakers, seed)
+    if parsed.variant == "test_selects":
+        return _test_selects(parsed, corpus, base)
     return text_disjoint.make(parsed, corpus, base, seed) if parsed.variant else base
 
 
@@ -130,6 +138,25 @@ def _random(name: Name, corpus: Records, seed: int) -> Protocol:
         folds.append(fold_of(corpus, str(i + 1), rest[~is_dev], rest[is_dev], order[is_test]))
     description = f"random, {k} folds by utterance; dev a tenth of what is not test; seed {seed}"
     return Protocol(name.base, tuple(folds), "utterance", RANDOM_LEAK, description)
+
+
+def _test_selects(name: Name, corpus: Records, base: Protocol) -> Protocol:
+    """`base` as much of the literature uses it: no dev speakers, the test chooses the epoch.
+
+    Made to measure what that is worth. Train and dev of `base` are trained on.
+    """
+    folds = tuple(
+        fold_of(corpus, f.name, np.concatenate([f.train, f.dev]), f.test, f.test)
+        for f in base.folds
+    )
+    return dataclasses.replace(
+        base,
+        name=name.full,
+        folds=folds,
+        leak=f"{TEST_SELECTS_LEAK}{f'; {base.leak}' if base.leak else ''}",
+        description=f"test_selects, dev is the test, of: {base.description}",
+        test_selects=True,
+    )
 
 
 def _session_mates(corpus: Records) -> dict[str, set[str]]:

@@ -22,8 +22,9 @@ PROTOCOL_NAMES = (
     "published_split:TEST",
     "random:K",
 )
-# What may stand behind any of them, see `text_disjoint`.
-VARIANTS = ("text_disjoint", "same_size")
+# What may stand behind any of them: see `text_disjoint`, and `making` for the last.
+TEXT_VARIANTS = ("text_disjoint", "same_size")
+VARIANTS = (*TEXT_VARIANTS, "test_selects")
 # Of sentences, where a variant gives no number: RAVDESS has no more than two.
 TEXT_GROUPS = 2
 
@@ -38,7 +39,7 @@ class Name:
         number: of folds; 0 where the kind has none.
         test: which of a corpus' own test sets; '' for the only one.
         variant: one of `VARIANTS`, or ''.
-        text_groups: into how many the sentences are dealt; 0 without a variant.
+        text_groups: into how many the sentences are dealt; 0 where no sentence is held apart.
     """
 
     full: str
@@ -88,6 +89,12 @@ def parse(name: str) -> Name:
         raise InputError(
             f"protocol '{name}': behind the + stands one of {', '.join(VARIANTS)}; {hint}"
         )
+    if variant not in TEXT_VARIANTS:
+        if colon:
+            raise InputError(
+                f"protocol '{name}': {variant} takes no number; write {base}+{variant}."
+            )
+        return Name(name, kind, folds, test, variant, 0)
     if colon and not _is_number(groups):
         raise InputError(
             f"protocol '{name}': write the number of groups of sentences, 2 or more, as "

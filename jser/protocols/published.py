@@ -23,6 +23,8 @@ RAVDESS_EMOBOX = (
     (3, 5, 7, 24), (2, 15, 16, 18), (6, 13, 17, 22),
 )  # fmt: skip
 SAVEE_EMOBOX = ("JE", "KL", "DC", "JK")
+# Two labels of the same recordings.
+_CREMAD = ("cremad", "cremad_perceived")
 # Of the actors 1001 to 1091 of CREMA-D. tensorflow-datasets' crema_d (1.0.0) computes them by
 # numpy.random.RandomState(0).shuffle of the sorted ids: 63 train, the next 9 dev, the last 19 test.
 CREMAD_TFDS_DEV = (1015, 1020, 1021, 1030, 1050, 1070, 1079, 1089, 1090)
@@ -39,7 +41,9 @@ def ravdess_emobox(name: Name, corpus: Records, speakers: Collection[str]) -> tu
         InputError: another corpus, or actors are missing.
     """
     listed = {actor for fold in RAVDESS_EMOBOX for actor in fold}
-    found, remark = _listed(name, corpus, speakers, listed, "ravdess", "the 24 actors of RAVDESS")
+    found, remark = _listed(
+        name, corpus, speakers, listed, ("ravdess",), "the 24 actors of RAVDESS' speech"
+    )
     return _present([tuple(map(str, fold)) for fold in RAVDESS_EMOBOX], found), remark
 
 
@@ -50,7 +54,7 @@ def savee_emobox(name: Name, corpus: Records, speakers: Collection[str]) -> tupl
         InputError: another corpus, or speakers are missing.
     """
     found = {s.upper(): s for s in speakers}
-    remark = _check(name, corpus, found, SAVEE_EMOBOX, "savee", "the 4 speakers of SAVEE")
+    remark = _check(name, corpus, found, SAVEE_EMOBOX, ("savee",), "the 4 speakers of SAVEE")
     return _present([(s,) for s in SAVEE_EMOBOX], found), remark
 
 
@@ -60,8 +64,9 @@ def cremad_tfds(name: Name, corpus: Records, speakers: Collection[str]) -> Proto
     Raises:
         InputError: another corpus, or actors are missing.
     """
-    listed = range(1001, 1092)
-    found, remark = _listed(name, corpus, speakers, listed, "crema", "the 91 actors of CREMA-D")
+    found, remark = _listed(
+        name, corpus, speakers, range(1001, 1092), _CREMAD, "the 91 actors of CREMA-D"
+    )
     dev, test = (
         {found[str(s)] for s in part if str(s) in found}
         for part in (CREMAD_TFDS_DEV, CREMAD_TFDS_TEST)
@@ -135,13 +140,13 @@ def _listed(
     corpus: Records,
     speakers: Collection[str],
     listed: Collection[int],
-    prefix: str,
+    corpora: Collection[str],
     whom: str,
 ) -> tuple[dict[str, str], str]:
     """Number -> speaker as the corpus writes him, and a remark where some are missing."""
     found = {str(int(re.sub(r"\D", "", s) or 0)): s for s in speakers}
     wanted = [str(s) for s in sorted(listed)]
-    return found, _check(name, corpus, found, wanted, prefix, whom)
+    return found, _check(name, corpus, found, wanted, corpora, whom)
 
 
 def _check(
@@ -149,13 +154,13 @@ def _check(
     corpus: Records,
     found: Mapping[str, str],
     listed: Collection[str],
-    prefix: str,
+    corpora: Collection[str],
     whom: str,
 ) -> str:
-    if not corpus.name.startswith(prefix) or not set(found) <= set(listed):
+    if corpus.name not in corpora or not set(found) <= set(listed):
         raise InputError(
-            f"protocol '{name.full}' lists {whom}, and corpus {corpus.name} has other speakers; "
-            f"use leave_one_speaker_out or speaker_k_fold:K."
+            f"protocol '{name.full}' lists {whom}, and corpus {corpus.name} is another or has "
+            f"other speakers; use leave_one_speaker_out or speaker_k_fold:K."
         )
     missing = [s for s in listed if s not in found]
     if missing and not getattr(corpus, "partial", False):

@@ -7,9 +7,7 @@ neither.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import os
 import shutil
 import time
@@ -21,12 +19,11 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from jser import progress
 from jser.errors import InputError, check_folder
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import audit as auditing
 from jser.records import cache as caching
-from jser.records import disk, faults, places, sidecar, sources
+from jser.records import disk, faults, places, shards, sidecar, sources
 from jser.records import extract as extracting
 from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
@@ -63,6 +60,8 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Base of all corpora; a subclass gives `INFO` and `find`, and `fetch` if it can download."""
 
     INFO: ClassVar[CorpusInfo]
+    # What a table of the user's own says beside its recordings; stands in the sidecar.
+    MANIFEST: ClassVar[dict[str, Any] | None] = None
     VERSION = tfds.core.Version(places.VERSION)
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
         tfds.core.BuilderConfig(name="log_mel", description="log-Mel spectrogram"),
@@ -163,8 +162,21 @@ def build(
     # Not above: the registry imports the corpora, and they import this module.
     from jser.datasets import builder_class
 
-    started = time.monotonic()
     cls = builder_class(name)
+    return build_class(cls, corpus_dir, data_dir, variant, allow_partial, spec)
+
+
+def build_class(
+    cls: type[CorpusBuilder],
+    corpus_dir: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    variant: str = "log_mel",
+    allow_partial: bool = False,
+    spec: LogMelSpec | None = None,
+) -> BuildResult:
+    """`build` by a class that need not be in the registry, such as a manifest's."""
+    started = time.monotonic()
+    name = cls.INFO.name
     spec = spec or LogMelSpec()
     root = Path(data_dir) if data_dir else places.default_data_dir()
     if variant not in places.VARIANTS:
@@ -215,12 +227,19 @@ def _build(
             skipped=skipped,
         )
 
-    keys = {u.utterance_id: caching.address(content[u.path], info.max_seconds) for u in utterances}
+    keys = {
+        u.utterance_id: caching.address(content[u.path], info.max_seconds, u.cut)
+        for u in utterances
+    }
     cache = caching.PackCache(places.cache_dir(root, variant, spec.hash()))
     cache.verify(keys.values())
     resumed = sum(key in cache for key in keys.values())
     # Equal files are worked on once.
-    todo = {keys[u.utterance_id]: u.path for u in utterances if keys[u.utterance_id] not in cache}
+    todo = {
+        keys[u.utterance_id]: extracting.Sound(u.path, u.cut)
+        for u in utterances
+        if keys[u.utterance_id] not in cache
+    }
     reasons = extracting.extract(
         todo,
         cache,
@@ -230,7 +249,7 @@ def _build(
         what=f"build {info.name}",
     )
     broken = [
-        f"{sources.shown(u.path, source)}: {reasons[keys[u.utterance_id]]}"
+        f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
         for u in utterances
         if keys[u.utterance_id] in reasons
     ]
@@ -264,7 +283,7 @@ def _build(
         )
     staging = places.work_dir(root, info.name, variant)
     try:
-        staged = _write_shards(cls, usable, keys, cache, staging, variant, spec)
+        staged = shards.write(cls, usable, keys, cache, staging, variant, spec)
         pcm = [(u.utterance_id, facts[keys[u.utterance_id]].pcm_sha256, u.label) for u in usable]
         lacks = any(report["missing"].values())
         sidecar.write(
@@ -286,11 +305,12 @@ def _build(
                 "licence": info.licence,
                 "homepage": info.homepage,
                 "sources": digest,
+                "manifest": cls.MANIFEST,
                 "shards": sidecar.shard_hashes(staged),
                 "audit": report,
             },
         )
-        _publish(staged, final, staging)
+        shards.publish(staged, final, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     cache.clear(keys.values())
@@ -315,7 +335,9 @@ def _sources_digest(
     for u in utterances:
         line = (u.utterance_id, u.speaker, u.session, u.text_id, u.label, content[u.path])
         # Corpora without these keep the digest they always had.
-        more = (u.sex, u.split) if u.sex or u.split else ()
+        more: tuple[object, ...] = (u.sex, u.split) if u.sex or u.split else ()
+        if u.cut is not None:
+            more += (u.cut.start, u.cut.end)
         digest.update(repr(line + more).encode())
     return digest.hexdigest()
 
@@ -334,50 +356,6 @@ def _unchanged(
     except InputError:
         return False
     return True
-
-
-def _write_shards(
-    cls: type[CorpusBuilder],
-    utterances: list[Utterance],
-    keys: dict[str, str],
-    cache: caching.PackCache,
-    staging: Path,
-    variant: str,
-    spec: LogMelSpec,
-) -> Path:
-    """Let TFDS write the records under `staging`; returns the folder of the shards."""
-    shutil.rmtree(staging, ignore_errors=True)
-    by_key: dict[str, list[Utterance]] = {}
-    for u in utterances:
-        by_key.setdefault(keys[u.utterance_id], []).append(u)
-
-    def examples() -> Iterator[tuple[str, dict[str, object]]]:
-        with progress.bar(len(utterances), f"write {cls.INFO.name}", unit="utterance") as tick:
-            for done in cache.read(by_key):
-                for u in by_key[done.key]:
-                    fields = {k: v for k, v in vars(u).items() if k not in ("path", "sex")}
-                    yield u.utterance_id, extracting.example(fields, done)
-                    tick()
-
-    tfds.disable_progress_bar()
-    builder = cls(data_dir=staging, config=variant, spec=spec, examples=examples())
-    # TFDS announces itself on stdout, which belongs to the command's own output.
-    with contextlib.redirect_stdout(io.StringIO()):
-        builder.download_and_prepare(
-            file_format="array_record",
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False),
-        )
-    return places.records_dir(staging, cls.INFO.name, variant)
-
-
-def _publish(staged: Path, final: Path, staging: Path) -> None:
-    """Put the finished records in their place; what lay there goes with the staging folder."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    for half in final.parent.glob("incomplete.*"):  # Left by a killed TFDS of another origin.
-        shutil.rmtree(half, ignore_errors=True)
-    if final.exists():
-        os.rename(final, staging / "old")
-    os.rename(staged, final)
 
 
 def _row(u: Utterance, facts: caching.Facts, sample_rate: int) -> auditing.Row:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jser.frontend.decoding import Cut
+
 # What reading a damaged pack raises, or one of another version.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -58,8 +60,10 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def address(content_sha256: str, max_seconds: float | None) -> str:
+def address(content_sha256: str, max_seconds: float | None, cut: Cut | None = None) -> str:
     """Key of an utterance: its file's content, and how much of it is kept."""
+    if cut is not None:
+        return f"{content_sha256}-{cut.start!r}-{cut.end!r}"
     return content_sha256 if max_seconds is None else f"{content_sha256}-{max_seconds:g}s"
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from jser import datasets
 from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import places, sidecar
+from jser.records.manifest import built
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,17 @@ def load(
         variant = "waveform"
     folder = places.records_dir(root, name, variant)
     option = " --variant=log_mel" if variant == "log_mel" else ""
-    command = f"`jser build {name}{option} --data_dir={root}`"
     content = sidecar.read(folder)
+    command = f"`jser build {built.command(name, content)}{option} --data_dir={root}`"
     if content is None:
-        from jser.datasets import builder_class
-
-        builder_class(name)  # says so where there is no such corpus
-        if (folder / places.SIDECAR).exists():
+        there = (folder / places.SIDECAR).exists()
+        if name not in datasets.names():
+            command = (
+                f"`jser build manifest --manifest=FILE --name={name}{option} --data_dir={root}`"
+            )
+            if not there:
+                datasets.builder_class(name)  # says that there is no such corpus
+        if there:
             raise InputError(
                 f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again "
                 f"with {command}"

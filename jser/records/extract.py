@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jser import progress
 from jser.frontend import waveform
+from jser.frontend.decoding import Cut
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
 from jser.frontend.waveform import AudioError, Waveform
 from jser.records.cache import Facts, Finished, PackCache
@@ -20,6 +23,8 @@ from jser.records.cache import Facts, Finished, PackCache
 BATCH_FILES = 64
 # A batch is decoded into memory: long recordings travel in smaller batches.
 BATCH_BYTES = 64 << 20
+# A second of a segment: CD quality, as nobody has looked into its file yet.
+SEGMENT_BYTES = 44100 * 4
 # Batches decoded ahead of the one that the front end works on.
 AHEAD = 2
 
@@ -29,8 +34,15 @@ def threads() -> int:
     return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
 
 
+class Sound(NamedTuple):
+    """What one utterance is made from."""
+
+    path: Path
+    cut: Cut | None = None
+
+
 def extract(
-    todo: dict[str, Path],
+    todo: Mapping[str, Sound],
     cache: PackCache,
     spec: LogMelSpec,
     max_seconds: float | None,
@@ -40,7 +52,7 @@ def extract(
     """Run the front end over files and leave the results in the cache.
 
     Args:
-        todo: key in the cache -> file, for those that the cache lacks.
+        todo: key in the cache -> file or segment, for those that the cache lacks.
         cache: gets one pack a batch, so that an interrupt loses one batch at most.
         spec: the front end's specification.
         max_seconds: only the beginning of each recording is kept.
@@ -60,11 +72,14 @@ def extract(
         with progress.bar(len(todo), what, unit="utterance") as tick:
             for batch in _decoded(todo, pool, spec.sample_rate, max_seconds):
                 good: list[tuple[str, Waveform]] = []
-                for key, future in batch:
-                    try:
-                        good.append((key, future.result()))
-                    except AudioError as error:
-                        broken[key] = error.reason
+                decoded = 0
+                for keys, future in batch:
+                    for key, wave in zip(keys, future.result(), strict=True):
+                        decoded += 1
+                        if isinstance(wave, AudioError):
+                            broken[key] = wave.reason
+                        else:
+                            good.append((key, wave))
                 frames = log_mel_batch([wave.float32() for _, wave in good], spec)
                 cache.put(
                     [
@@ -74,40 +89,80 @@ def extract(
                 )
                 seconds += sum(len(wave.pcm) for _, wave in good) / spec.sample_rate
                 speed = seconds / max(time.monotonic() - started, 1e-9)
-                tick(len(batch), speed=f"{speed:,.0f} x real time")
+                tick(decoded, speed=f"{speed:,.0f} x real time")
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return broken
 
 
+# Keys, and what becomes of them: whole files by themselves, the segments of a file together.
+_Job = tuple[list[str], Future[list[Waveform | AudioError]]]
+
+
 def _decoded(
-    todo: dict[str, Path], pool: ThreadPoolExecutor, sample_rate: int, max_seconds: float | None
-) -> Iterator[list[tuple[str, Future[Waveform]]]]:
+    todo: Mapping[str, Sound], pool: ThreadPoolExecutor, sample_rate: int, max_seconds: float | None
+) -> Iterator[list[_Job]]:
     """Batches of keys with their decoding under way, a few batches ahead of the reader."""
-    ahead: deque[list[tuple[str, Future[Waveform]]]] = deque()
+    ahead: deque[list[_Job]] = deque()
     for batch in _batches(todo):
-        ahead.append(
-            [
-                (key, pool.submit(waveform.load, path, sample_rate, max_seconds))
-                for key, path in batch
-            ]
-        )
+        jobs: list[_Job] = []
+        # Whole files differ in their number, so that each has a thread of its own.
+        numbered = enumerate(batch)
+        for (path, _), group in itertools.groupby(
+            numbered, lambda item: (item[1][1].path, -1 if item[1][1].cut else item[0])
+        ):
+            keys, sounds = zip(*(item for _, item in group), strict=True)
+            cuts = [sound.cut for sound in sounds if sound.cut is not None]
+            if cuts:
+                future = pool.submit(waveform.load_cuts, path, cuts, sample_rate)
+            else:
+                future = pool.submit(_whole, path, sample_rate, max_seconds)
+            jobs.append((list(keys), future))
+        ahead.append(jobs)
         if len(ahead) > AHEAD:
             yield ahead.popleft()
     yield from ahead
 
 
-def _batches(todo: dict[str, Path]) -> Iterator[list[tuple[str, Path]]]:
-    batch: list[tuple[str, Path]] = []
+def _whole(path: Path, sample_rate: int, max_seconds: float | None) -> list[Waveform | AudioError]:
+    try:
+        return [waveform.load(path, sample_rate, max_seconds)]
+    except AudioError as error:
+        return [error]
+
+
+def _batches(todo: Mapping[str, Sound]) -> Iterator[list[tuple[str, Sound]]]:
+    batch: list[tuple[str, Sound]] = []
     size = 0
-    for key, path in todo.items():
-        batch.append((key, path))
-        size += path.stat().st_size if path.exists() else 0
+    for key, sound in _neighbours(todo):
+        batch.append((key, sound))
+        size += _bytes(sound)
         if len(batch) == BATCH_FILES or size > BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _neighbours(todo: Mapping[str, Sound]) -> list[tuple[str, Sound]]:
+    """The segments of a file one behind the other in time, at the place of its first."""
+    first: dict[Path, int] = {}
+    for number, sound in enumerate(todo.values()):
+        first.setdefault(sound.path, number)
+
+    def place(item: tuple[str, Sound]) -> tuple[int, float]:
+        path, cut = item[1]
+        return first[path], 0.0 if cut is None else cut.start
+
+    return sorted(todo.items(), key=place)
+
+
+def _bytes(sound: Sound) -> int:
+    """What decoding an utterance takes, roughly."""
+    path, cut = sound
+    if cut is not None and cut.end is not None:
+        return int((cut.end - cut.start) * SEGMENT_BYTES)
+    return path.stat().st_size if path.exists() else 0
 
 
 def _facts(wave: Waveform) -> Facts:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jser.errors import InputError, one_line
+from jser.frontend.decoding import Cut
 from jser.records.faults import FilesAtFault
 
 SUFFIXES = (".wav", ".flac")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # A table of one's own may have millions.
 class Utterance:
     """One recording that belongs to the corpus.
 
@@ -29,6 +30,8 @@ class Utterance:
         sex: 'f' or 'm' of the speaker, where the corpus has no table of speakers; '' where unknown.
         split: of those that the corpus itself brings: 'train', 'dev', 'test', or a name that
             begins with 'test' where it has several; '' where it brings none. See `split_name`.
+        cut: the segment of the file that is meant; None: all of it.
+        line: of the table that names it, for messages; 0: none does.
     """
 
     path: Path
@@ -39,6 +42,15 @@ class Utterance:
     label: str
     sex: str = ""
     split: str = ""
+    cut: Cut | None = None
+    line: int = 0
+
+    def record(self) -> dict[str, str]:
+        """The fields that its record holds, the label among them."""
+        return {name: getattr(self, name) for name in _RECORDED}
+
+
+_RECORDED = ("utterance_id", "speaker", "session", "text_id", "label", "split")
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,7 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
     if not root.is_dir():
         raise InputError(f"{root}: is a file; unpack it and give the folder with --corpus_dir=DIR")
     found, named_as_files = [], []
-    for where, folders, names in _walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+    for where, _, names in walk(root):
         found += [
             Path(where, name)
             for name in sorted(names)
@@ -81,8 +92,12 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(found)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """`os.walk` through links too, each folder once, and none left out in silence."""
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` through links too, each folder once, in order, without hidden ones.
+
+    Raises:
+        InputError: a folder cannot be read: none is left out in silence.
+    """
 
     def unreadable(error: OSError) -> None:
         raise InputError(
@@ -97,6 +112,7 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             folders.clear()  # A link back to where it came from.
             names = []
         seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         yield where, folders, names
 
 

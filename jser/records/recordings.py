@@ -10,6 +10,7 @@ import numpy as np
 
 from jser.errors import InputError
 from jser.records import places, sidecar
+from jser.records.manifest import built
 
 _AT_ONCE = 64  # records in memory
 
@@ -32,8 +33,10 @@ def find(
         InputError: the variant `waveform` is not built, of another state, or damaged.
     """
     folder = places.records_dir(Path(data_dir), name, "waveform")
-    command = f"`jser build {name} --variant=waveform`"
     content = sidecar.read(folder)
+    # The smaller variant says how the corpus was built, where this one is not there.
+    smaller = sidecar.read(places.records_dir(Path(data_dir), name, "log_mel"))
+    command = f"`jser build {built.command(name, content or smaller)} --variant=waveform`"
     if content is None:
         raise InputError(f"the records hold no waveforms; {command} builds some that do")
     if content["fingerprint"] != fingerprint:

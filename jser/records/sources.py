@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jser.errors import InputError, one_line
+from jser.frontend.decoding import Cut
 from jser.records import audit as auditing
 from jser.records import cache as caching
 from jser.records.extract import threads
@@ -30,25 +31,24 @@ def identify(
         reasons = ", ".join(f"{n} x {reason}" for reason, n in skipped.items())
         raise InputError(f"{source}: no recording of {name} in it (skipped: {reasons})")
 
-    def content_of(entry: Utterance) -> str:
+    def content_of(path: Path) -> str:
         try:
-            if entry.path.is_file():  # A pipe would be waited for.
-                return caching.file_sha256(entry.path)
-        except OSError:
+            if path.is_file():  # A pipe would be waited for.
+                return caching.file_sha256(path)
+        except (OSError, ValueError):  # ValueError: a NUL byte, which no name can hold.
             pass
-        return f"unreadable {entry.path}"  # Decoding names it among the broken ones.
+        return f"unreadable {path}"  # Decoding names it among the broken ones.
 
+    paths = list(dict.fromkeys(entry.path for entry in entries))  # Segments share a file.
     with ThreadPoolExecutor(threads()) as pool:
-        hashes = list(pool.map(content_of, entries))
-    content: dict[Path, str] = {}
+        content = dict(zip(paths, pool.map(content_of, paths), strict=True))
     kept: dict[str, Utterance] = {}
     clash: list[str] = []
-    for entry, digest in zip(entries, hashes, strict=True):
-        content[entry.path] = digest
+    for entry in entries:
         first = kept.setdefault(entry.utterance_id, entry)
         if first is entry:
             continue
-        if content[first.path] == digest:
+        if content[first.path] == content[entry.path] and first.cut == entry.cut:
             skipped["second copy of a recording"] += 1
         else:
             clash.append(
@@ -111,6 +111,9 @@ def check_complete(
         )
 
 
-def shown(path: Path, source: Path) -> str:
-    """A file's name in messages: below the corpus' folder where it lies there."""
-    return one_line(path.relative_to(source) if path.is_relative_to(source) else path)
+def shown(path: Path, source: Path, cut: Cut | None = None, line: int = 0) -> str:
+    """A file's name in messages: below the corpus' folder where it lies there; and the segment."""
+    name = one_line(path.relative_to(source) if path.is_relative_to(source) else path)
+    if cut is not None:
+        name += f", {cut.start:g} s to {'its end' if cut.end is None else f'{cut.end:g} s'}"
+    return f"line {line}: {name}" if line else name

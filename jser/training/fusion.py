@@ -82,7 +82,12 @@ def fit(
 
     Returns:
         One a fold.
+
+    Raises:
+        InputError: the disk is full.
     """
+
+    fitted_on = f"fitted on {_content(views, penalties, with_dev)}"
 
     def make() -> dict[str, np.ndarray]:
         def of_fold(fold: Fold) -> Fitted:
@@ -95,7 +100,7 @@ def fit(
             return fit_together(given, penalties, len(own))
 
         arrays: dict[str, np.ndarray] = {}
-        # A fold a core, one BLAS thread each: see `preparation`.
+        # A fold a core, one BLAS thread each: see `projection`.
         with (
             threadpoolctl.threadpool_limits(1, user_api="blas"),
             ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
@@ -112,14 +117,14 @@ def fit(
                         )
                         arrays[f"{k}/{view}/alone/{field}"] = getattr(fitted.alone[view], field)
                 tick(1)
-        arrays[f"fitted on {_content(views, penalties, with_dev)}"] = np.zeros(0)
+        arrays[fitted_on] = np.zeros(0)
         return arrays
 
     folds = range(len(protocol.folds))
     kinds = [f"{kind}/{field}" for kind in ("together", "alone") for field in _FIELDS]
     arrays_of = [f"{k}/{v}/{kind}" for k in folds for v in views for kind in ("penalties", *kinds)]
-    arrays_of.append(f"fitted on {_content(views, penalties, with_dev)}")
-    arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs")
+    arrays_of.append(fitted_on)
+    arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs", "--workdir")
 
     def restored(k: int, kind: str) -> dict[str, Readout]:
         return {
@@ -139,7 +144,7 @@ def _content(views: Mapping[str, np.ndarray], penalties: Sequence[float], with_d
     digest = hashlib.sha256(f"{_VERSION} {sorted(penalties)} {with_dev}".encode())
     for name in sorted(views):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(views[name]).tobytes())
+        digest.update(np.ascontiguousarray(views[name]).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()[:32]
 
 
@@ -161,7 +166,10 @@ def rows_of(
     count = np.bincount(classes)
     weight = len(own) / (np.maximum(count, 1) * np.sum(count > 0))[classes]
     versions = 1 + n_copies
-    group = np.unique(speaker[own], return_inverse=True)[1]
+    names, group = np.unique(speaker[own], return_inverse=True)
+    if len(names) == 1:
+        # Nobody else can judge: each utterance, with its copies, is judged by the fit without it.
+        group = np.arange(len(own))
     return Rows(
         index=np.concatenate([own + c * len(label) for c in range(versions)]),
         label=np.tile(classes, versions),

@@ -27,6 +27,29 @@ def parse(mode: str) -> tuple[str, int]:
     raise InputError(f"normalisation: {mode!r} is none of {', '.join(MODES)}")
 
 
+# Columns that are looked at in one go, so that no float32 copy of all of them is made.
+COLUMNS = 1024
+
+
+def moments(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale of some rows, by column.
+
+    Args:
+        x: [R, D] of any float type.
+        rows: int [n]; no other row is read.
+
+    Returns:
+        (mean float32 [D], scale float32 [D]): 1 / deviation, but that a value which hardly ever
+        changes is not blown up to the size of the others.
+    """
+    mean = np.empty(x.shape[1], np.float32)
+    deviation = np.empty_like(mean)
+    for i in range(0, x.shape[1], COLUMNS):
+        block = x[rows, i : i + COLUMNS].astype(np.float32)
+        mean[i : i + COLUMNS], deviation[i : i + COLUMNS] = block.mean(0), block.std(0)
+    return mean, 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
+
+
 def by_group(
     frames: np.ndarray,
     length: np.ndarray,

@@ -10,10 +10,15 @@ further cost.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import scipy.linalg
+
+from jser.training import normalisation
+
+# Rows of a matrix [n, n] that are changed in one go: what stands beside it stays small.
+BLOCK = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Rows:
         index: int [n], rows of a view.
         label: int [n], 0..K-1.
         weight: [n], positive; they sum to the number of utterances, copies not counted.
-        group: int [n], what is left out together: the speaker, with all copies.
+        group: int [n], what is left out together, with all copies: the speaker, or of a single
+            speaker each utterance.
         n_classes: K.
     """
 
@@ -55,44 +61,70 @@ class Rows:
         return np.eye(self.n_classes)[self.label]
 
 
+@dataclasses.dataclass(frozen=True)
+class Solution:
+    """A read-out in dual form.
+
+    Attributes:
+        alpha: [n, K], weight of each row in the kernel.
+        bias: [K].
+        held_out: scores [n, K] of each row by the fit without its group.
+    """
+
+    alpha: np.ndarray
+    bias: np.ndarray
+    held_out: np.ndarray
+
+
 class View:
-    """A view's rows in dual form, ready to be fitted with one penalty after another."""
+    """A view's rows, standardised; a block of columns at a time, so no float32 copy is kept."""
 
     def __init__(self, features: np.ndarray, rows: Rows):
-        """Standardise the rows `rows.index` of `features` [R, D] and take their inner products."""
-        x = features[rows.index].astype(np.float32)
+        """Take mean and deviation of the rows `rows.index` of `features` [R, D]."""
+        self._features = features
         self._rows = rows
-        self._mean = x.mean(0)
-        deviation = x.std(0)
-        # A value that hardly ever changes must not be blown up to the size of the others.
-        self._scale = 1.0 / (deviation + 0.01 * deviation.mean() + 1e-12)
-        x -= self._mean
-        x *= self._scale
-        self._x = x
-        self._gram = x @ x.T / x.shape[1]
+        self._mean, self._scale = normalisation.moments(features, rows.index)
 
-    def fit(self, penalty: float) -> tuple[Readout, np.ndarray]:
-        """Fit with one penalty.
+    def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Columns, and the standardised rows [n, columns] there."""
+        for i in range(0, len(self._mean), normalisation.COLUMNS):
+            columns = slice(i, i + normalisation.COLUMNS)
+            x = self._features[self._rows.index, columns].astype(np.float32)
+            x -= self._mean[columns]
+            x *= self._scale[columns]
+            yield columns, x
+
+    def solve(self, penalties: Sequence[float]) -> dict[float, Solution]:
+        """Solve the dual problem with each of some penalties.
 
         Args:
-            penalty: variance of a target's noise, where a feature's is 1 and the D features share
-                the variance of the signal; so it means the same for any n and D.
+            penalties: variance of a target's noise, where a feature's is 1 and the D features share
+                the variance of the signal; so one means the same for any n and D.
 
         Returns:
-            (the read-out, scores [n, K] of each row by the fit without its group). Leaving a group
-            out of the bordered system is a solve of its own block (Cawley and Talbot 2007, "Model
-            selection in kernel methods by Bayesian regularisation", for single rows; blocks
-            likewise). Mean, deviation and weights stay those of all rows.
+            penalty -> solution. Leaving a group out of the bordered system is a solve of its own
+            block (Cawley and Talbot 2007, "Model selection in kernel methods by Bayesian
+            regularisation", for single rows; blocks likewise). Mean, deviation and weights stay
+            those of all rows.
         """
+        n = len(self._rows.index)
+        gram = np.zeros((n, n), np.float32)
+        for _, x in self._blocks():
+            gram += x @ x.T
+        gram /= len(self._mean)
+        return {penalty: self._solve(gram, penalty) for penalty in penalties}
+
+    def _solve(self, gram: np.ndarray, penalty: float) -> Solution:
         rows = self._rows
-        target = rows.target.astype(self._gram.dtype)
-        system = self._gram.copy()
+        target = rows.target.astype(gram.dtype)
+        system = gram.copy()
         system[np.diag_indices_from(system)] += (penalty / rows.weight).astype(system.dtype)
         inverse = _inverse(system)
         # The border makes the intercept free.
         ones = inverse.sum(1)
         total = ones.sum()
-        inverse -= np.outer(ones, ones / total)
+        for i in range(0, len(inverse), BLOCK):
+            inverse[i : i + BLOCK] -= np.outer(ones[i : i + BLOCK], ones / total)
         alpha = inverse @ target
         bias = ones @ target / total
         held_out = np.empty(target.shape, np.float64)
@@ -103,19 +135,34 @@ class View:
                 continue
             block = inverse[np.ix_(mine, mine)].astype(np.float64)
             held_out[mine] = target[mine] - np.linalg.solve(block, alpha[mine].astype(np.float64))
-        kernel = self._x.T @ alpha / self._x.shape[1]
-        return Readout(self._mean, self._scale, kernel, bias), held_out
+        return Solution(alpha, bias, held_out)
+
+    def readout(self, solution: Solution) -> Readout:
+        """The read-out of a solution."""
+        kernel = np.empty((len(self._mean), self._rows.n_classes), solution.alpha.dtype)
+        for columns, x in self._blocks():
+            kernel[columns] = x.T @ solution.alpha / len(self._mean)
+        return Readout(self._mean, self._scale, kernel, solution.bias)
+
+    def fit(self, penalty: float) -> tuple[Readout, np.ndarray]:
+        """The read-out with one penalty, and the scores [n, K] that `Solution` calls held_out."""
+        solution = self.solve([penalty])[penalty]
+        return self.readout(solution), solution.held_out
 
 
 def _inverse(matrix: np.ndarray) -> np.ndarray:
     """Inverse of a symmetric positive definite matrix, which is overwritten."""
-    factor, _ = scipy.linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    # LAPACK reads columns first: of a symmetric matrix that is its transpose, and no copy.
+    factor, _ = scipy.linalg.cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
     (potri,) = scipy.linalg.get_lapack_funcs(("potri",), (factor,))
     inverse, failed = potri(factor, lower=1, overwrite_c=1)
     if failed:
         raise np.linalg.LinAlgError(f"the inverse failed at row {failed}")
-    lower = np.tril(inverse, -1)
-    return np.diag(np.diag(inverse)) + lower + lower.T
+    for i in range(0, len(inverse), BLOCK):
+        own = np.tril(inverse[i : i + BLOCK, i : i + BLOCK])
+        inverse[i : i + BLOCK, i : i + BLOCK] = own + np.tril(own, -1).T
+        inverse[i : i + BLOCK, i + BLOCK :] = inverse[i + BLOCK :, i : i + BLOCK].T
+    return inverse
 
 
 def recall(truth: np.ndarray, scores: np.ndarray) -> float:
@@ -157,21 +204,29 @@ def fit_together(
         ties go to the stronger penalty.
     """
     dual = {name: View(features, rows) for name, (features, rows) in views.items()}
+    # One view after the other: no two of them have their products in memory.
+    solved = {name: view.solve(penalties) for name, view in dual.items()}
     label = next(iter(views.values()))[1].label[:n_judged]
-    best: dict[str, tuple[float, float]] = {}
-    readouts: dict[str, Readout] = {}
-    together: dict[str, Readout] = {}
-    for penalty in sorted(penalties):
-        fitted = {name: view.fit(penalty) for name, view in dual.items()}
-        summed = np.zeros(())
-        for name, (readout, held_out) in fitted.items():
-            found = recall(label, held_out[:n_judged]), penalty
-            if found >= best.get(name, (-1.0, 0.0)):
-                best[name], readouts[name] = found, readout
-            summed = summed + held_out[:n_judged]
-        found = recall(label, summed), penalty
-        if found >= best.get("", (-1.0, 0.0)):
-            best[""] = found
-            together = {name: readout for name, (readout, _) in fitted.items()}
-    chosen = {name: penalty for name, (_, penalty) in best.items()}
-    return Fitted(together, chosen.pop(""), readouts, chosen)
+
+    def best(*names: str) -> float:
+        """The penalty that serves the sum of some views."""
+
+        def quality(penalty: float) -> tuple[float, float]:
+            held_out = [solved[name][penalty].held_out[:n_judged] for name in names]
+            return recall(label, np.sum(held_out, axis=0)), penalty
+
+        return max(penalties, key=quality)
+
+    together = best(*dual)
+    alone = {name: best(name) for name in dual}
+    readouts = {
+        (name, penalty): view.readout(solved[name][penalty])
+        for name, view in dual.items()
+        for penalty in {together, alone[name]}
+    }
+    return Fitted(
+        {name: readouts[name, together] for name in dual},
+        together,
+        {name: readouts[name, alone[name]] for name in dual},
+        alone,
+    )

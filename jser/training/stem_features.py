@@ -58,6 +58,11 @@ class StepFeatures:
             self.pooled[rows],
         )
 
+    def without_frames(self) -> StepFeatures:
+        """The same without what takes the memory: where steps lie, and the rows' statistics."""
+        # Not a view, which would keep the frames alive.
+        return dataclasses.replace(self, frames=self.frames[:0].copy())
+
     def places(self, rows: np.ndarray) -> np.ndarray:
         """Where in `frames` the steps of rows int [n] lie: int [sum of their lengths]."""
         return np.concatenate(

@@ -1,102 +1,153 @@
-"""Time to build a corpus' records: decoding, log-Mel, audit, shards.
+"""Time to build a corpus' records, against a plain loop over librosa on the same files.
 
-Each repeat is a fresh process with a fresh, empty data folder. `call` is `jser.records.builder
-.build` alone; `process` has the start of Python and its imports in it.
+  jser      `jser.records.builder.build`: hashes, decoding, log-Mel, audit, shards
+  librosa   the loop a researcher writes: librosa.load at 16 kHz, melspectrogram with the same
+            window, hop and 64 bands, logarithm, and one .npz at the end
 
-example: python tests/benchmarks/build.py ravdess --corpus_dir=DIR --repeats=5
+Each run is a fresh process with an empty folder to write to, kept on so many cores; runs take
+turns, in reversed order every second time. `call` is the work alone; `process` has the start of
+Python and its imports in it. Neither starts processes of its own, so the peak memory of the process
+is that of its tree.
+
+example: python tests/benchmarks/build.py ravdess --corpus_dir=DIR --repeats=3 --cores=1,2
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import arguments
 import timing
 
-CHILD = """
+# The synthetic corpus has to be made before it can be built; that is not measured.
+FILES = """
+import sys
+from pathlib import Path
+from jser.datasets import builder_class
+from jser.records.files import Utterance
+name, source, scratch = sys.argv[1:]
+cls = builder_class(name)
+root = Path(source).resolve() if source else cls.fetch(Path(scratch) / "source")
+found = [str(u.path) for u in cls.find(root) if isinstance(u, Utterance)]
+(Path(scratch) / "files.txt").write_text("\\n".join(found))
+print(root)
+"""
+JSER = """
 import json, sys
 from jser.records.builder import build
 name, source, data, variant, partial = sys.argv[1:]
 done = build(name, source, data, variant, partial == "True")
-print(json.dumps({"call": done.seconds, "audio": done.audio_seconds, "computed": done.computed,
-                  "already_built": done.already_built}))
+assert not done.already_built and not done.resumed
+print(json.dumps({"call": done.seconds, "audio": done.audio_seconds, "recordings": done.computed}))
 """
-# The synthetic corpus has to be made before it can be built; that is not measured.
-MAKE = """
-import sys
+LIBROSA = """
+import json, sys, time
 from pathlib import Path
-from jser.datasets import builder_class
-print(builder_class(sys.argv[1]).fetch(Path(sys.argv[2])))
+import librosa
+import numpy as np
+started = time.monotonic()
+arrays, audio = {}, 0.0
+for path in map(Path, Path(sys.argv[1]).read_text().splitlines()):
+    y, sr = librosa.load(path, sr=16000)
+    mel = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=512, win_length=400, hop_length=160, window="hamming", center=False,
+        n_mels=64, fmin=20, fmax=8000,
+    )
+    arrays[path.stem] = np.log(np.maximum(mel, 1e-6)).T
+    audio += len(y) / sr
+np.savez(sys.argv[2], **arrays)
+seconds = time.monotonic() - started
+print(json.dumps({"call": seconds, "audio": audio, "recordings": len(arrays)}))
 """
+
+
+def measured(child: str, words: list[str], cores: int) -> dict[str, Any]:
+    """One process' wall times, processor time, peak memory, and what it did."""
+    with timing.on_cores(cores):
+        done = timing.run([sys.executable, "-c", child, *words])
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return {
+        "call": round(answer["call"], 3),
+        "process": round(done.seconds, 3),
+        "cpu": round(done.cpu_seconds, 3),
+        "peak_mb": round(done.peak_mb, 1),
+        "audio": round(answer["audio"], 1),
+        "recordings": answer["recordings"],
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser(__doc__, repeats=3)
     parser.add_argument("corpus", nargs="?", default="synthetic")
     parser.add_argument("--corpus_dir", metavar="DIR", help="not needed for synthetic")
     parser.add_argument("--variant", choices=("log_mel", "waveform"), default="log_mel")
     parser.add_argument("--allow_partial", action="store_true")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
-    parser.add_argument("--scratch", metavar="DIR", help="where the data folders are made")
+    parser.add_argument("--cores", default="1,2", help="numbers of cores, default: 1,2")
+    arguments.add_scratch(parser)
     args = parser.parse_args()
     if args.corpus != "synthetic" and not args.corpus_dir:
         parser.error(f"{args.corpus}: give --corpus_dir=DIR; downloading is not what is measured")
-    timing.pin(args.cores)
+    there = len(os.sched_getaffinity(0))
+    try:
+        cores = [int(n) for n in args.cores.split(",")]
+    except ValueError:
+        parser.error(f"--cores={args.cores}: numbers with commas between")
+    if not all(1 <= n <= there for n in cores):
+        parser.error(f"--cores={args.cores}: this process may use 1 to {there}")
     machine = timing.machine()
-    runs = []
+    ways = [(name, n) for n in cores for name in ("jser", "librosa")]
+    runs: dict[tuple[str, int], list[dict[str, Any]]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
-        source = args.corpus_dir
-        if source is None:
-            made = timing.run([sys.executable, "-c", MAKE, args.corpus, f"{scratch}/source"])
-            source = made.stdout.strip().splitlines()[-1]
+        found = [sys.executable, "-c", FILES, args.corpus, args.corpus_dir or "", scratch]
+        source = timing.run(found).stdout.strip().splitlines()[-1]
+        # librosa compiles some of itself in its first run ever, and keeps it beside the package.
+        few = Path(scratch) / "few.txt"
+        few.write_text("\n".join((Path(scratch) / "files.txt").read_text().splitlines()[:3]))
+        measured(LIBROSA, [str(few), f"{scratch}/few.npz"], max(cores))
         for repeat in range(args.repeats):
-            words = (args.corpus, Path(source).resolve(), f"{scratch}/{repeat}", args.variant)
-            done = timing.run(
-                [sys.executable, "-c", CHILD, *map(str, words), str(args.allow_partial)]
+            for name, n in ways if repeat % 2 == 0 else reversed(ways):
+                target = f"{scratch}/{name}-{n}-{repeat}"
+                if name == "jser":
+                    words = [args.corpus, source, target, args.variant, str(args.allow_partial)]
+                    runs[name, n].append(measured(JSER, words, n))
+                else:
+                    words = [f"{scratch}/files.txt", f"{target}.npz"]
+                    runs[name, n].append(measured(LIBROSA, words, n))
+    rows = []
+    for name, n in ways:
+        mine = runs[name, n]
+        middle = {field: timing.median([run[field] for run in mine]) for field in mine[0]}
+        middle["x_real_time"] = round(middle["audio"] / middle["process"])
+        middle["recordings_a_second"] = round(middle["recordings"] / middle["process"], 1)
+        for field in ("call", "process", "cpu"):
+            middle[f"librosa_over_this_{field}"] = timing.paired_ratio(
+                [run[field] for run in runs["librosa", n]], [run[field] for run in mine]
             )
-            answer = json.loads(done.stdout.splitlines()[-1])
-            assert not answer["already_built"]
-            runs.append(
-                {
-                    "call": round(answer["call"], 3),
-                    "process": round(done.seconds, 3),
-                    "cpu": round(done.cpu_seconds, 3),
-                    "peak_mb": round(done.peak_mb, 1),
-                    "audio": round(answer["audio"], 1),
-                    "recordings": answer["computed"],
-                }
-            )
-    middle = {field: timing.median([run[field] for run in runs]) for field in runs[0]}
-    timing.emit(
-        {
-            "benchmark": "build",
-            "machine": machine,
-            "corpus": args.corpus,
-            "variant": args.variant,
-            "median": {**middle, "x_real_time": round(middle["audio"] / middle["call"])},
-            "runs": runs,
-        }
-    )
+        timing.emit(
+            {
+                "benchmark": "build",
+                "machine": machine,
+                "corpus": args.corpus,
+                "variant": args.variant,
+                "way": name,
+                "cores": n,
+                "median": middle,
+                "runs": mine,
+            }
+        )
+        fields = ("call", "process", "cpu", "recordings_a_second", "x_real_time")
+        ratios = [middle[f"librosa_over_this_{field}"] for field in ("call", "process")]
+        rows.append([name, n, *(middle[field] for field in fields), *ratios, middle["peak_mb"]])
+    head = ["call, s", "process, s", "CPU, s", "recordings/s", "x real time"]
     timing.table(
-        ["corpus", "recordings", "audio, s", "call, s", "process, s", "x real time", "peak, MiB"],
-        [
-            [
-                args.corpus,
-                int(middle["recordings"]),
-                middle["audio"],
-                middle["call"],
-                middle["process"],
-                middle["audio"] / middle["call"],
-                middle["peak_mb"],
-            ]
-        ],
+        [args.corpus, "cores", *head, "librosa's call / this", "process", "peak, MiB"], rows
     )
+    print("\nRecordings a second and real time are of the whole process.")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ example: python tests/benchmarks/descriptors.py --recordings=200 --repeats=5 --c
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
+import arguments
 import timing
 
 
@@ -31,13 +31,10 @@ def speech(count: int, seconds: float) -> list[Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser(__doc__, repeats=5)
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=3.0, help="mean length of a recording")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
+    arguments.add_cores(parser)
     args = parser.parse_args()
     timing.pin(args.cores)
     import jax

@@ -10,9 +10,9 @@ example: python tests/benchmarks/front_end.py --recordings=200 --repeats=7 --cor
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
+import arguments
 import timing
 
 
@@ -59,13 +59,10 @@ def librosa_loop(waveforms: list[Any], spec: Any) -> list[Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser(__doc__, repeats=7)
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=3.0, help="mean length of a recording")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
+    arguments.add_cores(parser)
     args = parser.parse_args()
     timing.pin(args.cores)
     import jax

@@ -14,14 +14,13 @@ example: python tests/benchmarks/six_folds.py --corpus=ravdess --data_dir=DIR --
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import arguments
 import timing
 
 CORPORA = ("ravdess", "emodb_4class", "synthetic")
@@ -79,28 +78,22 @@ def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = arguments.parser(__doc__, repeats=3)
     parser.add_argument("--corpus", choices=CORPORA, default="ravdess")
-    parser.add_argument("--data_dir", metavar="DIR", help="default: $JSER_DATA, then ~/jser_data")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
-    parser.add_argument("--scratch", metavar="DIR", help="where the data folders are made")
+    arguments.add_data_dir(parser)
+    arguments.add_cores(parser)
+    arguments.add_scratch(parser)
     args, fields = parser.parse_known_args()
     strange = [word for word in fields if not word.startswith("--config.")]
     if strange:
         parser.error(f"unrecognised argument: {strange[0]}")
     timing.pin(args.cores)
-    data_dir = Path(args.data_dir or os.environ.get("JSER_DATA") or Path.home() / "jser_data")
     machine = timing.machine()
     first, second = [], []
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
         for repeat in range(args.repeats):
             data = Path(scratch) / f"data{repeat}"
-            link_records(args.corpus, data_dir.expanduser(), data)
+            link_records(args.corpus, args.data_dir, data)
             for runs, name in ((first, "first"), (second, "second")):
                 run_dir = Path(scratch) / f"{name}{repeat}"
                 runs.append(train(args.corpus, data, run_dir, fields))

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import arguments
 import timing
 
 # Name -> net, taps.
@@ -163,16 +164,13 @@ def depthwise(args: argparse.Namespace, machine: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser(__doc__, repeats=3)
     parser.add_argument("--utterances", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of an utterance")
     parser.add_argument("--scale", type=int, default=2, help="pixels a band and frame")
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--ways", default="", help=f"separated by ',,'; of: {'; '.join(WAYS)}")
     parser.add_argument("--depthwise", action="store_true", help="the depthwise convolution alone")
-    parser.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
+    arguments.add_cores(parser)
     args = parser.parse_args()
     timing.pin(args.cores)
     import jax

@@ -13,10 +13,10 @@ example: python tests/benchmarks/step.py --repeats=9 --ways=plain/host,plain/sca
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any
 
+import arguments
 import timing
 
 ALL = ("plain/host", "plain/scan", "vmap1/host", "vmap1/scan", "vmapW/host", "vmapW/scan")
@@ -93,9 +93,7 @@ def epoch(way: str, program: Any, features: Any, members: Any) -> Callable[[], N
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser(__doc__, repeats=9)
     parser.add_argument("--ways", default=",".join(ALL), help=f"of {', '.join(ALL)}")
     parser.add_argument("--width", type=int, default=6, help="members of vmapW")
     parser.add_argument("--utterances", type=int, default=320)
@@ -103,8 +101,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=8)
     parser.add_argument("--units", type=int, default=0, help="of the BLSTM; 0: the config's")
     parser.add_argument("--components", type=int, default=0, help="0: the config's")
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
+    arguments.add_cores(parser)
     args = parser.parse_args()
     ways = args.ways.split(",")
     if set(ways) - set(ALL):

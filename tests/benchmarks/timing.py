@@ -6,6 +6,7 @@ child towards the child's own peak, so the parent has to stay small.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -72,6 +73,17 @@ def pin(cores: int) -> None:
     """
     if cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+
+
+@contextlib.contextmanager
+def on_cores(cores: int) -> Iterator[None]:
+    """Children that are started meanwhile have the first `cores` of this process' cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def machine() -> dict[str, Any]:

@@ -16,6 +16,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+import arguments
 import timing
 from step import make_members
 
@@ -115,17 +116,14 @@ def steps_of_way(way: str, args: argparse.Namespace) -> Callable[[], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser(__doc__, repeats=5)
     parser.add_argument("--ways", default=DEFAULT)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=3.0, help="of every utterance")
     parser.add_argument("--utterances", type=int, default=64)
     parser.add_argument("--scanned", type=int, default=2, help="steps of a scan")
     parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
+    arguments.add_cores(parser)
     args = parser.parse_args()
     ways = args.ways.split(",")
     if args.scanned * args.batch > args.utterances:

@@ -69,8 +69,9 @@ def test_few_speakers_get_fewer_dev_speakers_and_the_description_says_so() -> No
     protocol = protocols.make("leave_one_speaker_out", fake(0, 4))
     assert {len(fold.dev_speakers) for fold in protocol.folds} == {1}
     assert "1 dev speaker a fold (2 asked for: too few speakers)" in protocol.description
-    with pytest.raises(InputError, match="fewer than two for train and dev"):
-        protocols.make("leave_one_speaker_out", fake(1, 1))
+    for name in ("leave_one_speaker_out", "speaker_k_fold:2"):
+        with pytest.raises(InputError, match="fewer than two for train and dev"):
+            protocols.make(name, fake(1, 1))
 
 
 def test_the_last_speaker_of_a_sex_stays_in_training() -> None:
@@ -130,3 +131,21 @@ def test_member_labels_hide_the_test() -> None:
     assert (seen[fold.test] == -1).all()
     both = np.concatenate([fold.train, fold.dev])
     assert (seen[both] == corpus.label[both]).all()
+
+
+def test_where_the_test_selects_dev_is_the_test_and_the_certificate_says_so() -> None:
+    corpus = fake()
+    base = protocols.make("leave_one_speaker_out", corpus)
+    made = protocols.make("leave_one_speaker_out+test_selects", corpus)
+    assert made.test_selects
+    for fold, of in zip(made.folds, base.folds, strict=True):
+        assert fold.dev.tolist() == fold.test.tolist() == of.test.tolist()
+        assert fold.train.tolist() == sorted([*of.train, *of.dev])
+    certificate = protocols.certificate(corpus, made)
+    assert "chose the epoch" in str(certificate.leak)
+    assert any("dev and test share 1 speaker" in s for s in certificate.summary)
+    random = protocols.make("random:5+test_selects", corpus)
+    assert "chose the epoch" in str(random.leak)
+    assert "random split" in str(random.leak)
+    with pytest.raises(InputError, match="takes no number"):
+        protocols.make("random:5+test_selects:2", corpus)

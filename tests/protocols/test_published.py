@@ -53,6 +53,8 @@ def test_published_list_asks_for_its_speakers() -> None:
     check_folds(lacking, protocol)
     with pytest.raises(InputError, match="other speakers"):
         protocols.make("ravdess_emobox", fake())
+    with pytest.raises(InputError, match="RAVDESS' speech, and corpus ravdess_song is another"):
+        protocols.make("ravdess_emobox", replace(ravdess(), name="ravdess_song", partial=True))
 
 
 def renamed(corpus: FakeCorpus, names: list[str]) -> FakeCorpus:
@@ -73,7 +75,7 @@ def test_savee_emobox_has_the_order_of_its_lists_and_one_dev_speaker() -> None:
     assert "1 dev speaker a fold (2 asked for: too few speakers)" in protocol.description
     with pytest.raises(InputError, match="needs speakers KL, which corpus savee lacks"):
         protocols.make("savee_emobox", without(corpus, "KL"))
-    with pytest.raises(InputError, match="corpus fake has other speakers"):
+    with pytest.raises(InputError, match="corpus fake is another or has other speakers"):
         protocols.make("savee_emobox", replace(corpus, name="fake"))
 
 

@@ -106,7 +106,7 @@ def test_the_twin_takes_sentences_in_turn() -> None:
 
 def test_seed_decides_the_groups_and_the_draw() -> None:
     corpus = fake(4, 4, texts=6)
-    for variant in protocols.VARIANTS:
+    for variant in ("text_disjoint", "same_size"):
         name = f"leave_one_speaker_out+{variant}"
         one, again, other = (protocols.make(name, corpus, seed=s).folds_hash() for s in (0, 0, 1))
         assert one == again != other

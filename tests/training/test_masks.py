@@ -12,7 +12,7 @@ from tests.training.conftest import HYPER, make_program, one
 
 @pytest.mark.parametrize("attention", ["learned", "self", "mean"])
 def test_dcnn_blstm(attention):
-    model = DcnnBlstm(3, units=4, dense=(4,), attention=attention)
+    model = DcnnBlstm(3, units=4, attention=attention, dense=(4,), linear_path=True)
     rng = np.random.default_rng(0)
     length = np.array([5, 1, 9, 3])
     x = rng.standard_normal((4, 9, 6)).astype(np.float32)
@@ -62,7 +62,8 @@ def test_gather_by_hand(features, members):
 
 
 def test_rows_beside_a_row_do_not_change_it(features, members):
-    program = make_program(model=DcnnBlstm(3, units=4, dense=(4,)))
+    model = DcnnBlstm(3, units=4, attention="learned", dense=(4,), linear_path=True)
+    program = make_program(model=model)
     member = one(members, 0)
     state = population.init_member(program, features, member)
     predict = jax.jit(

@@ -77,6 +77,22 @@ def test_unknown_modes(mode):
         normalisation.parse(mode)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_moments_by_blocks_of_columns(monkeypatch, dtype):
+    """Of some rows, whatever the width of a block; a constant column keeps its size."""
+    x = RNG.normal(3, 2, (30, 11)).astype(dtype)
+    x[:, 4] = 7
+    rows = np.arange(0, 30, 2)
+    monkeypatch.setattr(normalisation, "COLUMNS", 4)
+    mean, scale = normalisation.moments(x, rows)
+    wrong = x.copy()
+    wrong[1::2] = np.nan
+    np.testing.assert_array_equal(mean, normalisation.moments(wrong, rows)[0])
+    own = x[rows].astype(float)
+    np.testing.assert_allclose(mean, own.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(scale, 1 / (own.std(0) + 0.01 * own.std(0).mean()), rtol=1e-4)
+
+
 # --- components -----------------------------------------------------------------------------------
 
 
@@ -121,6 +137,19 @@ def test_fewer_rows_than_components():
     fitted = projection.fit(x, np.arange(4), 8)
     assert fitted.basis.shape == (40, 4)
     assert np.isfinite(fitted(x)).all()
+
+
+def test_components_by_fold():
+    """Each fold's are those of its own rows; the fold with the fewest directions decides."""
+    x = low_rank().astype(np.float16)
+    rows = [np.arange(0, 90), np.arange(80, 200), np.arange(5)]
+    made = projection.by_fold(x, rows[:2], 8, True, "components")
+    assert made.shape == (2, 200, 8)
+    for own, frames in zip(rows, made, strict=False):
+        np.testing.assert_allclose(frames, projection.fit(x, own, 8)(x), atol=1e-4)
+    fewer = projection.by_fold(x, rows, 8, True, "components")
+    np.testing.assert_allclose(fewer[:2], made[:, :, :5], atol=1e-4)
+    assert fewer.shape == (3, 200, 5)
 
 
 # --- the ridge ------------------------------------------------------------------------------------
@@ -189,6 +218,19 @@ def test_a_value_that_never_changes():
     ours, held_out = readout.View(x, rows_for(12)).fit(0.3)
     assert np.isfinite(ours(x)).all()
     assert np.isfinite(held_out).all()
+
+
+@pytest.mark.parametrize(("columns", "block"), [(7, 5), (60, 100)])
+def test_blocks_change_nothing(monkeypatch, columns, block):
+    """Columns are standardised and rows of the matrix changed block by block, with a rest."""
+    x = RNG.standard_normal((40, 60)) * 3 + 1
+    rows = rows_for(40)
+    whole, held_out = readout.View(x, rows).fit(0.3)
+    monkeypatch.setattr(normalisation, "COLUMNS", columns)
+    monkeypatch.setattr(readout, "BLOCK", block)
+    ours, ours_held_out = readout.View(x, rows).fit(0.3)
+    np.testing.assert_allclose(ours.kernel, whole.kernel, atol=1e-5)
+    np.testing.assert_allclose(ours_held_out, held_out, atol=1e-3)
 
 
 # --- several views, one penalty -------------------------------------------------------------------

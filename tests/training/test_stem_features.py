@@ -155,6 +155,29 @@ def test_impossible_stems(change, sentence):
         StemSpec(**change)
 
 
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_joined_rows_lie_one_behind_the_other():
+    parts = [made(), made()]
+    parts[1].frames[:] += 100
+    kept = [part.frames.copy() for part in parts]
+    whole = stem_features.joined(parts)
+    assert parts == []
+    assert whole.length.tolist() == [4, 2, 4, 2]
+    assert whole.pooled.shape == (4, 2)
+    np.testing.assert_array_equal(whole.frames, np.concatenate(kept))
+    np.testing.assert_array_equal(whole.frames[whole.places(np.array([3, 1]))][::2, 0], [108, 8])
+
+
+def test_without_frames_the_places_stay():
+    whole = made()
+    alone = whole.without_frames()
+    assert alone.frames.shape == (0, 2)
+    assert alone.frames.base is None  # or it would keep them alive
+    np.testing.assert_array_equal(alone.places(np.array([1])), whole.places(np.array([1])))
+
+
 # --- the cache ------------------------------------------------------------------------------------
 
 

@@ -133,7 +133,7 @@ def run(report: Mapping[str, Any], config: Mapping[str, Any] | None) -> Element:
     memory = report["peak_memory_mb"]
     cost = [
         ("device", report["device"] or "not known"),
-        ("parameters of a member", f"{report['parameters']:,}"),
+        ("parameters", f"{report['parameters']:,}"),
         ("peak memory", f"{memory:,.0f} MB" if memory is not None else "not known"),
         ("members that failed", str(report["failed_members"])),
     ]

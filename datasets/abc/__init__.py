@@ -1,0 +1,1 @@
+"""Airplane Behaviour Corpus (ABC)."""

@@ -1,0 +1,1 @@
+"""CASIA Chinese emotional corpus, the part that is passed around."""

@@ -1,0 +1,1 @@
+"""Crowd-sourced Emotional Multimodal Actors Dataset (CREMA-D), acted and perceived labels."""

@@ -1,0 +1,1 @@
+"""EMOVO, emotional speech in Italian."""

@@ -1,0 +1,1 @@
+"""eNTERFACE'05 audio-visual emotion database."""

@@ -1,0 +1,1 @@
+"""Emotional Speech Database (ESD), its English and its Mandarin half."""

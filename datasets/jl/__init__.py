@@ -1,0 +1,1 @@
+"""JL corpus, emotional New Zealand English."""

@@ -1,0 +1,1 @@
+"""Multimodal EmotionLines Dataset (MELD)."""

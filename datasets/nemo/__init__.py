@@ -1,0 +1,1 @@
+"""nEMO, emotional speech in Polish."""

@@ -1,0 +1,1 @@
+"""Sharif Emotional Speech Database (ShEMO), Persian."""

@@ -1,0 +1,1 @@
+"""Toronto emotional speech set (TESS)."""

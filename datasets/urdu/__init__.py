@@ -1,0 +1,1 @@
+"""URDU, emotional speech from Urdu talk shows."""

@@ -1,0 +1,65 @@
+"""Corpora that were built from manifests: which there are, and what protocol suits them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jser.errors import InputError
+from jser.records import places, sidecar
+
+AUTO = "auto"
+# Up to here every speaker is a test of his own; above, ten groups of speakers.
+MOST_LEFT_OUT_ONE_BY_ONE = 12
+GROUPS = 10
+
+
+def is_there(name: str, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether records of a corpus that comes with nobody but the user are built."""
+    return bool((_sidecar(name, data_dir) or {}).get("manifest"))
+
+
+def protocol(name: str, data_dir: str | os.PathLike[str] | None = None) -> str:
+    """The protocol that `auto` stands for on a built corpus: by speaker, as far as it has any.
+
+    Raises:
+        InputError: its records are not there.
+    """
+    content = _sidecar(name, data_dir)
+    if content is None:
+        raise InputError(
+            f"config.protocol=auto: no records of {name} in {_root(data_dir)}; build them, or name "
+            "a protocol"
+        )
+    return suited(content["audit"]["speakers"], content["n_utterances"])
+
+
+def suited(speakers: Mapping[str, Any], n_utterances: int) -> str:
+    """The protocol for so many speakers ('' among them: unknown) and utterances."""
+    if "" in speakers:
+        return f"random:{min(GROUPS, max(2, n_utterances // 3))}"
+    if len(speakers) <= MOST_LEFT_OUT_ONE_BY_ONE:
+        return "leave_one_speaker_out"
+    return f"speaker_k_fold:{GROUPS}"
+
+
+def command(name: str, content: Mapping[str, Any] | None) -> str:
+    """The words behind `jser build` that build a corpus again; `content` is its sidecar's."""
+    said = (content or {}).get("manifest")
+    if not said:
+        return name
+    options = f" {said['options']}" if said.get("options") else ""
+    return f"manifest --manifest={said['file']} --name={name}{options}"
+
+
+def _root(data_dir: str | os.PathLike[str] | None) -> Path:
+    return Path(data_dir) if data_dir else places.default_data_dir()
+
+
+def _sidecar(name: str, data_dir: str | os.PathLike[str] | None) -> dict[str, Any] | None:
+    if os.sep in name or not name:
+        return None
+    folders = (places.records_dir(_root(data_dir), name, v) for v in places.VARIANTS)
+    return next((found for folder in folders if (found := sidecar.read(folder))), None)
