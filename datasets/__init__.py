@@ -73,3 +73,15 @@ def builder_class(name: str) -> type[CorpusBuilder]:
     module, attribute = _BUILDERS[name]
     cls: type[CorpusBuilder] = getattr(importlib.import_module(module), attribute)
     return cls
+
+
+def collection(name: str) -> str:
+    """Name of what a corpus is taken from: all EMO-DB corpora are of ``emodb``.
+
+    One that is in no registry, a user's own, is of itself.
+    """
+    if name not in _BUILDERS:
+        return name
+    cls = builder_class(name)
+    named = [base.INFO for base in cls.__mro__ if "INFO" in vars(base)]
+    return named[0].collection or named[-1].collection or named[-1].name
