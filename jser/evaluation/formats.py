@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jser.evaluation import corpora
 from jser.evaluation.compare import verdict
 
 COMPARABLE: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
@@ -83,7 +84,9 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("to baseline", verdict(base["comparison"])))
     for part in report["parts"]:
         rows.append((f"to the {part['name']}", verdict(part["comparison"])))
-    rows.append(("interval", report["interval_method"]))
+    rows += corpora.settings(report)
+    if not report["cross_corpus"]:
+        rows.append(("interval", report["interval_method"]))
     if beside:
         rows.append(("beside it", f"{between(beside['uar'])}  {beside['method']}"))
     rows.append(("folds", report["protocol_description"]))

@@ -77,8 +77,7 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
     if not root.is_dir():
         raise InputError(f"{root}: is a file; unpack it and give the folder with --corpus_dir=DIR")
     found, named_as_files = [], []
-    for where, folders, names in _walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+    for where, _, names in walk(root):
         found += [
             Path(where, name)
             for name in sorted(names)
@@ -93,8 +92,12 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(found)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """`os.walk` through links too, each folder once, and none left out in silence."""
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` through links too, each folder once, in order, without hidden ones.
+
+    Raises:
+        InputError: a folder cannot be read: none is left out in silence.
+    """
 
     def unreadable(error: OSError) -> None:
         raise InputError(
@@ -109,6 +112,7 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             folders.clear()  # A link back to where it came from.
             names = []
         seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         yield where, folders, names
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jser.errors import InputError, one_line
-from jser.records.files import Skipped, Utterance, sound_files
+from jser.records.files import Skipped, Utterance, sound_files, walk
 
 NOT_IN_TABLE = "no line in the corpus' labels"
 
@@ -24,13 +24,14 @@ def find_tables(corpus_dir: Path, patterns: Sequence[str], expected: str) -> lis
     Raises:
         InputError: no such folder, or it holds no sound file, or no table.
     """
-    found = [
-        path
-        for pattern in patterns
-        for path in sorted(Path(corpus_dir).rglob(pattern))
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(corpus_dir).parts)
-    ]
+    there = Path(corpus_dir).is_dir()
+    files = sorted(
+        Path(where, name)
+        for where, _, names in (walk(Path(corpus_dir)) if there else ())
+        for name in names
+        if not name.startswith(".")
+    )
+    found = [path for pattern in patterns for path in files if path.match(pattern)]
     if not found:
         sound_files(corpus_dir)  # Says so where the folder is missing, empty or still packed.
         raise InputError(f"{corpus_dir}: no labels in it; expected {expected}")
