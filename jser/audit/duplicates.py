@@ -55,8 +55,8 @@ def named(pair: Pair, corpus: Corpus) -> dict[str, Any]:
         "first": str(corpus.utterance_id[pair.first]),
         "second": str(corpus.utterance_id[pair.second]),
         "similarity": round(pair.similarity, 4),
-        "lag_seconds": round(pair.lag, 4),
-        "level_db": round(pair.level_db, 2),
+        "lag_seconds": round(pair.lag, 4) + 0.0,  # not -0
+        "level_db": round(pair.level_db, 1) + 0.0,
         "same_speaker": bool(corpus.speaker[pair.first] == corpus.speaker[pair.second]),
         "same_class": bool(corpus.label[pair.first] == corpus.label[pair.second]),
     }

@@ -73,10 +73,11 @@ def _protocol(audit: Mapping[str, Any]) -> list[Finding]:
         )  # fmt: skip
     if near := made["near_duplicates"]:
         found.append(
-            Finding("alert", f"{plural(len(near), 'near-duplicate')} of this protocol lie in two "
-                    f"parts of a fold: {_pairs(near)}; training goes on and warns")
+            Finding("alert", f"{plural(len(near), 'pair')} of near-duplicates "
+                    f"{'lies' if len(near) == 1 else 'lie'} in two parts of a fold: "
+                    f"{_pairs(near)}; training goes on and warns")
         )  # fmt: skip
-    found += [Finding("note", sentence) for sentence in made["warnings"]]
+    found += [Finding("warn", sentence) for sentence in made["warnings"]]
     if made["text_seen"]:
         heard, tested = made["sentences_heard"], made["sentences_tested"]
         found.append(

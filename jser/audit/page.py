@@ -75,7 +75,9 @@ def render(audit: Mapping[str, Any]) -> str:
 def _findings(audit: Mapping[str, Any]) -> Element:
     built, balance = audit["built"], audit["balance"]
     seconds = built["seconds"]["total"]
-    long = f"{seconds / 3600:.1f} h" if seconds >= 6000 else f"{seconds / 60:.0f} min"
+    long = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+    if seconds >= 6000:
+        long = f"{seconds / 3600:.1f} h"
     tiles: list[tuple[str, str]] = [
         ("recordings", f"{built['n_utterances']:,}"),
         ("published", "unknown" if built["n_expected"] is None else f"{built['n_expected']:,}"),

@@ -63,6 +63,9 @@ def _properties(tree: Mapping[str, Any]) -> Iterator[str]:
     together = sum(fold["shared"]["dev_test"]["sessions"] > 0 for fold in folds)
     if together:
         yield f"dev and test speakers share a session in {together} of {len(folds)} folds"
+    near = sum(any(fold.get("near_duplicates", {}).values()) for fold in folds)
+    if near:
+        yield f"near-duplicates lie in two parts in {near} of {len(folds)} folds"
     yield "utterances by women: " + ", ".join(
         f"{_women(folds, part)} of {part}" for part in ("train", "dev", "test")
     )

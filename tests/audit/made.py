@@ -25,9 +25,9 @@ def resampled(x):
     return soxr.resample(soxr.resample(x, RATE, 8000), 8000, RATE)
 
 
-def coded(x, kind, subtype):
+def coded(x, kind, subtype, compression=None):
     file = io.BytesIO()
-    soundfile.write(file, x, RATE, format=kind, subtype=subtype)
+    soundfile.write(file, x, RATE, format=kind, subtype=subtype, compression_level=compression)
     file.seek(0)
     return soundfile.read(file, dtype="float32")[0]
 
@@ -40,13 +40,31 @@ def telephone(x):
     return soxr.resample(np.sign(code) * (256 ** np.abs(code) - 1) / 255, 8000, RATE)
 
 
+def trimmed(x):
+    """Without what lies before and after the loud part."""
+    loud = np.flatnonzero(np.abs(x) > 0.05 * np.abs(x).max())
+    return x[max(loud[0] - 400, 0) : loud[-1] + 400]
+
+
+def noisy(x, snr):
+    """White noise, the same for the same recording."""
+    noise = np.random.default_rng(len(x)).standard_normal(len(x))
+    return x + noise * np.sqrt(np.mean(np.square(x)) / 10 ** (snr / 10))
+
+
 COPIES = {
-    "level": lambda x: x * 10 ** (-12 / 20),
-    "8 kHz": resampled,
-    "mp3": lambda x: coded(x, "MP3", "MPEG_LAYER_III"),
-    "ogg": lambda x: coded(x, "OGG", "VORBIS"),
-    "telephone": telephone,
-    "cut": lambda x: x[480:-800],
-    "cut within a frame": lambda x: x[187:],
-    "all": lambda x: coded(resampled(0.25 * x[597:]), "MP3", "MPEG_LAYER_III"),
+    "12 dB quieter": lambda x: x * 10 ** (-12 / 20),
+    "8 kHz and back": resampled,
+    "MP3": lambda x: coded(x, "MP3", "MPEG_LAYER_III"),
+    "MP3, smallest": lambda x: coded(x, "MP3", "MPEG_LAYER_III", 0.99),
+    "Ogg Vorbis": lambda x: coded(x, "OGG", "VORBIS"),
+    "Ogg Vorbis, smallest": lambda x: coded(x, "OGG", "VORBIS", 0.99),
+    "telephone, mu law": telephone,
+    "30 ms cut off, 50 behind": lambda x: x[480:-800],
+    "11.7 ms cut off": lambda x: x[187:],
+    "silence trimmed": trimmed,
+    "noise, 20 dB": lambda x: noisy(x, 20),
+    "12 dB quieter, 37 ms cut, 8 kHz, MP3": lambda x: coded(
+        resampled(0.25 * x[597:]), "MP3", "MPEG_LAYER_III"
+    ),
 }
