@@ -111,6 +111,12 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
             f"{field} differs: {reports[0].get(field)} and {reports[1].get(field)}"
             for field in _REMARK
             if reports[0].get(field) != reports[1].get(field)
+        ]
+        + [
+            f"the difference is pooled over {' and '.join(c['name'] for c in corpora)}, each tested "
+            "by what was learnt on others; their own figures stand in the runs' reports"
+            for corpora in [reports[0].get("test_corpora")]
+            if reports[0].get("cross_corpus")
         ],
     }
 

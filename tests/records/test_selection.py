@@ -117,7 +117,6 @@ def test_collections():
         ("emodb+emodb_first2s", "emodb and emodb_first2s are both of emodb, the same recordings"),
         ("ravdess+emodb_4class+emodb", "emodb and emodb_4class are both of emodb"),
         ("emodb+", "a plus with no corpus beside it"),
-        ("emodb+ravdes", "did you mean 'ravdess'"),
     ],
 )
 def test_refused_names(text, sentence):
