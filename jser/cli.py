@@ -73,6 +73,19 @@ def _train(args: argparse.Namespace) -> None:
         _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
+def _cross(args: argparse.Namespace) -> None:
+    from jser import cross, preparation, run_directory
+    from jser.evaluation import matrix
+
+    cells = cross.plan(args.config, args.corpora, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(cells[0].config))
+        result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
+    print(matrix.text(result, _width()))
+    print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
+
+
 def _evaluate(args: argparse.Namespace) -> None:
     if len(args.run) == 2:
         from jser.evaluation import compare, page, tables
@@ -277,6 +290,22 @@ def parser() -> argparse.ArgumentParser:
     )
     add_no_sound(train)
 
+    cross = add(
+        "cross",
+        _cross,
+        "Train on each corpus and test on each: the matrix of all ordered pairs, as runs.",
+        "jser cross emodb_4class ravdess --config=dcnn_blstm --workdir=runs/cross",
+    )
+    cross.add_argument("corpora", nargs="+", metavar="CORPUS", help="two or more, all built")
+    cross.add_argument(
+        "--config", required=True, metavar="FILE.py", help="a file, or a packaged name; no argument"
+    )
+    cross.add_argument("--workdir", required=True, metavar="DIR", help="gets a run a pair")
+    cross.add_argument(
+        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
+    )
+    add_no_sound(cross)
+
     evaluate = add(
         "evaluate",
         _evaluate,
@@ -360,7 +389,7 @@ def _main(argv: Sequence[str] | None) -> int:
     warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
-    if unknown and args.command not in ("train", "ladder"):
+    if unknown and args.command not in ("train", "cross", "ladder"):
         top.error(f"unrecognised argument: {unknown[0]}")
     args.overrides = _overrides(unknown, top)
     try:

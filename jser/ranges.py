@@ -119,6 +119,7 @@ NUMBERS = {
 }
 TUPLES = {
     "seeds": Entries(1, 1000, once=True),
+    "classes": Entries(0, 100, once=True),
     "stem.taps": Entries(1, 10, once=True),
     "stem.pool": Entries(1, 10, once=True),
     "stem.range_db": Entries(2, 2, rising=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jser.evaluation import corpora
 from jser.evaluation.compare import verdict
 
 COMPARABLE: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
@@ -49,12 +50,11 @@ def plural(n: int, word: str) -> str:
 
 def tested(report: Mapping[str, Any]) -> str:
     """How much was tested."""
-    counts = (
-        (report["n_utterances"], "utterance"),
-        (report["n_speakers"], "speaker"),
-        (len(report["seeds"]), "seed"),
+    speakers = (
+        plural(report["n_speakers"], "speaker") if report["n_speakers"] else "unknown speakers"
     )
-    return ", ".join(plural(n, word) for n, word in counts)
+    utterances, seeds = report["n_utterances"], len(report["seeds"])
+    return f"{plural(utterances, 'utterance')}, {speakers}, {plural(seeds, 'seed')}"
 
 
 def settings_that_differ(result: Mapping[str, Any]) -> list[str]:
@@ -84,7 +84,9 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("to baseline", verdict(base["comparison"])))
     for part in report["parts"]:
         rows.append((f"to the {part['name']}", verdict(part["comparison"])))
-    rows.append(("interval", report["interval_method"]))
+    rows += corpora.settings(report)
+    if not report["cross_corpus"]:
+        rows.append(("interval", report["interval_method"]))
     if beside:
         rows.append(("beside it", f"{between(beside['uar'])}  {beside['method']}"))
     rows.append(("folds", report["protocol_description"]))

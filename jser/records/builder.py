@@ -249,7 +249,7 @@ def _build(
         what=f"build {info.name}",
     )
     broken = [
-        f"{sources.shown(u.path, source, u.cut, u.place)}: {reasons[keys[u.utterance_id]]}"
+        f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
         for u in utterances
         if keys[u.utterance_id] in reasons
     ]

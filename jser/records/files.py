@@ -15,7 +15,7 @@ from jser.records.faults import FilesAtFault
 SUFFIXES = (".wav", ".flac")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # A table of one's own may have millions.
 class Utterance:
     """One recording that belongs to the corpus.
 
@@ -31,7 +31,7 @@ class Utterance:
         split: of those that the corpus itself brings: 'train', 'dev', 'test', or a name that
             begins with 'test' where it has several; '' where it brings none. See `split_name`.
         cut: the segment of the file that is meant; None: all of it.
-        place: where a table names it, for messages: 'line 12'.
+        line: of the table that names it, for messages; 0: none does.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Utterance:
     sex: str = ""
     split: str = ""
     cut: Cut | None = None
-    place: str = ""
+    line: int = 0
 
     def record(self) -> dict[str, str]:
         """The fields that its record holds, the label among them."""
