@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -34,7 +35,12 @@ def find(corpus: Corpus, data_dir: str | os.PathLike[str]) -> list[Pair]:
         corpus: the records.
         data_dir: where caches lie.
     """
-    key = f"near-{corpus.fingerprint[:24]}-{corpus.front_end_hash}-v{fingerprints.VERSION}"
+    # Pairs are kept by place, and the order of joined corpora is the user's.
+    order = hashlib.sha256("\n".join(map(str, corpus.utterance_id)).encode()).hexdigest()
+    key = (
+        f"near-{corpus.fingerprint[:24]}-{order[:8]}-{corpus.front_end_hash}"
+        f"-v{fingerprints.VERSION}"
+    )
     before = kept.read(data_dir, key)
     if before is not None:
         try:

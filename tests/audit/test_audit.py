@@ -1,5 +1,6 @@
 """A corpus with planted copies, from the command line to text, JSON and page."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -85,6 +86,15 @@ def test_training_certifies_the_same_count(planted):
     # Each pair once, in however many folds it lies.
     assert full.near_duplicates["train_test"] == 1
     assert full.to_json()["near_duplicates"] == full.near_duplicates
+
+
+def test_another_order_is_not_read_from_the_cache(planted):
+    corpus = records.load("synthetic", planted)
+    turned = np.arange(len(corpus.label))[::-1]
+    fields = ("utterance_id", "speaker", "label", "pcm_sha256", "offset", "length")
+    other = dataclasses.replace(corpus, **{f: getattr(corpus, f)[turned] for f in fields})
+    (one,), (two,) = (duplicates.find(c, planted) for c in (corpus, other))
+    assert {one.first, one.second} == {turned[two.first], turned[two.second]}
 
 
 def test_across_counts_by_hand():
