@@ -112,6 +112,32 @@ def test_four_speakers_have_no_interval(make_corpus: Make, build: Make) -> None:
     assert "too few speakers to see any difference" in report.text(made)
 
 
+@pytest.mark.parametrize("known", [0, 6])
+def test_unknown_speakers_are_not_one_speaker(make_corpus: Make, build: Make, known: int) -> None:
+    corpus = make_corpus()
+    speaker = np.where(np.isin(corpus.speaker, sorted(set(corpus.speaker))[:known]),
+                       corpus.speaker, "")  # fmt: skip
+    corpus = replace(corpus, speaker=speaker, session=speaker)
+    made, scores = build(corpus, protocols.make("random:5", corpus), baseline=True)
+    assert made["n_speakers"] == 0
+    assert made["uar"]["low"] is made["uar"]["high"] is made["interval_beside"] is None
+    assert made["interval_method"] == "none: who speaks is not known"
+    assert [row["speaker"] for row in made["per_speaker"]] == ["unknown"]
+    assert made["per_speaker"][0]["n"] == len(corpus.label)
+    assert made["baseline"]["comparison"]["low"] is None
+    assert made["baseline"]["comparison"]["smallest_detectable"] is None
+    assert any("Who speaks is not known" in w for w in made["warnings"])
+    assert "unknown speakers" in report.text(made)
+    # The figure itself is that of all utterances.
+    judged = scores.judged
+    first = judged.seed == judged.seed[0]
+    recalls = [
+        np.mean(judged.predicted[first & (judged.truth == k)] == k)
+        for k in range(len(corpus.classes))
+    ]
+    assert np.mean(recalls) == pytest.approx(metrics.uar(scores.by_speaker[0, 0]))
+
+
 def test_interval_methods_are_named(corpus: Any, protocol: protocols.Protocol, build: Make) -> None:
     made, _ = build(corpus, protocol)
     assert made["interval_method"].startswith("delete-one-speaker jackknife, t with 9 degrees")

@@ -83,6 +83,16 @@ def test_a_single_speaker_is_judged_utterance_by_utterance():
     assert rows.group.tolist() == [0, 1, 2] * 2
 
 
+def test_the_unknown_are_not_one_speaker():
+    label = np.array([0, 1, 1, 0, 1])
+    speaker = np.array(["x", "", "x", "", "y"])
+    rows = fusion.rows_of(np.arange(5), label, speaker, 2, n_copies=1)
+    group = rows.group.tolist()
+    assert group[:5] == group[5:]
+    assert group[0] == group[2]
+    assert len(set(group)) == 4
+
+
 def test_the_penalty_of_a_single_speaker(tmp_path):
     """It is the one under which scikit-learn's ridge recalls each utterance best, left out."""
     rng = np.random.default_rng(3)

@@ -77,6 +77,14 @@ def test_unknown_modes(mode):
         normalisation.parse(mode)
 
 
+@pytest.mark.parametrize("mode", ["speaker_transductive", "speaker_enrol:2"])
+def test_modes_by_speaker_need_to_know_him(mode):
+    with pytest.raises(InputError, match="1 of 2 utterances have no speaker; use train"):
+        normalisation.check_speakers(mode, np.array(["anna", ""]))
+    normalisation.check_speakers(mode, np.array(["anna", "ben"]))
+    normalisation.check_speakers("train", np.array(["anna", ""]))
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_moments_by_blocks_of_columns(monkeypatch, dtype):
     """Of some rows, whatever the width of a block; a constant column keeps its size."""
