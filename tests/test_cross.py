@@ -189,7 +189,7 @@ def test_matrix_goes_on_and_scores_once(run, corpora, tmp_path, monkeypatch):
     [
         (["emodb"], {}, 2, "1 corpus is no matrix"),
         (["emodb", "emodb"], {}, 1, "names emodb twice"),
-        (["emodb", "ravdes"], {}, 1, "did you mean 'ravdess'?"),
+        (["emodb", "ravdes"], {}, 2, "did you mean 'ravdess'?"),
         (["emodb", "emodb_4class"], {}, 1, "both of emodb"),
         (["emodb", "synthetic"], {}, 1, "no records of synthetic there"),
         (["emodb", "ravdess"], {"protocol": "random:5"}, 2, "`jser cross` sets it"),
