@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import os
 import sys
 import traceback
@@ -131,17 +132,20 @@ def _ladder(args: argparse.Namespace) -> None:
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from jser import protocols
-    from jser.records import audit, corpus
+    from jser.audit import content, page, text
+    from jser.evaluation.atomic import check_writable, write_text
 
-    loaded = corpus.load(args.corpus, args.data_dir)
-    print(audit.render(loaded.audit))
-    if args.protocol:
-        from jser.evaluation.certificates import text
-
-        protocol = protocols.make(args.protocol, loaded, args.dev_speakers)
-        certificate = protocols.certificate(loaded, protocol, "shown by jser audit")
-        print(text(certificate))
+    for option in ("html", "json"):
+        if path := getattr(args, option):
+            check_writable(path, f"--{option}")
+    found = content.gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
+    _print(text.render(found))
+    if args.html:
+        write_text(args.html, page.render(found))
+        print(f"page: {args.html}")
+    if args.json:
+        write_text(args.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        print(f"json: {args.json}")
 
 
 def _weights(args: argparse.Namespace) -> None:
@@ -173,16 +177,23 @@ def _doctor(args: argparse.Namespace) -> None:
 
 
 def _show(report: dict, run_dir: Path) -> None:
-    from rich.console import Console
+    from jser.evaluation.report import render
 
-    from jser.evaluation.report import render, text
-
-    if sys.stdout.isatty():
-        Console().print(render(report))
-    else:
-        print(text(report))
+    _print(render(report))
     files = (str(run_dir / f"report.{kind}") for kind in ("html", "json", "txt"))
     print(f"report: {', '.join(files)}")
+
+
+def _print(what: Any) -> None:
+    """Tables with colour on a terminal, and as plain text of 100 columns elsewhere."""
+    from rich.console import Console
+
+    from jser.evaluation.tables import to_text
+
+    if sys.stdout.isatty():
+        Console().print(what)
+    else:
+        print(to_text(what))
 
 
 def _width() -> int:
@@ -319,12 +330,15 @@ def parser() -> argparse.ArgumentParser:
     audit = add(
         "audit",
         _audit,
-        "Show what a built corpus holds, and what a protocol shares between its parts.",
-        "jser audit ravdess --protocol=ravdess_emobox",
+        "Show what a built corpus holds, what is in it twice, how it sounds, and what a protocol "
+        "shares between its parts.",
+        "jser audit ravdess --protocol=ravdess_emobox --html=ravdess.html",
     )
     audit.add_argument("corpus", metavar="CORPUS")
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
     audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
+    audit.add_argument("--html", metavar="FILE", help="the same as one page that needs no network")
+    audit.add_argument("--json", metavar="FILE", help="the same as data, with every figure")
     add_data_dir(audit)
 
     weights = add(

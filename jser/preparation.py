@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jser import protocols, ranges
+from jser.audit import duplicates
 from jser.errors import InputError
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
@@ -95,6 +96,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
     needs_sound = bool(copies) or bool({"descriptors", "narrow"} & set(config.readout.views))
     variant = "waveform" if needs_sound else "log_mel"
     corpus = selection.load(config.corpus, data_dir(config), variant, config.labels, config.classes)
+    normalisation.check_speakers(config.normalisation, corpus.speaker)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
     if protocol.test_selects and config.refit:
         raise InputError(
@@ -102,6 +104,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
             "--config.refit=False"
         )
     certificate = protocols.certificate(corpus, protocol, allow_leak)
+    certificate = duplicates.certified(certificate, corpus, protocol, data_dir(config))
     loaded = time.monotonic()
     steps = _stem_features(config, corpus, spec, copies)
     maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None

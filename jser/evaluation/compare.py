@@ -18,7 +18,13 @@ from jser.evaluation.intervals import (
     sign_flip_test,
     smallest_detectable,
 )
-from jser.evaluation.predictions import Judged, confusion_by, read_csv, read_parts
+from jser.evaluation.predictions import (
+    Judged,
+    confusion_by,
+    read_csv,
+    read_parts,
+    speaker_units,
+)
 
 # What must be equal for two scores to be of one test, and what only asks for a remark.
 _SAME = ("corpus", "fingerprint", "protocol", "classes")
@@ -85,7 +91,7 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
             f"{run_a} and {run_b} were tested on different utterances ({len(first)} and "
             f"{len(second)}); evaluate both on all folds of the protocol."
         )
-    speakers = sorted({str(s) for s in tables[0].speaker})
+    speakers = sorted({str(s) for s in speaker_units(tables[0])})
     matrices = [_matrices(table, speakers) for table in tables]
     each = [speaker_uar(m) for m in matrices]
     return {
@@ -95,7 +101,7 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
         "b": _side(run_b, reports[1]),
         **paired(matrices[1], matrices[0]),
         "per_speaker": [
-            {"speaker": s, "a": float(a), "b": float(b), "difference": float(b - a)}
+            {"speaker": s or "unknown", "a": float(a), "b": float(b), "difference": float(b - a)}
             for s, a, b in zip(speakers, *each, strict=True)
         ],
         "parts": _parts(Path(run_a), Path(run_b), first, speakers),
@@ -154,7 +160,7 @@ def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
             f"{run} and {reference} were tested on different utterances; evaluate both on all "
             "folds of their protocols"
         )
-    speakers = sorted({str(s) for s in ours.speaker})
+    speakers = sorted({str(s) for s in speaker_units(ours)})
     return paired(_matrices(ours, speakers), _matrices(theirs, speakers))
 
 
@@ -176,7 +182,8 @@ def _remarks(reports: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _matrices(table: Judged, speakers: Sequence[str]) -> np.ndarray:
-    return confusion_by(table, table.speaker, speakers, sorted({int(s) for s in table.seed}))
+    seeds = sorted({int(s) for s in table.seed})
+    return confusion_by(table, speaker_units(table), speakers, seeds)
 
 
 def _parts(

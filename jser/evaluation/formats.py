@@ -50,12 +50,11 @@ def plural(n: int, word: str) -> str:
 
 def tested(report: Mapping[str, Any]) -> str:
     """How much was tested."""
-    counts = (
-        (report["n_utterances"], "utterance"),
-        (report["n_speakers"], "speaker"),
-        (len(report["seeds"]), "seed"),
+    speakers = (
+        plural(report["n_speakers"], "speaker") if report["n_speakers"] else "unknown speakers"
     )
-    return ", ".join(plural(n, word) for n, word in counts)
+    utterances, seeds = report["n_utterances"], len(report["seeds"])
+    return f"{plural(utterances, 'utterance')}, {speakers}, {plural(seeds, 'seed')}"
 
 
 def settings_that_differ(result: Mapping[str, Any]) -> list[str]:

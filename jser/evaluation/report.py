@@ -31,6 +31,8 @@ _PACKAGES = (
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
+# The speakers of scores where some are not known.
+UNKNOWN = ("",)
 # Seconds of a run: reading records, features, compiling (inside the others), fitting the read-outs,
 # training, scoring.
 TIMES = ("build", "load", "features", "compile", "readouts", "train", "evaluate")
@@ -99,7 +101,7 @@ def build(
         "fingerprint": str(getattr(corpus, "fingerprint", "")),
         "classes": list(corpus.classes),
         "n_utterances": len(np.unique(scores.judged.utterance_id)),
-        "n_speakers": len(scores.speakers),
+        "n_speakers": len(scores.speakers) if scores.speakers != UNKNOWN else 0,
         "protocol": protocol.name,
         "protocol_description": protocol.description,
         "folds_hash": certificate.folds_hash,
@@ -117,13 +119,16 @@ def build(
             "heard_in_training": certificate.sentences_heard,
         },
         "dev_test_same_session": certificate.dev_test_same_session,
+        "near_duplicates": certificate.near_duplicates,
         "selection": selection,
         "configs_scored": scores.configs_scored,
         "configs_total": scores.configs_total,
         "normalisation": normalisation,
         "level": level,
         "trim_db": trim_db,
-        "interval_method": headline.method,
+        "interval_method": headline.method
+        if scores.speakers != UNKNOWN
+        else "none: who speaks is not known",
         "pooling_rule": pooling_rule,
         "seeds": list(scores.seeds),
         **{name: figure(conf, function) for name, function in corpora.METRICS.items()},
@@ -210,7 +215,7 @@ def _per_speaker(scores: Scores, corpus: Records) -> list[dict[str, Any]]:
     n = scores.by_speaker[:, 0].sum((-2, -1))
     return [
         {
-            "speaker": s,
+            "speaker": s or "unknown",
             "sex": corpus.sex.get(s, "?"),
             "n": int(n[g]),
             "uar": float(uar),
@@ -300,10 +305,19 @@ def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
     found = []
-    if not report["cross_corpus"]:
+    if not report["n_speakers"]:
+        found.append("Who speaks is not known: there can be no interval by speaker.")
+    elif not report["cross_corpus"]:
         found += _few(report["n_speakers"], report["uar"], "test speakers")
     for one in report["test_corpora"]:
         found += _few(one["n_speakers"], one["uar"], f"test speakers of {one['name']}")
+    near = {k.replace("_", " and "): n for k, n in (report["near_duplicates"] or {}).items() if n}
+    if near:
+        counts = ", ".join(f"{n} in {parts}" for parts, n in near.items())
+        found.append(
+            f"Near-duplicates, pairs that are one recording at another level, rate, codec or cut, "
+            f"lie in two parts of a fold: {counts}. `jser audit` names them."
+        )
     if report["absent_classes"]:
         names = ", ".join(report["absent_classes"])
         found.append(f"UAR is over the classes present; the test lacks {names}.")

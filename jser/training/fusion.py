@@ -156,7 +156,7 @@ def rows_of(
     Args:
         own: int [n], utterances to fit on.
         label: int [N], the fold's; -1 wherever it must not look.
-        speaker: str [N].
+        speaker: str [N]; '' where unknown.
         n_classes: K.
         n_copies: augmented copies of each utterance; they share its weight.
     """
@@ -166,7 +166,9 @@ def rows_of(
     count = np.bincount(classes)
     weight = len(own) / (np.maximum(count, 1) * np.sum(count > 0))[classes]
     versions = 1 + n_copies
-    names, group = np.unique(speaker[own], return_inverse=True)
+    # Who is unknown is held out alone: together the unknown would be one speaker.
+    alone = [f"\0{u}" if not s else str(s) for u, s in zip(own, speaker[own], strict=True)]
+    names, group = np.unique(alone, return_inverse=True)
     if len(names) == 1:
         # Nobody else can judge: each utterance, with its copies, is judged by the fit without it.
         group = np.arange(len(own))

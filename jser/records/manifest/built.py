@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def command(name: str, content: Mapping[str, Any] | None) -> str:
     if not said:
         return name
     options = f" {said['options']}" if said.get("options") else ""
-    return f"manifest --manifest={said['file']} --name={name}{options}"
+    return f"manifest {shlex.quote('--manifest=' + said['file'])} --name={name}{options}"
 
 
 def _root(data_dir: str | os.PathLike[str] | None) -> Path:

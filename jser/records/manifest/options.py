@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import dataclass
 
 from jser.errors import InputError
@@ -35,9 +36,7 @@ class Options:
     def command(self) -> str:
         """The options as they stand on a command line; the corpus' name apart."""
         words = [
-            f"--{field}={value!r}"
-            if " " in str(value) or "(" in str(value)
-            else f"--{field}={value}"
+            shlex.quote(f"--{field}={value}")
             for field, value in vars(self).items()
             if field != "name" and value not in (None, "known")
         ]

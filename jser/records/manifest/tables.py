@@ -48,7 +48,8 @@ class Table:
         places = [k for k, column in enumerate(self.columns) if column.lower() == name.lower()]
         if len(places) > 1:
             raise InputError(
-                f"{one_line(self.path)}: column '{name}' is there {len(places)} times; keep one"
+                f"{one_line(self.path)}: column {cells.shown(name)} is there {len(places)} times; "
+                "keep one"
             )
         return places[0] if places else None
 
@@ -58,7 +59,7 @@ class Table:
         near = difflib.get_close_matches(name.lower(), [c.lower() for c in named], n=1)
         there = ", ".join(cells.shown(column) for column in named[:_COLUMNS_SHOWN])
         rest = f" and {len(named) - _COLUMNS_SHOWN} more" if len(named) > _COLUMNS_SHOWN else ""
-        mean = f"; did you mean '{near[0]}'?" if near else ""
+        mean = f"; did you mean {cells.shown(near[0])}?" if near else ""
         return InputError(
             f"{one_line(self.path)}: no column '{name}' (its first row names {there}{rest})"
             f"{mean}{hint}"

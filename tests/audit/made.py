@@ -1,0 +1,70 @@
+"""Small corpora in memory, and copies of recordings as they go round."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import soundfile
+import soxr
+from scipy import signal
+
+RATE = 16000
+
+
+def pcm(samples):
+    """Float samples -> int16, as a file has them."""
+    return np.clip(np.rint(np.asarray(samples) * 32768), -32768, 32767).astype(np.int16)
+
+
+def floats(recording):
+    return recording.astype(np.float32) / 32768
+
+
+def resampled(x):
+    return soxr.resample(soxr.resample(x, RATE, 8000), 8000, RATE)
+
+
+def coded(x, kind, subtype, compression=None):
+    file = io.BytesIO()
+    soundfile.write(file, x, RATE, format=kind, subtype=subtype, compression_level=compression)
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")[0]
+
+
+def telephone(x):
+    """300 to 3400 Hz, 8 kHz, eight bits by the mu law."""
+    sos = signal.butter(4, [300, 3400], "bandpass", fs=RATE, output="sos")
+    y = soxr.resample(signal.sosfilt(sos, x), RATE, 8000)
+    code = np.rint(127 * np.sign(y) * np.log1p(255 * np.abs(y)) / np.log(256)) / 127
+    return soxr.resample(np.sign(code) * (256 ** np.abs(code) - 1) / 255, 8000, RATE)
+
+
+def trimmed(x):
+    """Without what lies before and after the loud part."""
+    loud = np.flatnonzero(np.abs(x) > 0.05 * np.abs(x).max())
+    return x[max(loud[0] - 400, 0) : loud[-1] + 400]
+
+
+def noisy(x, snr):
+    """White noise, the same for the same recording."""
+    noise = np.random.default_rng(len(x)).standard_normal(len(x))
+    return x + noise * np.sqrt(np.mean(np.square(x)) / 10 ** (snr / 10))
+
+
+COPIES = {
+    "12 dB quieter": lambda x: x * 10 ** (-12 / 20),
+    "8 kHz and back": resampled,
+    "MP3": lambda x: coded(x, "MP3", "MPEG_LAYER_III"),
+    "MP3, smallest": lambda x: coded(x, "MP3", "MPEG_LAYER_III", 0.99),
+    "Ogg Vorbis": lambda x: coded(x, "OGG", "VORBIS"),
+    "Ogg Vorbis, smallest": lambda x: coded(x, "OGG", "VORBIS", 0.99),
+    "telephone, mu law": telephone,
+    "30 ms cut off, 50 behind": lambda x: x[480:-800],
+    "11.7 ms cut off": lambda x: x[187:],
+    "silence trimmed": trimmed,
+    "noise, 20 dB": lambda x: noisy(x, 20),
+    "12 dB quieter, 37 ms cut, 8 kHz, MP3": lambda x: coded(
+        resampled(0.25 * x[597:]), "MP3", "MPEG_LAYER_III"
+    ),
+}
