@@ -56,7 +56,9 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.stem.shift = 32  # frames between steps or segments; literature: 30, 32 (segments)
     config.stem.pool = ("mean", "std", "max")  # over time; frequency is kept
     config.stem.channels = 3  # 3: with delta and delta-delta; 1: static alone
-    config.stem.level = "recorded"  # recorded; peak: each utterance's maximum at 0 dB
+    # recorded; peak: each utterance's maximum at 0 dB. Between corpora, level is the microphone's
+    # and the publisher's: EMO-DB's files are all at full scale, RAVDESS' calm ones 30 dB below it.
+    config.stem.level = "peak" if "+" in corpus else "recorded"
     config.stem.range_db = (-60.0, 30.0)  # becomes 0 to 1 in the picture
     config.stem.delta_db = 6.0  # a frame; becomes 1
     config.stem.trim_db = trim_db  # 0: no trimming

@@ -51,7 +51,7 @@ def test_features_are_those_of_each_corpus(corpora):
     """Of a union nothing is computed anew: each part's rows come from that part's own cache."""
     data = corpora
     alone = {
-        n: preparation.prepare(load(data, n, components="0", stem__trim_db="20"))
+        n: preparation.prepare(load(data, n, components="0", stem__level="peak"))
         for n in ("emodb", "ravdess")
     }
     both = preparation.prepare(load(data, "ravdess+emodb", components="0"))
@@ -90,7 +90,8 @@ def test_the_configuration_of_one_corpus_is_the_one_it_was():
     first, second = (configs.load(f"dcnn_blstm:{c}") for c in ("emodb+ravdess", "ravdess+emodb"))
     assert configs.config_hash(first) == configs.config_hash(second)
     assert first.protocol == "leave_one_corpus_out"
-    assert (first.stem.trim_db, first.dev_speakers) == (35.0, 2)
+    assert (first.stem.trim_db, first.stem.level, first.dev_speakers) == (35.0, "peak", 2)
+    assert config.stem.level == "recorded"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_plan_has_one_front_end_and_the_classes_of_all(corpora):
         "leave_one_speaker_out", "ravdess_emobox", "leave_one_corpus_out"
     ]  # fmt: skip
     assert [cell.config.dev_speakers for cell in cells] == [2, 4, 2]
-    assert {cell.config.stem.trim_db for cell in cells} == {35.0}
+    assert {(c.config.stem.trim_db, c.config.stem.level) for c in cells} == {(35.0, "peak")}
     # In EMO-DB's order, which comes first.
     six = ("anger", "disgust", "fear", "happiness", "sadness", "neutral")
     assert {cell.config.classes for cell in cells} == {six}
@@ -189,7 +190,7 @@ def test_matrix_goes_on_and_scores_once(run, corpora, tmp_path, monkeypatch):
     [
         (["emodb"], {}, 2, "1 corpus is no matrix"),
         (["emodb", "emodb"], {}, 1, "names emodb twice"),
-        (["emodb", "ravdes"], {}, 1, "did you mean 'ravdess'?"),
+        (["emodb", "ravdes"], {}, 2, "did you mean 'ravdess'?"),
         (["emodb", "emodb_4class"], {}, 1, "both of emodb"),
         (["emodb", "synthetic"], {}, 1, "no records of synthetic there"),
         (["emodb", "ravdess"], {"protocol": "random:5"}, 2, "`jser cross` sets it"),

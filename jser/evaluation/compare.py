@@ -107,17 +107,7 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
         "parts": _parts(Path(run_a), Path(run_b), first, speakers),
         "marks": list(dict.fromkeys(reports[0]["marks"] + reports[1]["marks"])),
         "settings": _settings(Path(run_a), Path(run_b)),
-        "remarks": [
-            f"{field} differs: {reports[0].get(field)} and {reports[1].get(field)}"
-            for field in _REMARK
-            if reports[0].get(field) != reports[1].get(field)
-        ]
-        + [
-            f"the difference is pooled over {' and '.join(c['name'] for c in corpora)}, each tested "
-            "by what was learnt on others; their own figures stand in the runs' reports"
-            for corpora in [reports[0].get("test_corpora")]
-            if reports[0].get("cross_corpus")
-        ],
+        "remarks": _remarks(reports),
     }
 
 
@@ -172,6 +162,23 @@ def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
         )
     speakers = sorted({str(s) for s in speaker_units(ours)})
     return paired(_matrices(ours, speakers), _matrices(theirs, speakers))
+
+
+def _remarks(reports: Sequence[dict[str, Any]]) -> list[str]:
+    """What else differs between two runs, and what their difference is of."""
+    first, second = reports
+    found = [
+        f"{field} differs: {first.get(field)} and {second.get(field)}"
+        for field in _REMARK
+        if first.get(field) != second.get(field)
+    ]
+    if first.get("cross_corpus"):
+        names = " and ".join(one["name"] for one in first["test_corpora"])
+        found.append(
+            f"the difference is pooled over {names}, each tested by what was learnt on others; "
+            "their own figures stand in the runs' reports"
+        )
+    return found
 
 
 def _matrices(table: Judged, speakers: Sequence[str]) -> np.ndarray:

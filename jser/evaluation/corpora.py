@@ -11,6 +11,7 @@ from jser.evaluation import metrics
 from jser.evaluation.compare import paired, verdict
 from jser.evaluation.intervals import figure, speaker_interval
 from jser.evaluation.ledger import Scores
+from jser.evaluation.predictions import confusion_by
 from jser.protocols import Protocol, Records
 
 METRICS = {"uar": metrics.uar, "wa": metrics.wa, "macro_f1": metrics.macro_f1}
@@ -71,8 +72,8 @@ def by_corpus(
         `others`: `name`, the three figures and `comparison`, see `compare.paired`.
     """
     found = []
-    for name, mine in _speakers_of(scores, corpus).items():
-        conf = scores.by_speaker[mine]
+    theirs = {other: _each(given, corpus) for other, given in others.items()}
+    for name, conf in _each(scores, corpus).items():
         pooled = conf.sum(0)  # [R, K, K]
         present = int(np.sum(pooled.sum((0, 2)) > 0))
         found.append(
@@ -80,7 +81,7 @@ def by_corpus(
                 "name": name,
                 "trained_on": _trained_on(name, corpus, protocol),
                 "n_utterances": int(pooled[0].sum()),
-                "n_speakers": int(mine.sum()),
+                "n_speakers": len(conf) if scores.speakers != ("",) else 0,
                 "interval_method": speaker_interval(conf, metrics.uar)[0].method,
                 **_figures(conf),
                 "chance_uar": 1 / present,
@@ -95,10 +96,10 @@ def by_corpus(
                 "others": [
                     {
                         "name": other,
-                        **_figures(theirs.by_speaker[mine]),
-                        "comparison": paired(conf, theirs.by_speaker[mine]),
+                        **_figures(given[name]),
+                        "comparison": paired(conf, given[name]),
                     }
-                    for other, theirs in others.items()
+                    for other, given in theirs.items()
                 ],
             }
         )
@@ -109,14 +110,23 @@ def _figures(conf: np.ndarray) -> dict[str, Any]:
     return {name: figure(conf, function) for name, function in METRICS.items()}
 
 
-def _speakers_of(scores: Scores, corpus: Records) -> dict[str, np.ndarray]:
-    """Corpus -> which test speakers are its own, bool [G]; nothing where all are of one."""
+def _each(scores: Scores, corpus: Records) -> dict[str, np.ndarray]:
+    """Corpus -> matrices [G, R, K, K] of its own speakers; nothing where all are of one.
+
+    Where some speakers are unknown, all of a corpus are one unit, as in `speaker_units`.
+    """
     corpus_of = getattr(corpus, "corpus_of", None)
-    if corpus_of is None:
+    if corpus_of is None or len(np.unique(corpus_of)) < 2:
         return {}
-    whose = dict(zip(map(str, corpus.speaker), map(str, corpus_of), strict=True))
-    tested = np.array([whose[s] for s in scores.speakers])
-    return {str(c): tested == c for c in np.unique(tested)} if len(set(whose.values())) > 1 else {}
+    if scores.speakers == ("",):
+        of = dict(zip(map(str, corpus.utterance_id), map(str, corpus_of), strict=True))
+        tested = np.array([of[str(u)] for u in scores.judged.utterance_id])
+        names = sorted(set(tested.tolist()))
+        found = confusion_by(scores.judged, tested, names, scores.seeds)
+        return {name: found[i : i + 1] for i, name in enumerate(names)}
+    of = dict(zip(map(str, corpus.speaker), map(str, corpus_of), strict=True))
+    tested = np.array([of[s] for s in scores.speakers])
+    return {str(name): scores.by_speaker[tested == name] for name in np.unique(tested)}
 
 
 def headline(scores: Scores, corpus: Records) -> dict[str, Any]:
@@ -124,10 +134,10 @@ def headline(scores: Scores, corpus: Records) -> dict[str, Any]:
 
     Pooled, the larger corpus would decide, and classes would be weighed by where they are common.
     """
-    rows = _speakers_of(scores, corpus).values()
+    parts = _each(scores, corpus).values()
     figures: dict[str, Any] = {}
     for name, function in METRICS.items():
-        by_seed = np.mean([function(scores.by_speaker[mine].sum(0)) for mine in rows], axis=0)
+        by_seed = np.mean([function(conf.sum(0)) for conf in parts], axis=0)
         figures[name] = {
             "mean": float(by_seed.mean()),
             "std": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,

@@ -309,7 +309,7 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         found.append("Who speaks is not known: there can be no interval by speaker.")
     elif not report["cross_corpus"]:
         found += _few(report["n_speakers"], report["uar"], "test speakers")
-    for one in report["test_corpora"]:
+    for one in report["test_corpora"] if report["n_speakers"] else ():
         found += _few(one["n_speakers"], one["uar"], f"test speakers of {one['name']}")
     near = {k.replace("_", " and "): n for k, n in (report["near_duplicates"] or {}).items() if n}
     if near:

@@ -157,7 +157,10 @@ def _check(
     corpora: Collection[str],
     whom: str,
 ) -> str:
-    if corpus.name not in corpora or not set(found) <= set(listed):
+    # Of a corpus with some of its classes, the lists still hold.
+    behind = getattr(corpus, "origins", ())
+    known = behind[0].name if len(behind) == 1 else corpus.name
+    if known not in corpora or not set(found) <= set(listed):
         raise InputError(
             f"protocol '{name.full}' lists {whom}, and corpus {corpus.name} is another or has "
             f"other speakers; use leave_one_speaker_out or speaker_k_fold:K."

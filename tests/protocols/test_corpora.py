@@ -1,6 +1,7 @@
 """Leave one corpus out: who trains, who tunes, who is tested."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,11 @@ from tests.protocols.made import FakeCorpus, fake
 @dataclass(frozen=True)
 class Joined(FakeCorpus):
     corpus_of: np.ndarray = None
+
+
+@dataclass(frozen=True)
+class Part(FakeCorpus):
+    origins: tuple = ()
 
 
 def join(**sizes):
@@ -105,3 +111,11 @@ def test_other_protocols_go_over_all_speakers():
     assert sum(len(fold.test_speakers) for fold in protocol.folds) == 8
     assert any(len(corpora(fold.test_speakers)) == 2 for fold in protocol.folds)
     assert len(protocols.make("leave_one_speaker_out", c).folds) == 8
+
+
+def test_published_folds_know_a_corpus_with_some_of_its_classes():
+    c = fake(12, 12, name="ravdess (2 of 8 classes)")
+    with pytest.raises(InputError, match="is another or has other speakers"):
+        protocols.make("ravdess_emobox", c, 4)
+    part = Part(**{**vars(c), "origins": (SimpleNamespace(name="ravdess"),)})
+    assert len(protocols.make("ravdess_emobox", part, 4).folds) == 6
