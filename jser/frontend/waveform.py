@@ -75,7 +75,7 @@ class Waveform:
 
     def float32(self) -> np.ndarray:
         """Samples as float32 [samples] in -1..1."""
-        return self.pcm.astype(np.float32) / 32768.0
+        return np.multiply(self.pcm, np.float32(2.0**-15), dtype=np.float32)
 
 
 def load(
@@ -174,7 +174,7 @@ def _waveform(decoded: decoding.Decoded, sample_rate: int, max_seconds: float | 
         sample_rate_in=decoded.rate,
         channels_in=decoded.channels,
         pcm_sha256=hashlib.sha256(pcm.astype("<i2", copy=False).tobytes()).hexdigest(),
-        peak_db=_decibels(int(np.abs(pcm.astype(np.int32)).max())),
+        peak_db=_decibels(max(int(pcm.max()), -int(pcm.min()))),
         clipped=clipped,
     )
 
@@ -214,7 +214,7 @@ def _why_missing(path: str | os.PathLike[str]) -> str:
 def _clipped(decoded: decoding.Decoded) -> float:
     x = decoded.samples
     if x.dtype == np.int16:
-        return float(np.mean((x == 32767) | (x == -32768)))
+        return (np.count_nonzero(x == 32767) + np.count_nonzero(x == -32768)) / x.size
     return float(np.mean(np.abs(x) >= decoded.full_scale))
 
 
@@ -252,14 +252,18 @@ def _check_heard(pcm: np.ndarray, sample_rate: int) -> None:
     lowest, highest = int(pcm.min()), int(pcm.max())
     if lowest == highest:
         raise Damaged("is silent: every sample has the same value; leave it out or record it again")
-    # Around its own mean: a constant offset is not sound.
-    heard = np.abs(pcm - np.float32(pcm.mean(dtype=np.float64))) >= 32768 * SILENCE
-    if not heard.any():
+    # Around its own mean: a constant offset is not sound. The values that are silence lie side by
+    # side, so that integers are compared instead of the samples' distances.
+    mean = np.float32(pcm.mean(dtype=np.float64))
+    near = np.arange(int(mean) - 40, int(mean) + 41)
+    silence = near[np.abs(near.astype(np.float32) - mean) < np.float32(32768 * SILENCE)].tolist()
+    heard = np.count_nonzero(pcm < silence[0]) + np.count_nonzero(pcm > silence[-1])
+    if not heard:
         raise Damaged(
             f"is silent: it stays within {_decibels((highest - lowest) / 2):.0f} dB of full scale, "
             f"speech lies above {SILENCE_DB:.0f} dB; leave it out or record it again"
         )
-    seconds = np.count_nonzero(heard) / sample_rate
+    seconds = heard / sample_rate
     if seconds < SHORTEST_SOUND_SECONDS:
         raise Damaged(
             f"is silent but for {1000 * seconds:.1f} ms above {SILENCE_DB:.0f} dB; leave it out or "

@@ -8,6 +8,7 @@ import pytest
 from jser.frontend import segments
 from jser.frontend.log_mel import (
     LogMelSpec,
+    band_centres,
     deltas,
     log_mel_batch,
     mel_filters,
@@ -146,3 +147,31 @@ def test_jit_and_plain_agree():
     plain = np.asarray(log_mel(x, SPEC))
     compiled = np.asarray(jax.jit(log_mel, static_argnames="spec")(x, SPEC))
     np.testing.assert_allclose(plain, compiled, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SPEC,
+        LogMelSpec(f_min=0.0, f_max=900.0, n_mels=20),
+        LogMelSpec(f_min=1000.0, n_mels=13),
+        LogMelSpec(sample_rate=44100, n_fft=2048, f_max=20000.0, n_mels=128),
+    ],
+    ids=["default", "below the corner", "above the corner", "44.1 kHz"],
+)
+def test_filters_are_librosa_s_to_the_last_bit(spec: LogMelSpec):
+    """Records that were built with librosa's filters and records that were not are the same."""
+    edges = {"fmin": spec.f_min, "fmax": spec.f_max}
+    theirs = librosa.filters.mel(sr=spec.sample_rate, n_fft=spec.n_fft, n_mels=spec.n_mels, **edges)
+    np.testing.assert_array_equal(mel_filters(spec), theirs.T)
+    centres = librosa.mel_frequencies(spec.n_mels + 2, **edges)[1:-1]
+    np.testing.assert_array_equal(band_centres(spec), centres)
+
+
+def test_numbers_do_not_depend_on_the_batch(monkeypatch):
+    rng = np.random.default_rng(3)
+    sounds = [rng.normal(0, 0.1, n).astype(np.float32) for n in (300, 16000, 90000)]
+    small = log_mel_batch(sounds, SPEC)
+    monkeypatch.setattr("jser.frontend.log_mel.BATCH_BLOCKS", 128)
+    for a, b in zip(small, log_mel_batch(sounds, SPEC), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
