@@ -16,6 +16,7 @@ from typing import Any
 
 import ml_collections
 
+from jser import datasets
 from jser.errors import InputError
 from jser.records.manifest import built
 
@@ -61,6 +62,7 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
     overrides = list(overrides)
     choices = getattr(module, "CORPORA", None)
     if argument and choices is not None and argument not in choices:
+        datasets.check_sound(argument, f"--config={name}")
         # A corpus of the user's own is in no table; a config that takes any has a row for it.
         data_dir = dict(overrides).get("data_dir")
         if not hasattr(module, "OWN") or not built.is_there(argument, data_dir):

@@ -33,12 +33,16 @@ LABELS = (
     "assertiveness",
     "concern",
     "encouragement",
+    "amusement",
+    "awe",
+    "contentment",
 )
 
 # What corpora, papers and manifests write for them.
 SYNONYMS = {
     "afraid": "fear",
     "aggressive": "aggressiveness",
+    "amused": "amusement",
     "angry": "anger",
     "anxiety": "fear",
     "anxious": "fear",
@@ -46,6 +50,7 @@ SYNONYMS = {
     "assertive": "assertiveness",
     "bored": "boredom",
     "cheerful": "cheerfulness",
+    "content": "contentment",
     "disgusted": "disgust",
     "concerned": "concern",
     "encouraging": "encouragement",

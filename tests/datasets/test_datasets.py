@@ -23,6 +23,7 @@ from jser.records.files import Skipped, Utterance
 
 SIZES = {
     "abc": None,
+    "artphoto": None,
     "casia": 1200,
     "cremad": 7441,
     "cremad_perceived": None,  # Not published, or not confirmed.
@@ -33,6 +34,8 @@ SIZES = {
     "enterface": 1287,
     "esd_english": 17500,
     "esd_mandarin": 17500,
+    "fi": None,
+    "iaps_subset": None,
     "iemocap_2280": 2280,
     "iemocap_2943": 2943,
     "iemocap_4490": 4490,
@@ -77,6 +80,12 @@ def test_published_counts_agree(name):
     if info.speakers is not None:
         assert set(info.counts_by_speaker or info.speakers) == set(info.speakers)
         assert set(info.speakers.values()) <= {"f", "m"}
+
+
+@pytest.mark.parametrize("name", sorted(SIZES))
+def test_kind_is_known_without_its_builder(name):
+    kind = datasets.builder_class(name).KIND
+    assert (kind.name == "picture") == (name in datasets.PICTURES)
 
 
 def test_notes():
@@ -153,7 +162,8 @@ def test_missing_empty_and_packed_folders(tmp_path, name):
     with pytest.raises(InputError, match="no such folder"):
         build(name, tmp_path / "nowhere", tmp_path / "data")
     touch(tmp_path / "c", "readme.txt", "._03a01Wa.wav", ".x/03a01Wa.wav", "__MACOSX/03a01Wa.wav")
-    with pytest.raises(InputError, match="no wav or flac file in it"):
+    what = "picture file" if name in datasets.PICTURES else "wav or flac file"
+    with pytest.raises(InputError, match=f"no {what}.* in it"):
         build(name, tmp_path / "c", tmp_path / "data")
     with pytest.raises(InputError, match="unpack it"):
         build(name, touch(tmp_path, "all.zip") / "all.zip", tmp_path / "data")
