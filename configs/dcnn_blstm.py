@@ -19,11 +19,22 @@ CORPORA = {
 OWN = ("auto", 2, 0.0)
 
 
+def joined(corpora: str) -> tuple[str, int, float]:
+    """Of several corpora: one way of trimming for all, or it would tell them apart."""
+    rows = (CORPORA.get(name.strip(), OWN) for name in corpora.split("+"))
+    _, dev_speakers, trim_db = zip(*rows, strict=True)
+    return "leave_one_corpus_out", min(dev_speakers), max(trim_db)
+
+
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    protocol, dev_speakers, trim_db = CORPORA.get(corpus, OWN)
+    row = joined(corpus) if "+" in corpus else CORPORA.get(corpus, OWN)
+    protocol, dev_speakers, trim_db = row
     config = ml_collections.ConfigDict()
     config.system = "dcnn_blstm"
-    config.corpus = corpus
+    config.corpus = corpus  # or several: emodb_4class+ravdess
+    # Of several corpora, classes that all have: shared, calm_as_neutral, excitement_as_happiness
+    config.labels = "shared"
+    config.classes = ()  # only these of them; (): all
     config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
     config.protocol = protocol
     config.dev_speakers = dev_speakers

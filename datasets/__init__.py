@@ -82,15 +82,24 @@ def builder_class(name: str) -> type[CorpusBuilder]:
     """
     if name not in _BUILDERS:
         near = difflib.get_close_matches(name, _BUILDERS, n=1)
-        others = ", ".join(names())
-        hint = (
-            f"did you mean '{near[0]}'?"
-            if near
-            else f"known are {others}; data of your own: jser build manifest --manifest=FILE"
-        )
+        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names())}"
         if variants := [known for known in names() if known.startswith(f"{name}_")]:
             hint = f"say which: {', '.join(variants)}"
+        elif not near:
+            hint += "; data of your own: jser build manifest --manifest=FILE"
         raise InputError(f"'{name}' is no known corpus; {hint}")
     module, attribute = _BUILDERS[name]
     cls: type[CorpusBuilder] = getattr(importlib.import_module(module), attribute)
     return cls
+
+
+def collection(name: str) -> str:
+    """Name of what a corpus is taken from: all EMO-DB corpora are of ``emodb``.
+
+    One that is in no registry, a user's own, is of itself.
+    """
+    if name not in _BUILDERS:
+        return name
+    cls = builder_class(name)
+    named = [base.INFO for base in cls.__mro__ if "INFO" in vars(base)]
+    return named[0].collection or named[-1].collection or named[-1].name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import os
 import sys
 import traceback
@@ -78,6 +79,19 @@ def _train(args: argparse.Namespace) -> None:
         _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
+def _cross(args: argparse.Namespace) -> None:
+    from jser import cross, preparation, run_directory
+    from jser.evaluation import matrix
+
+    cells = cross.plan(args.config, args.corpora, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(cells[0].config))
+        result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
+    print(matrix.text(result, _width()))
+    print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
+
+
 def _evaluate(args: argparse.Namespace) -> None:
     if len(args.run) == 2:
         from jser.evaluation import compare, page, tables
@@ -124,23 +138,25 @@ def _ladder(args: argparse.Namespace) -> None:
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from jser import datasets, protocols
-    from jser.protocols.records import Records
-    from jser.records import audit, corpus, picture_audit, pictures
+    from jser import datasets
+    from jser.audit import content, page, pictures, text
+    from jser.evaluation.atomic import check_writable, write_text
 
-    loaded: Records
-    if args.corpus in datasets.PICTURES:
-        loaded = pictures.load(args.corpus, args.data_dir)
-        print(picture_audit.render(loaded.audit))
-    else:
-        loaded = corpus.load(args.corpus, args.data_dir)
-        print(audit.render(loaded.audit))
-    if args.protocol:
-        from jser.evaluation.certificates import text
-
-        protocol = protocols.make(args.protocol, loaded, args.dev_speakers)
-        certificate = protocols.certificate(loaded, protocol, "shown by jser audit")
-        print(text(certificate))
+    seen = args.corpus in datasets.PICTURES
+    if seen and args.html:
+        raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
+    for option in ("html", "json"):
+        if path := getattr(args, option):
+            check_writable(path, f"--{option}")
+    gather = pictures.gather if seen else content.gather
+    found = gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
+    _print(pictures.render(found) if seen else text.render(found))
+    if args.html:
+        write_text(args.html, page.render(found))
+        print(f"page: {args.html}")
+    if args.json:
+        write_text(args.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        print(f"json: {args.json}")
 
 
 def _weights(args: argparse.Namespace) -> None:
@@ -172,16 +188,23 @@ def _doctor(args: argparse.Namespace) -> None:
 
 
 def _show(report: dict, run_dir: Path) -> None:
-    from rich.console import Console
+    from jser.evaluation.report import render
 
-    from jser.evaluation.report import render, text
-
-    if sys.stdout.isatty():
-        Console().print(render(report))
-    else:
-        print(text(report))
+    _print(render(report))
     files = (str(run_dir / f"report.{kind}") for kind in ("html", "json", "txt"))
     print(f"report: {', '.join(files)}")
+
+
+def _print(what: Any) -> None:
+    """Tables with colour on a terminal, and as plain text of 100 columns elsewhere."""
+    from rich.console import Console
+
+    from jser.evaluation.tables import to_text
+
+    if sys.stdout.isatty():
+        Console().print(what)
+    else:
+        print(to_text(what))
 
 
 def _width() -> int:
@@ -244,10 +267,14 @@ def parser() -> argparse.ArgumentParser:
         "jser build emodb --corpus_dir=~/corpora/emodb",
     )
     build.add_argument(
-        "corpus", metavar="CORPUS", help="for example emodb, ravdess, synthetic, fi; manifest: your own"
+        "corpus",
+        metavar="CORPUS",
+        help="for example emodb, ravdess, synthetic, fi; manifest: your own",
     )
     build.add_argument(
-        "--corpus_dir", metavar="DIR", help="the recordings or pictures, in the published layout or flat"
+        "--corpus_dir",
+        metavar="DIR",
+        help="the recordings or pictures, in the published layout or flat",
     )
     add_data_dir(build)
     build.add_argument(
@@ -278,6 +305,22 @@ def parser() -> argparse.ArgumentParser:
     )
     add_no_sound(train)
 
+    cross = add(
+        "cross",
+        _cross,
+        "Train on each corpus and test on each: the matrix of all ordered pairs, as runs.",
+        "jser cross emodb_4class ravdess --config=dcnn_blstm --workdir=runs/cross",
+    )
+    cross.add_argument("corpora", nargs="+", metavar="CORPUS", help="two or more, all built")
+    cross.add_argument(
+        "--config", required=True, metavar="FILE.py", help="a file, or a packaged name; no argument"
+    )
+    cross.add_argument("--workdir", required=True, metavar="DIR", help="gets a run a pair")
+    cross.add_argument(
+        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
+    )
+    add_no_sound(cross)
+
     evaluate = add(
         "evaluate",
         _evaluate,
@@ -302,12 +345,15 @@ def parser() -> argparse.ArgumentParser:
     audit = add(
         "audit",
         _audit,
-        "Show what a built corpus holds, and what a protocol shares between its parts.",
-        "jser audit ravdess --protocol=ravdess_emobox",
+        "Show what a built corpus holds, what is in it twice, how it sounds, and what a protocol "
+        "shares between its parts.",
+        "jser audit ravdess --protocol=ravdess_emobox --html=ravdess.html",
     )
     audit.add_argument("corpus", metavar="CORPUS")
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
     audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
+    audit.add_argument("--html", metavar="FILE", help="the same as one page that needs no network")
+    audit.add_argument("--json", metavar="FILE", help="the same as data, with every figure")
     add_data_dir(audit)
 
     weights = add(
@@ -358,7 +404,7 @@ def _main(argv: Sequence[str] | None) -> int:
     warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
-    if unknown and args.command not in ("train", "ladder"):
+    if unknown and args.command not in ("train", "cross", "ladder"):
         top.error(f"unrecognised argument: {unknown[0]}")
     args.overrides = _overrides(unknown, top)
     try:

@@ -20,6 +20,10 @@ from jser import datasets
 from jser.errors import InputError
 from jser.records.manifest import built
 
+# Fields younger than configs, runs and ledgers that are about, and what was so before: where such a
+# field is missing it is this, and with this value a configuration is the one it was.
+YOUNGER: dict[str, Any] = {"labels": "shared", "classes": ()}
+
 
 class UsageError(InputError):
     """The command line itself is wrong: the exit status is 2."""
@@ -61,16 +65,18 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
         )
     overrides = list(overrides)
     choices = getattr(module, "CORPORA", None)
-    if argument and choices is not None and argument not in choices:
-        datasets.check_sound(argument, f"--config={name}")
+    for part in (p.strip() for p in argument.split("+")) if argument else ():
+        if choices is None or part in choices:
+            continue
+        datasets.check_sound(part, f"--config={name}")
         # A corpus of the user's own is in no table; a config that takes any has a row for it.
         data_dir = dict(overrides).get("data_dir")
-        if not hasattr(module, "OWN") or not built.is_there(argument, data_dir):
-            sentence = f"--config={reference}: {_not_among(argument, choices, 'a corpus')}"
+        if not hasattr(module, "OWN") or not built.is_there(part, data_dir):
+            sentence = f"--config={reference}: {_not_among(part, choices, 'a corpus')}"
             if hasattr(module, "OWN") and not sentence.endswith("?"):
                 sentence += (
                     "; one of your own is built first: jser build manifest --manifest=FILE "
-                    f"--name={argument}"
+                    f"--name={part}"
                 )
             raise UsageError(sentence)
     with _faults_of(reference, module):
@@ -79,12 +85,20 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
         raise UsageError(
             f"--config={reference}: get_config() gives {type(config).__name__}, not a ConfigDict"
         )
+    with config.unlocked():
+        for field, value in YOUNGER.items():
+            if "corpus" in config and field not in config:
+                config[field] = value
     for field, text in overrides:
         _set(config, field, text)
     try:
         check_fields(config)
     except InputError as error:
         raise UsageError(f"--config={reference}: {error}") from error
+    # The order of corpora means nothing, so there is one.
+    if isinstance(config.get("corpus"), str):
+        with config.unlocked():
+            config.corpus = "+".join(sorted(part.strip() for part in config.corpus.split("+")))
     if config.get("protocol") == built.AUTO:
         # Settled here, so that the run's config, and its hash, name the protocol itself.
         config.protocol = built.protocol(config.corpus, config.get("data_dir"))
@@ -200,7 +214,7 @@ def from_json(tree: dict[str, Any]) -> ml_collections.FrozenConfigDict:
             return {name: tuples(v) for name, v in value.items()}
         return tuple(value) if isinstance(value, list) else value
 
-    config = ml_collections.FrozenConfigDict(tuples(tree))
+    config = ml_collections.FrozenConfigDict(tuples(YOUNGER | tree))
     check_fields(config)
     return config
 
@@ -267,6 +281,10 @@ def config_hash(config: Any) -> str:
 
     Seeds, places, and how the work is cut for a device do not count.
     """
-    kept = {k: v for k, v in config.to_dict().items() if k not in NOT_THE_CONFIGURATION}
+    kept = {
+        k: v
+        for k, v in config.to_dict().items()
+        if k not in NOT_THE_CONFIGURATION and not (k in YOUNGER and v == YOUNGER[k])
+    }
     text = json.dumps(kept, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -17,9 +17,10 @@ def one_line(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     """A file's name as it can stand in a sentence: line breaks, control characters and bytes that
     are no UTF-8 are escaped.
     """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fsdecode(name)
-    )
+    text = os.fsdecode(name)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def check_folder(path: str | os.PathLike[str], option: str) -> None:

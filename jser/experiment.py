@@ -191,6 +191,7 @@ def run(
         baseline_name=fusion.VIEWS["stem"],
         parts=results.parts,
         failed_members=int(state.failed.sum()),
+        trim_db=config.stem.trim_db,
     )
     html = page.render(
         made,

@@ -12,7 +12,7 @@ from jser.evaluation.examples import Choice, Example, Shown
 from jser.evaluation.predictions import Judged
 from jser.frontend.log_mel import LogMelSpec, band_centres
 from jser.preparation import Prepared, data_dir, stem_spec
-from jser.records import recordings
+from jser.records import recordings, selection
 from jser.records.corpus import Corpus
 from jser.training.step_times import step_bounds
 
@@ -65,14 +65,34 @@ def _sound(config: Any, corpus: Corpus, wanted: list[str]) -> tuple[dict[str, np
         found = {u: corpus.waveform[place[u]] for u in wanted}
     else:
         try:
-            found = recordings.find(corpus.name, data_dir(config), corpus.fingerprint, wanted)
+            found = _find(config, corpus, wanted)
         except InputError as error:
             return {}, f"Nothing can be heard: {error}, then `jser evaluate RUN` adds the sound."
-    terms = recordings.licence(corpus.name, data_dir(config), corpus.variant)
+    licences = {
+        origin.name: recordings.licence(origin.name, data_dir(config), origin.variant)
+        for origin in selection.origins(corpus)
+    }
+    several = len(licences) > 1
+    terms = "; ".join(
+        f"{name}: {words}" if several else words for name, words in licences.items() if words
+    )
+    whose = "each corpus' licence" if several else "the corpus' licence"
     return found, (
-        f"The recordings are part of this page, so the corpus' licence holds for it"
+        f"The recordings are part of this page, so {whose} holds for it"
         f"{f': {terms}' if terms else ''}."
     )
+
+
+def _find(config: Any, corpus: Corpus, wanted: list[str]) -> dict[str, np.ndarray]:
+    """Waveforms from the variants that hold them, by the ids that the experiment knows."""
+    behind = selection.origins(corpus)
+    found: dict[str, np.ndarray] = {}
+    for origin in behind:
+        prefix = f"{origin.name}{selection.MARK}" if len(behind) > 1 else ""
+        own = [u.removeprefix(prefix) for u in wanted if u.startswith(prefix)]
+        heard = recordings.find(origin.name, data_dir(config), origin.fingerprint, own)
+        found |= {prefix + u: sound for u, sound in heard.items()}
+    return found
 
 
 def _about_attention(config: Any, judged: Judged) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from jser.errors import InputError
 from jser.evaluation import page, rungs, tables
 from jser.evaluation.atomic import write_text
 from jser.protocols import Protocol, Records
-from jser.records import corpus as records
+from jser.records import selection
 
 SPEAKER = "speaker_disjoint"  # the rung that the others are held against
 ENROL = "speaker_enrol:10"
@@ -161,7 +161,9 @@ def climb(
         if field in dict(overrides):
             raise InputError(f"ladder: --config.{field} is set by the rungs; leave it out")
     config = configs.load(reference, overrides)
-    corpus = records.load(config.corpus, preparation.data_dir(config), "log_mel")
+    corpus = selection.load(
+        config.corpus, preparation.data_dir(config), "log_mel", config.labels, config.classes
+    )
     steps, left_out = plan(config, corpus)
     # All configs are read before the first is trained: a fault is found at once.
     resolved = [configs.load(reference, [*overrides, *rung.changes]) for rung in steps]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jser import protocols, ranges
+from jser.audit import duplicates
 from jser.errors import InputError
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
@@ -18,9 +19,9 @@ from jser.frontend.log_mel import LogMelSpec
 from jser.frontend.masking import OnTheFly
 from jser.models import registry
 from jser.protocols import Certificate, Protocol
-from jser.records import corpus as records
-from jser.records import places
+from jser.records import places, selection
 from jser.records.corpus import Corpus
+from jser.records.selection import Origin
 from jser.training import (
     boundary,
     descriptor_view,
@@ -94,7 +95,8 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
         narrow_view.check(spec)
     needs_sound = bool(copies) or bool({"descriptors", "narrow"} & set(config.readout.views))
     variant = "waveform" if needs_sound else "log_mel"
-    corpus = records.load(config.corpus, data_dir(config), variant)
+    corpus = selection.load(config.corpus, data_dir(config), variant, config.labels, config.classes)
+    normalisation.check_speakers(config.normalisation, corpus.speaker)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
     if protocol.test_selects and config.refit:
         raise InputError(
@@ -102,6 +104,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Prepared:
             "--config.refit=False"
         )
     certificate = protocols.certificate(corpus, protocol, allow_leak)
+    certificate = duplicates.certified(certificate, corpus, protocol, data_dir(config))
     loaded = time.monotonic()
     steps = _stem_features(config, corpus, spec, copies)
     maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None
@@ -229,7 +232,9 @@ def _stem_features(
 ) -> StepFeatures:
     """Stem features of the originals and of every augmented copy, one behind the other."""
     weights = places.weights_dir(data_dir(config))
-    key = spec.key(corpus.fingerprint, corpus.front_end_hash, weights)
+
+    def key(origin: Origin) -> str:
+        return spec.key(origin.fingerprint, origin.front_end_hash, weights)
 
     def compute(static: list[np.ndarray], what: str) -> StepFeatures:
         return stem_features.compute(static, spec, weights, f"stem features{what}")
@@ -247,35 +252,47 @@ def _maps(
     """What the tuned blocks read, of the same rows."""
     weights = places.weights_dir(data_dir(config))
     maps_spec = boundary.spec_of_maps(spec, tuned.train_from)
-    key = maps_spec.key(corpus.fingerprint, corpus.front_end_hash, weights)
+
+    def key(origin: Origin) -> str:
+        known = maps_spec.key(origin.fingerprint, origin.front_end_hash, weights)
+        return f"{known}-before-{tuned.train_from}"
 
     def compute(static: list[np.ndarray], what: str) -> StepFeatures:
         return boundary.compute(
             static, spec, tuned.train_from, weights, f"maps before {tuned.train_from}{what}"
         )
 
-    return _with_copies(config, corpus, copies, f"{key}-before-{tuned.train_from}", compute)
+    return _with_copies(config, corpus, copies, key, compute)
 
 
 def _with_copies(
     config: Any,
     corpus: Corpus,
     copies: Sequence[augment.CopySpec],
-    key: str,
+    key: Callable[[Origin], str],
     compute: Callable[[list[np.ndarray], str], StepFeatures],
 ) -> StepFeatures:
+    """Features of the originals and of every copy, from the cache of each built corpus."""
     folder = data_dir(config) / "cache" / "stem"
-    static = np.split(corpus.frames, corpus.offset[1:])
-    found = [stem_features.cached(folder, key, lambda: compute(static, ""))[0]]
-    for copy in copies:
+    behind = selection.origins(corpus)
 
-        def make(copy: augment.CopySpec = copy) -> StepFeatures:
-            assert corpus.waveform is not None
-            changed = augment.copies(corpus.waveform, list(corpus.pcm_sha256), copy, LogMelSpec())
-            return compute(changed, f" ({copy.name})")
+    def of_origin(origin: Origin, copy: augment.CopySpec | None) -> StepFeatures:
+        of_which = f" of {origin.name}" if len(behind) > 1 else ""
 
-        found.append(stem_features.cached(folder, f"{key}-{copy.key()}", make)[0])
-    return stem_features.joined(found)
+        def make() -> StepFeatures:
+            whole = origin.whole()
+            if copy is None:
+                return compute(np.split(whole.frames, whole.offset[1:]), of_which)
+            assert whole.waveform is not None
+            changed = augment.copies(whole.waveform, list(whole.pcm_sha256), copy, LogMelSpec())
+            return compute(changed, f"{of_which} ({copy.name})")
+
+        name = key(origin) + (f"-{copy.key()}" if copy else "")
+        return stem_features.cached(folder, name, make)[0].taken(origin.rows)
+
+    return stem_features.joined(
+        [of_origin(origin, copy) for copy in (None, *copies) for origin in behind]
+    )
 
 
 def _disturbance(

@@ -64,6 +64,22 @@ class Entries:
 
 
 # The upper ends keep a slip of the keyboard from filling the memory; no experiment reaches them.
+
+# Of both trainings: the sequence part's, or end to end (`hyper`), and the first of two stages'.
+_TRAINING = {
+    "learning_rate": Range(0, 10, above=True),
+    "weight_decay": Range(0, 100),
+    "clip": Range(0, 1000000, above=True),
+    "warmup": Range(0, 1, below=True),
+    "dropout": Range(0, 1, below=True),
+    "label_smoothing": Range(0, 1, below=True),
+    "average": Range(0, 1, below=True),
+    "stem_rate": Range(0, 1000),
+    "stem_anchor": Range(0, 1),
+    "time_mask": Range(0, 1),
+    "frequency_mask": Range(0, 1),
+    "noise_share": Range(0, 1),
+}
 NUMBERS = {
     "dev_speakers": Range(1, 1000),
     "seeds": Range(0, 2**31 - 1),
@@ -87,41 +103,23 @@ NUMBERS = {
     "readout.sequence": Range(0, 1000),
     "batch_size": Range(2, 65536),
     "epochs": Range(1, 100000),
-    "hyper.learning_rate": Range(0, 10, above=True),
-    "hyper.weight_decay": Range(0, 100),
-    "hyper.clip": Range(0, 1000000, above=True),
-    "hyper.warmup": Range(0, 1, below=True),
-    "hyper.dropout": Range(0, 1, below=True),
+    **{
+        f"{part}.{n}": allowed
+        for part in ("hyper", "tune.hyper")
+        for n, allowed in _TRAINING.items()
+    },
     "hyper.input_dropout": Range(0, 1, below=True),
-    "hyper.label_smoothing": Range(0, 1, below=True),
-    "hyper.average": Range(0, 1, below=True),
     "hyper.mixup": Range(0, 100, above=True),
-    "hyper.stem_rate": Range(0, 1000),
-    "hyper.stem_anchor": Range(0, 1),
-    "hyper.time_mask": Range(0, 1),
-    "hyper.frequency_mask": Range(0, 1),
-    "hyper.noise_share": Range(0, 1),
     "tune.epochs": Range(1, 100000),
     "tune.batch_size": Range(1, 65536),
-    "tune.hyper.learning_rate": Range(0, 10, above=True),
     "tune.hyper.momentum": Range(0, 1, below=True),
-    "tune.hyper.weight_decay": Range(0, 100),
-    "tune.hyper.clip": Range(0, 1000000, above=True),
-    "tune.hyper.warmup": Range(0, 1, below=True),
-    "tune.hyper.dropout": Range(0, 1, below=True),
-    "tune.hyper.label_smoothing": Range(0, 1, below=True),
-    "tune.hyper.average": Range(0, 1, below=True),
-    "tune.hyper.stem_rate": Range(0, 1000),
-    "tune.hyper.stem_anchor": Range(0, 1),
-    "tune.hyper.time_mask": Range(0, 1),
-    "tune.hyper.frequency_mask": Range(0, 1),
-    "tune.hyper.noise_share": Range(0, 1),
     "population.width": Range(0, 1024),
     "population.steps_per_call": Range(0, 1000000),
     "checkpoint.every_seconds": Range(0, 1000000),
 }
 TUPLES = {
     "seeds": Entries(1, 1000, once=True),
+    "classes": Entries(0, 100, once=True),
     "stem.taps": Entries(1, 10, once=True),
     "stem.pool": Entries(1, 10, once=True),
     "stem.range_db": Entries(2, 2, rising=True),

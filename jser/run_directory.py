@@ -28,7 +28,8 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
     path = run_dir / "config.json"
     text = configs.to_json(config)
     if path.exists():
-        there = _read(path, "choose another --workdir")
+        younger = json.loads(json.dumps(configs.YOUNGER))
+        there = younger | _read(path, "choose another --workdir")
         ours = json.loads(text)
         if there != ours:
             raise InputError(

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import json
+import shutil
 
 import jax
 import numpy as np
@@ -246,10 +248,20 @@ def test_a_refit_tunes_on_train_and_dev(prepared, first, tmp_path, monkeypatch):
 # --- a whole run, and a kill in the midst of it ---------------------------------------------------
 
 
-def test_killed_in_any_training_and_resumed(data, tmp_path, monkeypatch):
-    config = load(data, components="8", augment__masking="true")
-    whole = experiment.run(config, tmp_path / "whole")
-    assert whole["system"].endswith("random stem tuned from conv2 in two stages")
+WHOLE = {"components": "8", "augment__masking": "true"}
+
+
+@pytest.fixture(scope="module")
+def whole(data, small_net, tmp_path_factory):
+    """The folder of a finished run, and its report."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return folder, experiment.run(load(data, **WHOLE), folder)
+
+
+def test_killed_in_any_training_and_resumed(data, whole, tmp_path, monkeypatch):
+    config = load(data, **WHOLE)
+    folder, report = whole
+    assert report["system"].endswith("random stem tuned from conv2 in two stages")
     write = loop.MetricsLog.write
     trainings = [name for s in experiment.STAGES for name in (*two_stage.stage_names(s, 2), s)]
     for name in trainings:
@@ -265,10 +277,35 @@ def test_killed_in_any_training_and_resumed(data, tmp_path, monkeypatch):
         monkeypatch.setattr(loop.MetricsLog, "write", write)
     resumed = experiment.run(config, tmp_path / "cut")
     for name in ("uar", "wa", "per_speaker", "confusion", "parameters"):
-        assert resumed[name] == whole[name]
+        assert resumed[name] == report[name]
     for name in ("predictions.csv", "metrics.jsonl"):
-        cut, uncut = ((tmp_path / run / name).read_bytes() for run in ("cut", "whole"))
-        assert cut == uncut, name
+        assert (tmp_path / "cut" / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_evaluated_again_it_is_the_same_report(whole, monkeypatch):
+    """From the checkpoints of both stages of both trainings; nothing is trained or scored anew."""
+    folder, _ = whole
+    kept = ("predictions.csv", "metrics.jsonl", "ledger.jsonl", "readouts.npz", "seconds.json")
+    before = {name: (folder / name).read_bytes() for name in kept}
+    report = json.loads((folder / "report.json").read_text())
+    monkeypatch.setattr(loop, "_epoch", lambda *_: pytest.fail("trained again"))
+    again = json.loads(json.dumps(experiment.evaluate(folder)))
+    assert {name: (folder / name).read_bytes() for name in kept} == before
+    # What this process took; and others may have been scored beside it.
+    for made in (again, report):
+        for name in ("peak_memory_mb", "configs_total", "warnings"):
+            del made[name]
+        del made["seconds"]["evaluate"]
+    assert again == report
+
+
+@pytest.mark.parametrize("stage", ["stem_select", "stem_select_without_2", "stem_refit", "refit"])
+def test_without_one_training_a_run_is_not_finished(whole, tmp_path, stage):
+    folder, _ = whole
+    shutil.copytree(folder, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / stage)
+    with pytest.raises(InputError, match="the run is not finished"):
+        experiment.evaluate(tmp_path / "run")
 
 
 # --- ready configurations -------------------------------------------------------------------------

@@ -6,12 +6,12 @@ where none was asked for). Listeners' votes are in ``processedResults/summaryTab
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from jser.errors import InputError, one_line
+from jser.records import tables
 from jser.records.builder import CorpusBuilder
 from jser.records.files import Skipped, Utterance, code, find_by_name
 from jser.records.info import CorpusInfo
@@ -123,21 +123,14 @@ class CremadPerceived(Cremad):
 
 def _voice_votes(corpus_dir: Path, how_to_get: str) -> dict[str, str]:
     """Utterance -> letters of the emotions with most votes: ``A``, or ``A:N`` where two tie."""
-    tables = sorted(corpus_dir.rglob(TABLE))
-    if not tables:
-        raise InputError(f"{corpus_dir}: no {TABLE} in it; {how_to_get}")
+    expected = f"CREMA-D's processedResults/{TABLE}; {how_to_get}"
+    path = tables.find_tables(corpus_dir, [TABLE], expected)[0]
     votes = {}
-    try:
-        with open(tables[0], encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                name, vote = row["FileName"], row["VoiceVote"]
-                for letter in vote.split(":"):
-                    code(tables[0], f"vote on {one_line(name)}", letter, VOTES)
-                votes[name] = vote
-    except (KeyError, UnicodeDecodeError, AttributeError, csv.Error) as error:
-        raise InputError(
-            f"{tables[0]}: is not CREMA-D's table with columns FileName and VoiceVote; {how_to_get}"
-        ) from error
+    for row in tables.rows(path, ("FileName", "VoiceVote")):
+        name, vote = row["FileName"], row["VoiceVote"]
+        for letter in vote.split(":"):
+            code(path, f"vote on {one_line(name)}", letter, VOTES)
+        votes[name] = vote
     return votes
 
 

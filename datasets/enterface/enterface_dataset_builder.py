@@ -7,11 +7,12 @@ some are misspelt, and all of subject 11 are named as subject 12's.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from jser.errors import InputError
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import SUFFIXES, Skipped, Utterance, code, find_by_name
 from jser.records.info import CorpusInfo
 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -45,16 +46,13 @@ class Enterface(CorpusBuilder):
     @classmethod
     def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
         """Recordings under `corpus_dir`; raises InputError where there are only videos."""
-        try:
-            return find_by_name(corpus_dir, cls._parse, LAYOUT)
-        except InputError as error:
-            videos = sum(1 for _ in corpus_dir.rglob("*.avi"))
-            if videos and "no wav or flac" in str(error):
-                raise InputError(
-                    f"{corpus_dir}: {videos} videos and no sound file; take the sound out of every "
-                    f"video, under the same name: {FFMPEG}"
-                ) from error
-            raise
+        suffixes = Counter(path.suffix.lower() for path in corpus_dir.rglob("*"))
+        if suffixes[".avi"] and not any(suffixes[sound] for sound in SUFFIXES):
+            raise InputError(
+                f"{corpus_dir}: {suffixes['.avi']} videos and no sound file; take the sound out of "
+                f"every video, under the same name: {FFMPEG}"
+            )
+        return find_by_name(corpus_dir, cls._parse, LAYOUT)
 
     @classmethod
     def _parse(cls, path: Path) -> Utterance | Skipped | None:

@@ -26,6 +26,7 @@ EMOTIONS = {
 }
 MANDARIN = dict(zip((f"{k:04d}" for k in range(1, 11)), "fffmmmfmfm", strict=True))
 ENGLISH = dict(zip((f"{k:04d}" for k in range(11, 21)), "mmmmfffffm", strict=True))
+SPEAKERS = MANDARIN | ENGLISH
 LAYOUT = "ESD's file names, for example 0011/Angry/0011_000351.wav"
 _NAME = re.compile(r"(\d{4})_(\d{6})")
 
@@ -58,7 +59,7 @@ class EsdEnglish(CorpusBuilder):
         if match is None:
             return None
         speaker, number = match.groups()
-        code(path, "speaker", speaker, MANDARIN | ENGLISH)
+        code(path, "speaker", speaker, SPEAKERS)
         index, text = divmod(int(number) - 1, TEXTS)
         if not 0 <= index < len(EMOTIONS):
             raise InputError(f"{path.name}: number {number} is none of 000001 to 001750")

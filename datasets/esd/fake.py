@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jser.datasets import tones
-from jser.datasets.esd.esd_dataset_builder import EMOTIONS, ENGLISH, MANDARIN, TEXTS
-
-SPEAKERS = (*MANDARIN, *ENGLISH)
+from jser.datasets.esd.esd_dataset_builder import EMOTIONS, SPEAKERS, TEXTS
 
 
 def paths(
-    speakers: Sequence[str] = SPEAKERS, texts: Sequence[int] = range(1, TEXTS + 1)
+    speakers: Sequence[str] = tuple(SPEAKERS), texts: Sequence[int] = range(1, TEXTS + 1)
 ) -> Iterator[Path]:
     """Names below the corpus' folder; by default all, in folders as one release has them."""
     for speaker in speakers:

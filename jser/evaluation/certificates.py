@@ -18,7 +18,11 @@ THINGS = ("speakers", "sessions", "recordings", "utterance_ids")
 
 def render(certificate: Certificate) -> Group:
     """What the parts of each fold hold, and what they share."""
-    tree: dict[str, Any] = certificate.to_json()
+    return render_json(certificate.to_json())
+
+
+def render_json(tree: Mapping[str, Any]) -> Group:
+    """The same of a certificate as JSON has it, with the near-duplicates that an audit adds."""
     table = Table(title=f"{tree['corpus']}: {tree['description']}")
     for column in ("fold", "train", "dev", "test", "test speakers", "shared", "sentences heard"):
         table.add_column(column)
@@ -29,6 +33,11 @@ def render(certificate: Certificate) -> Group:
             for pair in PAIRS
             for thing in THINGS
             if fold["shared"][pair].get(thing)
+        ]
+        shared += [
+            f"{pair.replace('_', '/')} {n} near-duplicate{'s' * (n != 1)}"
+            for pair, n in fold.get("near_duplicates", {}).items()
+            if n
         ]
         table.add_row(
             fold["name"],

@@ -18,7 +18,13 @@ from jser.evaluation.intervals import (
     sign_flip_test,
     smallest_detectable,
 )
-from jser.evaluation.predictions import Judged, confusion_by, read_csv, read_parts
+from jser.evaluation.predictions import (
+    Judged,
+    confusion_by,
+    read_csv,
+    read_parts,
+    speaker_units,
+)
 
 # What must be equal for two scores to be of one test, and what only asks for a remark.
 _SAME = ("corpus", "fingerprint", "protocol", "classes")
@@ -65,7 +71,8 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
     Returns:
         What `paired` returns, and `corpus`, `protocol`, `a` and `b` (`run`, `system`, `uar`),
         `per_speaker`, `remarks`: what else differs between the two runs, and `parts`: the same
-        of each part that both runs have alone, with its `name`, and `uar` of a and b.
+        of each part that both runs have alone, with its `name`, and `uar` of a and b; `settings`:
+        the fields in which their configs differ.
 
     Raises:
         InputError: a run is not evaluated, or the two are not of one corpus, protocol and test set.
@@ -84,7 +91,7 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
             f"{run_a} and {run_b} were tested on different utterances ({len(first)} and "
             f"{len(second)}); evaluate both on all folds of the protocol."
         )
-    speakers = sorted({str(s) for s in tables[0].speaker})
+    speakers = sorted({str(s) for s in speaker_units(tables[0])})
     matrices = [_matrices(table, speakers) for table in tables]
     each = [speaker_uar(m) for m in matrices]
     return {
@@ -94,17 +101,49 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
         "b": _side(run_b, reports[1]),
         **paired(matrices[1], matrices[0]),
         "per_speaker": [
-            {"speaker": s, "a": float(a), "b": float(b), "difference": float(b - a)}
+            {"speaker": s or "unknown", "a": float(a), "b": float(b), "difference": float(b - a)}
             for s, a, b in zip(speakers, *each, strict=True)
         ],
         "parts": _parts(Path(run_a), Path(run_b), first, speakers),
         "marks": list(dict.fromkeys(reports[0]["marks"] + reports[1]["marks"])),
+        "settings": _settings(Path(run_a), Path(run_b)),
         "remarks": [
             f"{field} differs: {reports[0].get(field)} and {reports[1].get(field)}"
             for field in _REMARK
             if reports[0].get(field) != reports[1].get(field)
         ],
     }
+
+
+# What differs between two runs and says nothing about what was trained.
+_NO_SETTING = ("data_dir", "population", "checkpoint")
+
+
+def _settings(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
+    """Fields in which the configs of two runs differ; none where a run has no config."""
+    trees = []
+    for run in (run_a, run_b):
+        try:
+            tree = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        trees.append(_flat(tree) if isinstance(tree, dict) else {})
+    a, b = trees
+    return [
+        {"field": field, "a": a.get(field), "b": b.get(field)}
+        for field in sorted(a.keys() | b.keys())
+        if a.get(field) != b.get(field) and field.partition(".")[0] not in _NO_SETTING
+    ]
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
@@ -125,12 +164,13 @@ def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
             f"{run} and {reference} were tested on different utterances; evaluate both on all "
             "folds of their protocols"
         )
-    speakers = sorted({str(s) for s in ours.speaker})
+    speakers = sorted({str(s) for s in speaker_units(ours)})
     return paired(_matrices(ours, speakers), _matrices(theirs, speakers))
 
 
 def _matrices(table: Judged, speakers: Sequence[str]) -> np.ndarray:
-    return confusion_by(table, table.speaker, speakers, sorted({int(s) for s in table.seed}))
+    seeds = sorted({int(s) for s in table.seed})
+    return confusion_by(table, speaker_units(table), speakers, seeds)
 
 
 def _parts(

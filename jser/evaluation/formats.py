@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jser.evaluation import corpora
 from jser.evaluation.compare import verdict
 
 COMPARABLE: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
@@ -49,12 +50,24 @@ def plural(n: int, word: str) -> str:
 
 def tested(report: Mapping[str, Any]) -> str:
     """How much was tested."""
-    counts = (
-        (report["n_utterances"], "utterance"),
-        (report["n_speakers"], "speaker"),
-        (len(report["seeds"]), "seed"),
+    speakers = (
+        plural(report["n_speakers"], "speaker") if report["n_speakers"] else "unknown speakers"
     )
-    return ", ".join(plural(n, word) for n, word in counts)
+    utterances, seeds = report["n_utterances"], len(report["seeds"])
+    return f"{plural(utterances, 'utterance')}, {speakers}, {plural(seeds, 'seed')}"
+
+
+def settings_that_differ(result: Mapping[str, Any]) -> list[str]:
+    """Of two runs' configs, one line a field: ``stem.channels: 1 (a), 3 (b)``."""
+
+    def said(value: Any) -> str:
+        if isinstance(value, list):
+            return ",".join(map(str, value)) or "none"
+        return "not there" if value is None else str(value) or "empty"
+
+    return [
+        f"{row['field']}: {said(row['a'])} (a), {said(row['b'])} (b)" for row in result["settings"]
+    ]
 
 
 def others(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -71,7 +84,9 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("to baseline", verdict(base["comparison"])))
     for part in report["parts"]:
         rows.append((f"to the {part['name']}", verdict(part["comparison"])))
-    rows.append(("interval", report["interval_method"]))
+    rows += corpora.settings(report)
+    if not report["cross_corpus"]:
+        rows.append(("interval", report["interval_method"]))
     if beside:
         rows.append(("beside it", f"{between(beside['uar'])}  {beside['method']}"))
     rows.append(("folds", report["protocol_description"]))

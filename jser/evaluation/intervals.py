@@ -107,6 +107,23 @@ def speaker_interval(
     return both if n < MANY_SPEAKERS else (both[1], both[0])
 
 
+def figure(conf: np.ndarray, statistic: Statistic) -> dict[str, float | None]:
+    """A statistic as reports have it; conf [G, R, K, K].
+
+    Returns:
+        `mean` over seeds of the pooled statistic, `std` over seeds (None with one), and `low` and
+        `high` of the interval by speaker (None with too few speakers).
+    """
+    by_seed = statistic(conf.sum(0))
+    interval, _ = speaker_interval(conf, statistic)
+    return {
+        "mean": float(by_seed.mean()),
+        "std": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        "low": interval.low,
+        "high": interval.high,
+    }
+
+
 @dataclass(frozen=True)
 class SignFlip:
     """A two-sided sign-flip test of a mean difference; `how` says exact or Monte Carlo."""

@@ -25,7 +25,7 @@ import numpy as np
 
 from jser.errors import InputError
 from jser.evaluation import metrics
-from jser.evaluation.predictions import Judged, Predictions, confusion_by
+from jser.evaluation.predictions import Judged, Predictions, confusion_by, speaker_units
 from jser.protocols import Protocol, Records
 
 Role = Literal["system", "baseline", "part"]
@@ -37,7 +37,7 @@ class Scores:
 
     Attributes:
         judged: rows with their truth, seed by seed, in the order of folds and utterances.
-        speakers: the G test speakers, sorted.
+        speakers: the G test speakers, sorted; ('',) alone where some are unknown.
         seeds: the R seeds, sorted.
         by_speaker: [G, R, K, K] confusion matrices (rows: truth).
         folds: names of the F folds scored.
@@ -93,11 +93,12 @@ def score(
     _check(predictions, corpus, protocol)
     judged = _judge(predictions, corpus, protocol)
     seeds = tuple(sorted({int(s) for s in judged.seed}))
-    speakers = tuple(sorted({str(s) for s in judged.speaker}))
+    unit = speaker_units(judged)
+    speakers = tuple(sorted({str(s) for s in unit}))
     present = {int(f) for f in predictions.fold}
     folds = tuple(fold.name for k, fold in enumerate(protocol.folds) if k in present)
     missing = tuple(fold.name for k, fold in enumerate(protocol.folds) if k not in present)
-    by_speaker = confusion_by(judged, judged.speaker, speakers, seeds)
+    by_speaker = confusion_by(judged, unit, speakers, seeds)
     by_fold = confusion_by(judged, judged.fold, folds, seeds)
     fingerprint = str(getattr(corpus, "fingerprint", ""))
     folds_hash = protocol.folds_hash()

@@ -101,6 +101,16 @@ def confusion_by(
     return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
 
 
+def speaker_units(judged: Judged) -> np.ndarray:
+    """Whose a row is in statistics by speaker, str [R']: '' for all where some are unknown.
+
+    Nobody knows then how many they are, so nobody can be counted as one.
+    """
+    if np.all(judged.speaker != ""):
+        return judged.speaker
+    return np.full(len(judged.speaker), "")
+
+
 def write_csv(path: str | Path, judged: Judged) -> None:
     """Write predictions.csv: utterance_id, speaker, fold, seed, truth, predicted, p_CLASS ..."""
     _write(path, _head(judged), _rows(judged))

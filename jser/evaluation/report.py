@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from jser.evaluation import atomic, metrics
+from jser.evaluation import atomic, corpora, metrics
 from jser.evaluation.compare import paired, speaker_uar
-from jser.evaluation.intervals import MANY_SPEAKERS, speaker_interval
+from jser.evaluation.intervals import MANY_SPEAKERS, figure, speaker_interval
 from jser.evaluation.ledger import Scores
 from jser.evaluation.predictions import write_csv, write_parts
 from jser.evaluation.tables import render, text
@@ -26,12 +26,13 @@ from jser.protocols import Certificate, Protocol, Records
 
 __all__ = ["build", "installed_versions", "render", "text", "write"]
 
-_METRICS = {"uar": metrics.uar, "wa": metrics.wa, "macro_f1": metrics.macro_f1}
 _PACKAGES = (
     "jser", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections",
     "tensorflow-datasets", "array-record", "librosa", "numpy", "scipy",
 )  # fmt: skip
 
+# The speakers of scores where some are not known.
+UNKNOWN = ("",)
 # Seconds of a run: reading records, features, compiling (inside the others), fitting the read-outs,
 # training, scoring.
 TIMES = ("build", "load", "features", "compile", "readouts", "train", "evaluate")
@@ -57,6 +58,7 @@ def build(
     baseline_name: str = "pooled features, linear read-out",
     parts: Mapping[str, Scores] | None = None,
     failed_members: int = 0,
+    trim_db: float = 0.0,
 ) -> dict[str, Any]:
     """Make the report of a run.
 
@@ -79,6 +81,7 @@ def build(
         baseline_name: its name.
         parts: name -> scores of a part of the system alone, on the same test.
         failed_members: members whose loss stopped being finite.
+        trim_db: silence trimmed, in dB below an utterance's loudest frame; 0: none.
 
     Returns:
         A dict that `json.dump` takes; figures in 0..1. `std` is over seeds, None with one seed;
@@ -87,9 +90,10 @@ def build(
     """
     conf = scores.by_speaker
     pooled = conf.sum(0)  # [R, K, K]
-    fold_values = {m: np.mean(f(scores.by_fold), axis=1) for m, f in _METRICS.items()}
+    fold_values = {m: np.mean(f(scores.by_fold), axis=1) for m, f in corpora.METRICS.items()}
     absent = [c for c, n in zip(corpus.classes, pooled.sum((0, 2)), strict=True) if n == 0]
     headline, other = speaker_interval(conf, metrics.uar)
+    alone = {baseline_name: baseline} if baseline else {}
     report: dict[str, Any] = {
         "marks": [],
         "system": system,
@@ -97,7 +101,7 @@ def build(
         "fingerprint": str(getattr(corpus, "fingerprint", "")),
         "classes": list(corpus.classes),
         "n_utterances": len(np.unique(scores.judged.utterance_id)),
-        "n_speakers": len(scores.speakers),
+        "n_speakers": len(scores.speakers) if scores.speakers != UNKNOWN else 0,
         "protocol": protocol.name,
         "protocol_description": protocol.description,
         "folds_hash": certificate.folds_hash,
@@ -106,21 +110,28 @@ def build(
         "partial_corpus": bool(getattr(corpus, "partial", False)),
         "synthetic": bool(getattr(corpus, "synthetic", False)),
         "note": getattr(corpus, "note", None),
+        "joined": corpora.joined(corpus),
+        "cross_corpus": protocol.by == "corpus",
+        "test_corpora": corpora.by_corpus(scores, corpus, protocol, {**alone, **(parts or {})}),
         "text_seen": certificate.text_seen,
         "sentences": {
             "tested": certificate.sentences_tested,
             "heard_in_training": certificate.sentences_heard,
         },
         "dev_test_same_session": certificate.dev_test_same_session,
+        "near_duplicates": certificate.near_duplicates,
         "selection": selection,
         "configs_scored": scores.configs_scored,
         "configs_total": scores.configs_total,
         "normalisation": normalisation,
         "level": level,
-        "interval_method": headline.method,
+        "trim_db": trim_db,
+        "interval_method": headline.method
+        if scores.speakers != UNKNOWN
+        else "none: who speaks is not known",
         "pooling_rule": pooling_rule,
         "seeds": list(scores.seeds),
-        **{name: _figure(conf, function) for name, function in _METRICS.items()},
+        **{name: figure(conf, function) for name, function in corpora.METRICS.items()},
         "uar_fold_mean": float(np.mean(fold_values["uar"])),
         "wa_fold_mean": float(np.mean(fold_values["wa"])),
         "interval_beside": _beside(conf, other),
@@ -142,6 +153,8 @@ def build(
         "device": device,
         "failed_members": failed_members,
     }
+    if report["cross_corpus"]:
+        report |= corpora.headline(scores, corpus)
     report["marks"] = _marks(report, protocol)
     report["warnings"] = [*certificate.warnings, *_warnings(report)]
     report["yardsticks"] = beside(report)
@@ -185,23 +198,12 @@ def installed_versions() -> dict[str, str]:
 # --------------------------------------------------------------------------------- the parts of it
 
 
-def _figure(conf: np.ndarray, statistic: metrics.Statistic) -> dict[str, float | None]:
-    by_seed = statistic(conf.sum(0))
-    interval, _ = speaker_interval(conf, statistic)
-    return {
-        "mean": float(by_seed.mean()),
-        "std": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
-        "low": interval.low,
-        "high": interval.high,
-    }
-
-
 def _beside(conf: np.ndarray, other: Any) -> dict[str, Any] | None:
     """The other interval method's interval, of each metric."""
     if other is None:
         return None
     found: dict[str, Any] = {"method": other.method}
-    for name, function in _METRICS.items():
+    for name, function in corpora.METRICS.items():
         _, interval = speaker_interval(conf, function)
         if interval is not None:
             found[name] = {"low": interval.low, "high": interval.high}
@@ -213,7 +215,7 @@ def _per_speaker(scores: Scores, corpus: Records) -> list[dict[str, Any]]:
     n = scores.by_speaker[:, 0].sum((-2, -1))
     return [
         {
-            "speaker": s,
+            "speaker": s or "unknown",
             "sex": corpus.sex.get(s, "?"),
             "n": int(n[g]),
             "uar": float(uar),
@@ -259,7 +261,7 @@ def _other(scores: Scores, other: Scores, name: str) -> dict[str, Any]:
         other.by_speaker[:, 0].sum(-1), scores.by_speaker[:, 0].sum(-1)
     ):
         raise ValueError(f"{name} was scored on other utterances than the system")
-    figures = {m: _figure(other.by_speaker, f) for m, f in _METRICS.items()}
+    figures = {m: figure(other.by_speaker, f) for m, f in corpora.METRICS.items()}
     return {
         "name": name,
         **figures,
@@ -269,11 +271,18 @@ def _other(scores: Scores, other: Scores, name: str) -> dict[str, Any]:
 
 def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
     """What a reader must see before the figures."""
-    marks = []
+    marks = list(corpora.marks(report, protocol))
     if report["synthetic"]:
-        marks.append("SYNTHETIC: made by a generator; says nothing about speech")
+        whose = corpora.having(report, "synthetic")
+        what = f"{whose} is made" if whose else "made"
+        marks.append(f"SYNTHETIC: {what} by a generator; says nothing about speech")
     if report["partial_corpus"]:
-        marks.append(f"PARTIAL: only {report['n_utterances']} utterances of an incomplete corpus")
+        whose = corpora.having(report, "partial")
+        what = f"recordings of {whose} are missing among the"
+        marks.append(
+            f"PARTIAL: {what if whose else 'only'} {report['n_utterances']} utterances of an "
+            "incomplete corpus"
+        )
     if report["note"]:
         marks.append(f"NOT COMPARABLE: {report['note']}")
     if report["leak"]:
@@ -296,15 +305,18 @@ def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
     found = []
-    n = report["n_speakers"]
-    if report["uar"]["low"] is None:
+    if not report["n_speakers"]:
+        found.append("Who speaks is not known: there can be no interval by speaker.")
+    elif not report["cross_corpus"]:
+        found += _few(report["n_speakers"], report["uar"], "test speakers")
+    for one in report["test_corpora"]:
+        found += _few(one["n_speakers"], one["uar"], f"test speakers of {one['name']}")
+    near = {k.replace("_", " and "): n for k, n in (report["near_duplicates"] or {}).items() if n}
+    if near:
+        counts = ", ".join(f"{n} in {parts}" for parts, n in near.items())
         found.append(
-            f"{n} test speakers are too few for an interval: see each speaker's own value."
-        )
-    elif n < MANY_SPEAKERS:
-        found.append(
-            f"{n} test speakers: the jackknife is the interval, the bootstrap is known to be too "
-            f"narrow here."
+            f"Near-duplicates, pairs that are one recording at another level, rate, codec or cut, "
+            f"lie in two parts of a fold: {counts}. `jser audit` names them."
         )
     if report["absent_classes"]:
         names = ", ".join(report["absent_classes"])
@@ -322,6 +334,18 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
             f"is chosen on it."
         )
     return found
+
+
+def _few(n: int, uar: Mapping[str, Any], speakers: str) -> list[str]:
+    """What few speakers mean for an interval."""
+    if uar["low"] is None:
+        return [f"{n} {speakers} are too few for an interval: see each speaker's own value."]
+    if n < MANY_SPEAKERS:
+        return [
+            f"{n} {speakers}: the jackknife is the interval, the bootstrap is known to be too "
+            f"narrow here."
+        ]
+    return []
 
 
 def _plain(value: Any) -> Any:

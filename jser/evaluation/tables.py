@@ -18,8 +18,10 @@ from jser.evaluation.formats import (
     between,
     others,
     percent,
+    plural,
     points,
     settings,
+    settings_that_differ,
     some,
     tested,
 )
@@ -32,7 +34,10 @@ def render(report: Mapping[str, Any]) -> Group:
     """The tables of a report, marks first."""
     parts: list[RenderableType] = [_title(report)]
     parts += [Text(f"  {mark}", style="bold red") for mark in report["marks"]]
-    parts += [_headline(report), *_setting(report), _classes(report)]
+    if not report["cross_corpus"]:
+        parts.append(_headline(report))
+    parts += [_test_corpus(one) for one in report["test_corpora"]]
+    parts += [*_setting(report), *_all_classes(report)]
     by_fold = [set(f["test_speakers"]) for f in report["folds"]]
     if not all(len(s) == 1 for s in by_fold):
         parts.append(_rows("Folds", report["folds"], _fold_name))
@@ -60,7 +65,7 @@ def to_text(what: RenderableType, width: int = 100) -> str:
 def render_comparison(result: Mapping[str, Any]) -> Group:
     """The tables of what `compare.compare` returns."""
     a, b = result["a"], result["b"]
-    table = _table(["speaker", "a", "b", "b less a"], left=1)
+    table = empty_table(["speaker", "a", "b", "b less a"], left=1)
     for row in result["per_speaker"][:_MOST_ROWS]:
         table.add_row(
             row["speaker"], percent(row["a"]), percent(row["b"]), points(row["difference"])
@@ -71,12 +76,13 @@ def render_comparison(result: Mapping[str, Any]) -> Group:
         *(Text(f"  {mark}", style="bold red") for mark in result["marks"]),
         Text(f"  a  {a['system']}  UAR {percent(a['uar'])}  ({a['run']})"),
         Text(f"  b  {b['system']}  UAR {percent(b['uar'])}  ({b['run']})"),
+        *(Text(f"  {setting}", style="dim") for setting in settings_that_differ(result)),
         Text(f"  b less a: {verdict(dict(result))}"),
     ]
     for part in result["parts"]:
         scored = f"UAR {percent(part['a'])} and {percent(part['b'])}"
         parts.append(Text(f"  {part['name']}: {scored}; {verdict(part)}", style="dim"))
-    parts.append(_section("Test speakers, UAR in %", table))
+    parts.append(titled("Test speakers, UAR in %", table))
     if more > 0:
         parts.append(Text(f"  and {more} more", style="dim"))
     parts += [Text(f"  {remark}", style="yellow") for remark in result["remarks"]]
@@ -96,7 +102,7 @@ def _title(report: Mapping[str, Any]) -> Text:
 
 def _headline(report: Mapping[str, Any]) -> RenderableType:
     columns = ["%", "UAR", "95 % by speaker", "seeds' sd", "mean of folds", "WA", "macro F1"]
-    table = _table(columns, left=1)
+    table = empty_table(columns, left=1)
     rows = [(report["system"], report, "bold")]
     rows += [(other["name"], other, "") for other in others(report)]
     for name, figures, style in rows:
@@ -118,6 +124,28 @@ def _headline(report: Mapping[str, Any]) -> RenderableType:
     return Padding(table, (1, 0, 1, 1))
 
 
+def _test_corpus(one: Mapping[str, Any]) -> RenderableType:
+    """The figures of one corpus of the test."""
+    columns = ["%", "UAR", "95 % by speaker", "seeds' sd", "WA", "macro F1"]
+    table = empty_table(columns, left=1)
+    for name, figures in (("system", one), *((other["name"], other) for other in one["others"])):
+        style = "bold" if figures is one else ""
+        table.add_row(
+            Text(name, style=style),
+            Text(percent(figures["uar"]["mean"]), style=style),
+            between(figures["uar"]),
+            percent(figures["uar"]["std"]),
+            percent(figures["wa"]["mean"]),
+            percent(figures["macro_f1"]["mean"]),
+        )
+    table.add_row("chance", percent(one["chance_uar"]), "", "", "", "")
+    title = (
+        f"Tested on {one['name']}, trained on {' and '.join(one['trained_on'])}  "
+        f"({plural(one['n_utterances'], 'utterance')}, {plural(one['n_speakers'], 'speaker')})"
+    )
+    return Group(titled(title, table), Text())
+
+
 def _setting(report: Mapping[str, Any]) -> Iterable[RenderableType]:
     """What the figures depend on, one line each."""
     grid = Table.grid(padding=(0, 2))
@@ -128,12 +156,22 @@ def _setting(report: Mapping[str, Any]) -> Iterable[RenderableType]:
     return [grid]
 
 
-def _classes(report: Mapping[str, Any]) -> RenderableType:
+def _all_classes(report: Mapping[str, Any]) -> Iterable[RenderableType]:
+    """Classes of the whole test, or of each test corpus where that is not one task."""
+    if not report["cross_corpus"]:
+        return [_classes(report, "Classes, in % of the truth")]
+    return [
+        _classes({**report, **one}, f"Classes of {one['name']}, in % of the truth")
+        for one in report["test_corpora"]
+    ]
+
+
+def _classes(report: Mapping[str, Any], title: str) -> RenderableType:
     """Confusion in % of the truth, and each class' recall as a bar."""
     classes = report["classes"]
     shown = 3 if len(classes) > 6 else 9
     columns = ["truth \\ predicted", *(c[:shown] for c in classes), "n", "recall", ""]
-    table = _table(columns, left=1)
+    table = empty_table(columns, left=1)
     table.columns[-1].justify = "left"
     n_seeds = max(len(report["seeds"]), 1)
     for k, name in enumerate(classes):
@@ -145,7 +183,7 @@ def _classes(report: Mapping[str, Any]) -> RenderableType:
         ]
         recall = report["per_class_recall"][name]
         table.add_row(name, *cells, str(total // n_seeds), percent(recall), _bar(recall, 16))
-    return _section("Classes, in % of the truth", table)
+    return titled(title, table)
 
 
 def _shade(diagonal: bool, n: int, total: int) -> str:
@@ -164,7 +202,7 @@ def _rows(
     grid = Table.grid(padding=(0, 2))
     tables = []
     for start in range(0, len(shown), height):
-        table = _table([*name(None), "n", "WA", "UAR", ""], left=len(name(None)))
+        table = empty_table([*name(None), "n", "WA", "UAR", ""], left=len(name(None)))
         table.columns[-1].justify = "left"
         for row in shown[start : start + height]:
             bar = _bar(row["uar"], _BAR // side)
@@ -172,14 +210,14 @@ def _rows(
         tables.append(table)
     grid.add_row(*tables)
     if len(rows) <= _MOST_ROWS:
-        return _section(title, grid)
+        return titled(title, grid)
     worst, best = (f(rows, key=lambda r: r["uar"] or 0.0) for f in (min, max))
     more = Text(
         f"and {len(rows) - _MOST_ROWS} more in report.json; lowest {percent(worst['uar'])} "
         f"({name(worst)[0]}), highest {percent(best['uar'])} ({name(best)[0]})",
         style="dim",
     )
-    return _section(title, grid, more)
+    return titled(title, grid, more)
 
 
 def _fold_name(row: Mapping[str, Any] | None) -> list[str]:
@@ -194,7 +232,7 @@ def _speaker_name(row: Mapping[str, Any] | None) -> list[str]:
 
 def _yardsticks(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Published figures; their sources and protocols are listed once, below."""
-    table = _table(["published", "", "%", "this run", "by", "comparable?"], left=2)
+    table = empty_table(["published", "", "%", "this run", "by", "comparable?"], left=2)
     for column in table.columns[4:]:
         column.justify = "left"
     sources = list(dict.fromkeys((row["source"], row["protocol"]) for row in rows))
@@ -213,7 +251,7 @@ def _yardsticks(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         Text(f"[{i}] {source}: {protocol}", style="dim")
         for i, (source, protocol) in enumerate(sources, start=1)
     ]
-    return _section("Yardsticks", table, *notes)
+    return titled("Yardsticks", table, *notes)
 
 
 def _cost(report: Mapping[str, Any]) -> Text:
@@ -231,7 +269,7 @@ def _cost(report: Mapping[str, Any]) -> Text:
 # ------------------------------------------------------------------------------------------- cells
 
 
-def _table(columns: Sequence[str], left: int) -> Table:
+def empty_table(columns: Sequence[str], left: int) -> Table:
     """An empty table whose first `left` columns are words and whose others are figures."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), header_style="dim")
     for i, name in enumerate(columns):
@@ -239,7 +277,8 @@ def _table(columns: Sequence[str], left: int) -> Table:
     return table
 
 
-def _section(title: str, *parts: RenderableType) -> Group:
+def titled(title: str, *parts: RenderableType) -> Group:
+    """Tables and sentences under a heading."""
     head = Text(f"\n  {title}", style="bold")
     # A table's cells have a blank of their own.
     indent = [2 if isinstance(part, Text) else 1 for part in parts]

@@ -146,7 +146,9 @@ def load(path: str | os.PathLike[str], spec: ImageSpec | None = None) -> Picture
     except Damaged as error:
         raise ImageError(path, str(error)) from error
     except MemoryError as error:
-        raise ImageError(path, "does not fit into this machine's memory; make it smaller") from error
+        raise ImageError(
+            path, "does not fit into this machine's memory; make it smaller"
+        ) from error
 
 
 @contextlib.contextmanager

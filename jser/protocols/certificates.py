@@ -70,6 +70,8 @@ class Certificate:
     sentences_heard: int
     dev_test_same_session: bool
     folds: tuple[FoldCertificate, ...]
+    # Pairs of one recording whose samples differ, 'train_test' -> pairs; None: not looked for.
+    near_duplicates: dict[str, int] | None = None
 
     def to_json(self) -> dict[str, typing.Any]:
         """The certificate as a dict that `json.dump` takes."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jser.errors import InputError
-from jser.protocols import published, sessions, text_disjoint
+from jser.protocols import corpora, published, sessions, text_disjoint
 from jser.protocols.dev_speakers import choose, seeded_order
 from jser.protocols.folds import Protocol, fold_of, where
 from jser.protocols.naming import Name, parse
@@ -64,6 +64,9 @@ def _base(name: Name, corpus: Records, dev_speakers: int, seed: int) -> Protocol
             f"{corpus.name}: some utterances have no speaker, so {name.full} cannot be made; "
             f"use random:K."
         )
+    if name.kind == corpora.NAME:
+        mates = _session_mates(corpus)
+        return corpora.leave_one_corpus_out(corpus, mates, dev_speakers, seed)
     if name.kind in ("leave_one_session_out", "session_k_fold", "iemocap_sessions"):
         return sessions.make(name, corpus, dev_speakers, seed)
     if name.kind == "cremad_tfds":

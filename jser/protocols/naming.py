@@ -17,6 +17,7 @@ PROTOCOL_NAMES = (
     "ravdess_emobox",
     "savee_emobox",
     "cremad_tfds",
+    "leave_one_corpus_out",
     "published_split",
     "published_split:TEST",
     "random:K",

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from jser.errors import InputError, check_folder
@@ -262,7 +261,7 @@ def _build(
     }
     reasons = kind.extract(todo, cache, spec, variant, info) if todo else {}
     broken = [
-        f"{sources.shown(u.path, source, u.cut, u.place)}: {reasons[keys[u.utterance_id]]}"
+        f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
         for u in utterances
         if keys[u.utterance_id] in reasons
     ]

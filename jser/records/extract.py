@@ -94,7 +94,10 @@ _Job = tuple[list[str], Future[list[Waveform | AudioError]]]
 
 
 def _decoded(
-    todo: Mapping[str, Source], pool: ThreadPoolExecutor, sample_rate: int, max_seconds: float | None
+    todo: Mapping[str, Source],
+    pool: ThreadPoolExecutor,
+    sample_rate: int,
+    max_seconds: float | None,
 ) -> Iterator[list[_Job]]:
     """Batches of keys with their decoding under way, a few batches ahead of the reader."""
     ahead: deque[list[_Job]] = deque()
@@ -168,4 +171,3 @@ def _facts(wave: Waveform) -> Facts:
         peak_db=wave.peak_db,
         clipped=wave.clipped,
     )
-

@@ -15,7 +15,6 @@ from jser.frontend.decoding import Cut
 from jser.records.faults import FilesAtFault
 
 
-
 class FileKind(NamedTuple):
     """Which files a corpus is made of, and what they are called in messages."""
 
@@ -28,7 +27,7 @@ SOUND_FILES = FileKind((".wav", ".flac"), "wav or flac file", "sound files")
 PICTURE_FILES = FileKind(image.SUFFIXES, "picture file (jpg, png, ...)", "picture files")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # A table of one's own may have millions.
 class Utterance:
     """One recording that belongs to the corpus.
 
@@ -44,7 +43,7 @@ class Utterance:
         split: of those that the corpus itself brings: 'train', 'dev', 'test', or a name that
             begins with 'test' where it has several; '' where it brings none. See `split_name`.
         cut: the segment of the file that is meant; None: all of it.
-        place: where a table names it, for messages: 'line 12'.
+        line: of the table that names it, for messages; 0: none does.
     """
 
     path: Path
@@ -56,7 +55,7 @@ class Utterance:
     sex: str = ""
     split: str = ""
     cut: Cut | None = None
-    place: str = ""
+    line: int = 0
 
     def record(self) -> dict[str, str]:
         """The fields that its record holds, the label among them."""
@@ -95,8 +94,7 @@ def files_of(folder: str | os.PathLike[str], kind: FileKind) -> list[Path]:
     if not root.is_dir():
         raise InputError(f"{root}: is a file; unpack it and give the folder with --corpus_dir=DIR")
     found, named_as_files = [], []
-    for where, folders, names in _walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+    for where, _, names in walk(root):
         found += [
             Path(where, name)
             for name in sorted(names)
@@ -111,8 +109,12 @@ def files_of(folder: str | os.PathLike[str], kind: FileKind) -> list[Path]:
     return sorted(found)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """`os.walk` through links too, each folder once, and none left out in silence."""
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` through links too, each folder once, in order, without hidden ones.
+
+    Raises:
+        InputError: a folder cannot be read: none is left out in silence.
+    """
 
     def unreadable(error: OSError) -> None:
         raise InputError(
@@ -127,6 +129,7 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             folders.clear()  # A link back to where it came from.
             names = []
         seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         yield where, folders, names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class CorpusInfo:
         max_seconds: only so much of each recording is kept; None: all.
         synthetic: generated audio, not people.
         note: stands on every result, where the corpus is not what its name suggests.
+        collection: corpora of one collection hold the same recordings or the same people, and never
+            meet in one experiment; empty: that of the corpus whose builder this one extends.
     """
 
     name: str
@@ -42,3 +44,5 @@ class CorpusInfo:
     max_seconds: float | None = None
     synthetic: bool = False
     note: str | None = None
+    # Not part of what decides the records: those that are built stay as they are.
+    collection: str = field(default="", repr=False)

@@ -153,13 +153,9 @@ def _facts(audit: Mapping[str, Any]) -> list[str]:
 def _findings(audit: Mapping[str, Any]) -> list[str]:
     lines = auditing.absent(audit)
     same, near = audit["duplicates"], audit["near_duplicates"]
-    lines += [
-        f"same picture: {auditing.some(ids, ' = ')}" for ids in same[: auditing.NAMES_SHOWN]
-    ]
+    lines += [f"same picture: {auditing.some(ids, ' = ')}" for ids in same[: auditing.NAMES_SHOWN]]
     if len(same) > auditing.NAMES_SHOWN:
-        lines.append(
-            f"same picture: {len(same) - auditing.NAMES_SHOWN} more, in {places.SIDECAR}"
-        )
+        lines.append(f"same picture: {len(same) - auditing.NAMES_SHOWN} more, in {places.SIDECAR}")
     if near:
         lines.append(
             f"nearly the same picture: {auditing.some([f'{a} ~ {b}' for a, b, _ in near])}"
@@ -173,7 +169,7 @@ def _findings(audit: Mapping[str, Any]) -> list[str]:
     if audit["rotated"]:
         lines.append(f"turned upright as Exif says: {auditing.some(audit['rotated'])}")
     if audit["enlarged"]:
-        lines.append(f"smaller than {audit['side']} pixels, enlarged: {auditing.some(audit['enlarged'])}")
+        lines.append(
+            f"smaller than {audit['side']} pixels, enlarged: {auditing.some(audit['enlarged'])}"
+        )
     return lines or ["nothing odd: no picture twice, no grey or turned or small ones"]
-
-

@@ -133,7 +133,9 @@ def _decoded(
         items = list(todo.items())
         for start in range(0, len(items), BATCH_FILES):
             batch = items[start : start + BATCH_FILES]
-            ahead.append([(key, pool.submit(image.load, source.path, spec)) for key, source in batch])
+            ahead.append(
+                [(key, pool.submit(image.load, source.path, spec)) for key, source in batch]
+            )
             if len(ahead) > AHEAD:
                 yield ahead.popleft()
         yield from ahead

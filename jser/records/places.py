@@ -46,3 +46,8 @@ def faults_list(data_dir: str | os.PathLike[str], name: str, variant: str) -> Pa
 def cache_dir(data_dir: str | os.PathLike[str], variant: str, front_end_hash: str) -> Path:
     """Folder of finished utterances of builds that did not finish."""
     return Path(data_dir) / "cache" / "utterances" / f"{variant}-{front_end_hash}"
+
+
+def audit_dir(data_dir: str | os.PathLike[str]) -> Path:
+    """Folder of what `jser audit` has measured."""
+    return Path(data_dir) / "cache" / "audit"

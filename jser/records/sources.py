@@ -114,9 +114,9 @@ def check_complete(
         )
 
 
-def shown(path: Path, source: Path, cut: Cut | None = None, place: str = "") -> str:
+def shown(path: Path, source: Path, cut: Cut | None = None, line: int = 0) -> str:
     """A file's name in messages: below the corpus' folder where it lies there; and the segment."""
     name = one_line(path.relative_to(source) if path.is_relative_to(source) else path)
     if cut is not None:
         name += f", {cut.start:g} s to {'its end' if cut.end is None else f'{cut.end:g} s'}"
-    return f"{place}: {name}" if place else name
+    return f"line {line}: {name}" if line else name

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jser.errors import InputError, one_line
-from jser.records.files import SOUND_FILES, FileKind, Skipped, Utterance, files_of
+from jser.records.files import SOUND_FILES, FileKind, Skipped, Utterance, files_of, walk
 
 NOT_IN_TABLE = "no line in the corpus' labels"
 
@@ -27,13 +27,14 @@ def find_tables(
     Raises:
         InputError: no such folder, or it holds no such file, or no table.
     """
-    found = [
-        path
-        for pattern in patterns
-        for path in sorted(Path(corpus_dir).rglob(pattern))
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(corpus_dir).parts)
-    ]
+    there = Path(corpus_dir).is_dir()
+    files = sorted(
+        Path(where, name)
+        for where, _, names in (walk(Path(corpus_dir)) if there else ())
+        for name in names
+        if not name.startswith(".")
+    )
+    found = [path for pattern in patterns for path in files if path.match(pattern)]
     if not found:
         files_of(corpus_dir, kind)  # Says so where the folder is missing, empty or still packed.
         raise InputError(f"{corpus_dir}: no labels in it; expected {expected}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zipfile
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +16,12 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def load_or_make(
-    folder: Path, key: str, names: Collection[str], make: Callable[[], Arrays], what: str
+    folder: Path,
+    key: str,
+    names: Collection[str],
+    make: Callable[[], Arrays],
+    what: str,
+    option: str = "--data_dir",
 ) -> tuple[Arrays, bool]:
     """Arrays from the cache, or made and put there; the flag says whether they were there.
 
@@ -27,9 +33,10 @@ def load_or_make(
         names: of the arrays; a file that holds others is damaged.
         make: computes them.
         what: they are, for the message.
+        option: of the command line, by which the user chose where `folder` lies.
 
     Raises:
-        InputError: the disk is full.
+        InputError: the disk is full, or the folder cannot be written.
     """
     path = folder / f"{key}.npz"
     if path.exists():
@@ -41,17 +48,18 @@ def load_or_make(
             pass
         path.unlink()  # a cache is never worth an error: make it anew
     made = make()
-    folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{key}.{os.getpid()}.tmp"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             np.savez(file, **dict(made))  # type: ignore[arg-type]
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         size = sum(array.nbytes for array in made.values()) / 2**20
         raise InputError(
             f"{folder}: {what} of {size:.0f} MiB cannot be written ({error.strerror}); free some "
-            "space or choose another --data_dir"
+            f"space or choose another {option}"
         ) from error
     return made, False

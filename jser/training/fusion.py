@@ -82,6 +82,9 @@ def fit(
 
     Returns:
         One a fold.
+
+    Raises:
+        InputError: the disk is full.
     """
 
     fitted_on = f"fitted on {_content(views, penalties, with_dev)}"
@@ -121,7 +124,7 @@ def fit(
     kinds = [f"{kind}/{field}" for kind in ("together", "alone") for field in _FIELDS]
     arrays_of = [f"{k}/{v}/{kind}" for k in folds for v in views for kind in ("penalties", *kinds)]
     arrays_of.append(fitted_on)
-    arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs")
+    arrays, _ = feature_cache.load_or_make(run_dir, name, arrays_of, make, "read-outs", "--workdir")
 
     def restored(k: int, kind: str) -> dict[str, Readout]:
         return {
@@ -153,7 +156,7 @@ def rows_of(
     Args:
         own: int [n], utterances to fit on.
         label: int [N], the fold's; -1 wherever it must not look.
-        speaker: str [N].
+        speaker: str [N]; '' where unknown.
         n_classes: K.
         n_copies: augmented copies of each utterance; they share its weight.
     """
@@ -163,7 +166,12 @@ def rows_of(
     count = np.bincount(classes)
     weight = len(own) / (np.maximum(count, 1) * np.sum(count > 0))[classes]
     versions = 1 + n_copies
-    group = np.unique(speaker[own], return_inverse=True)[1]
+    # Who is unknown is held out alone: together the unknown would be one speaker.
+    alone = [f"\0{u}" if not s else str(s) for u, s in zip(own, speaker[own], strict=True)]
+    names, group = np.unique(alone, return_inverse=True)
+    if len(names) == 1:
+        # Nobody else can judge: each utterance, with its copies, is judged by the fit without it.
+        group = np.arange(len(own))
     return Rows(
         index=np.concatenate([own + c * len(label) for c in range(versions)]),
         label=np.tile(classes, versions),

@@ -16,7 +16,9 @@ import numpy as np
 from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
 from jser.models import stems
+from jser.records import selection
 from jser.records.corpus import Corpus
+from jser.records.selection import Origin
 from jser.training import stem_features
 from jser.training.stem_features import StepFeatures
 from jser.training.stem_spec import StemSpec
@@ -67,11 +69,19 @@ def compute(corpus: Corpus, spec: StemSpec, weights_dir: Path, folder: Path) -> 
         weights_dir: where `jser weights` keeps weights that come in no package.
         folder: of the cache.
     """
-    assert corpus.waveform is not None, "asked for in preparation"
-    pcm = corpus.waveform
-    mine = narrow(spec)
+    found = [
+        _of_origin(origin, narrow(spec), weights_dir, folder)[origin.rows]
+        for origin in selection.origins(corpus)
+    ]
+    return np.concatenate(found)
+
+
+def _of_origin(origin: Origin, mine: StemSpec, weights_dir: Path, folder: Path) -> np.ndarray:
+    """Pooled features [n, D] of all utterances of a built corpus."""
 
     def make() -> StepFeatures:
+        pcm = origin.whole().waveform
+        assert pcm is not None, "asked for in preparation"
         static: list[np.ndarray] = []
         for i in range(0, len(pcm), CHUNK):
             sound = [x.astype(np.float32) / 32768 for x in pcm[i : i + CHUNK]]
@@ -80,5 +90,5 @@ def compute(corpus: Corpus, spec: StemSpec, weights_dir: Path, folder: Path) -> 
         # A step is the whole utterance here: nothing is worth keeping twice.
         return dataclasses.replace(made, frames=made.frames[:0])
 
-    key = mine.key(corpus.fingerprint, FRONT_END.hash(), weights_dir)
+    key = mine.key(origin.fingerprint, FRONT_END.hash(), weights_dir)
     return stem_features.cached(folder, key, make)[0].pooled

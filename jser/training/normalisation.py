@@ -27,6 +27,19 @@ def parse(mode: str) -> tuple[str, int]:
     raise InputError(f"normalisation: {mode!r} is none of {', '.join(MODES)}")
 
 
+def check_speakers(mode: str, speaker: np.ndarray) -> None:
+    """Refuse the modes by speaker where speakers str [N] are unknown ('').
+
+    Raises:
+        InputError: see above; together the unknown would be normalised as one.
+    """
+    if parse(mode)[0].startswith("speaker") and (unknown := np.count_nonzero(speaker == "")):
+        raise InputError(
+            f"normalisation: {mode} needs to know who speaks, and {unknown} of {len(speaker)} "
+            "utterances have no speaker; use train"
+        )
+
+
 # Columns that are looked at in one go, so that no float32 copy of all of them is made.
 COLUMNS = 1024
 

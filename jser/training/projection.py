@@ -143,7 +143,7 @@ def by_fold(
                 out[g, start : start + CHUNK] = x @ matrix - shift
             return len(x)
 
-        with progress.bar(len(frames), f"{what} of all rows", "row") as tick:
+        with progress.bar(len(frames), f"{what}, applied", "row") as tick:
             for done in pool.map(project, range(0, len(frames), CHUNK)):
                 tick(done)
     return out

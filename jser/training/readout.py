@@ -44,7 +44,8 @@ class Rows:
         index: int [n], rows of a view.
         label: int [n], 0..K-1.
         weight: [n], positive; they sum to the number of utterances, copies not counted.
-        group: int [n], what is left out together: the speaker, with all copies.
+        group: int [n], what is left out together, with all copies: the speaker, or of a single
+            speaker each utterance.
         n_classes: K.
     """
 

@@ -46,6 +46,18 @@ class StepFeatures:
     length: np.ndarray
     pooled: np.ndarray
 
+    def taken(self, rows: np.ndarray) -> StepFeatures:
+        """Those of rows int [n] alone."""
+        if np.array_equal(rows, np.arange(len(self.length))):
+            return self
+        length = self.length[rows]
+        return StepFeatures(
+            self.frames[self.places(rows)],
+            (np.cumsum(length) - length).astype(np.int32),
+            length,
+            self.pooled[rows],
+        )
+
     def without_frames(self) -> StepFeatures:
         """The same without what takes the memory: where steps lie, and the rows' statistics."""
         # Not a view, which would keep the frames alive.

@@ -17,90 +17,22 @@ example: python tests/benchmarks/opensmile_sets.py ravdess --data_dir=DIR --work
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
 import json
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import arguments
 import timing
+from opensmile_extraction import REFERENCE, rows_of, timed
 
 CORPORA = ("ravdess", "emodb", "emodb_4class", "emodb_first2s")
 # Our name -> that of the member of opensmile.FeatureSet.
 SETS = {"openSMILE ComParE": "ComParE_2016", "openSMILE eGeMAPS": "eGeMAPSv02"}
-# What all others are compared with.
-REFERENCE = "descriptors"
-SAMPLE_RATE = 16000
-
-Extract = Callable[[Any, int], Any]
-
-
-# ------------------------------------------------------------------------------------- the features
-
-
-def functionals_by(extract: Extract, sounds: Sequence[Any]) -> Any:
-    """Functionals float32 [n, U] of float32 recordings, by as many threads as there are cores.
-
-    Args:
-        extract: (float32 [samples], Hz) -> [..., U, 1], as an `opensmile.Smile` is called. It goes
-            through C, so its threads run side by side.
-        sounds: one array a recording.
-    """
-    import numpy as np
-
-    def one(x: Any) -> Any:
-        # openSMILE makes 16 bits of it, and what is louder than full scale would wrap around.
-        return np.asarray(extract(np.clip(x, -1, 32767 / 32768), SAMPLE_RATE)).reshape(-1)
-
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        made = np.stack(list(pool.map(one, sounds)))
-    with np.errstate(over="ignore"):
-        return made.astype(np.float32)
-
-
-def rows_of(
-    extract: Extract, what: str, corpus: Any, copies: Sequence[Any], folder: Path
-) -> tuple[Any, int]:
-    """(float32 [R, U] of the N originals, then of each copy in turn, computed once; values that
-    were not finite and are 0 instead)."""
-    import numpy as np
-
-    from jser import progress
-    from jser.frontend import augment
-    from jser.training import descriptor_view, feature_cache
-
-    pcm, keys = corpus.waveform, list(corpus.pcm_sha256)
-    parts = []
-    for copy in (None, *copies):
-
-        def make(copy: Any = copy) -> dict[str, Any]:
-            made = []
-            label = what + (f" ({copy.name})" if copy else "")
-            with progress.bar(len(pcm), label, "utterance") as tick:
-                for i in range(0, len(pcm), descriptor_view.CHUNK):
-                    mine = pcm[i : i + descriptor_view.CHUNK]
-                    named = keys[i : i + descriptor_view.CHUNK]
-                    if copy is None:
-                        sounds = [x.astype(np.float32) / 32768 for x in mine]
-                    else:
-                        sounds = list(augment.waveforms(mine, named, copy, SAMPLE_RATE))
-                    made.append(functionals_by(extract, sounds))
-                    tick(len(mine))
-            return {"functionals": np.concatenate(made)}
-
-        key = "-".join([corpus.fingerprint[:24], what, *([copy.key()] if copy else [])])
-        found, _ = feature_cache.load_or_make(folder, key, ("functionals",), make, what)
-        parts.append(found["functionals"])
-    x = np.concatenate(parts)
-    odd = ~np.isfinite(x)
-    x[odd] = 0
-    return x, int(odd.sum())
 
 
 # --------------------------------------------------------------------------------------- the scores
@@ -136,7 +68,7 @@ def judge(
     Args:
         rows: [R, U], row ``c * N + u`` is copy c of utterance u, copy 0 the original.
         prepared: of which config, corpus and protocol are used.
-        workdir: gets the run's own ledger.
+        workdir: gets the run's own ledger, and scores that are not computed again.
         ledger_dir: of the shared ledgers.
         hashed: of the settings, for the ledger.
         role: in the ledger.
@@ -149,7 +81,7 @@ def judge(
     from jser.evaluation import ledger
     from jser.evaluation.predictions import Predictions
     from jser.protocols import member_labels
-    from jser.training import fusion
+    from jser.training import feature_cache, fusion
     from jser.training.readout import fit_together
 
     config, corpus, protocol = prepared.config, prepared.corpus, prepared.protocol
@@ -160,23 +92,33 @@ def judge(
         known = member_labels(corpus.label, fold)
         fitted_on = fusion.rows_of(own, known, corpus.speaker, n_classes, n_copies)
         x = of_one_deviation(rows, fitted_on.index) if one_deviation else rows
-        found = fit_together({name: (x, fitted_on)}, config.readout.penalties, len(own))
-        return found.alone[name], found.alone[name](x[fold.test].astype(np.float32))
+        fitted = fit_together({name: (x, fitted_on)}, config.readout.penalties, len(own))
+        readout = fitted.alone[name]
+        return readout, readout(x[fold.test].astype(np.float32))
 
-    # A fold a core, one BLAS thread each, as in `fusion.fit`.
-    with (
-        threadpoolctl.threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-    ):
-        readouts, scores = zip(*pool.map(of_fold, protocol.folds), strict=True)
+    def make() -> dict[str, Any]:
+        # A fold a core, one BLAS thread each, as in `fusion.fit`.
+        with (
+            threadpoolctl.threadpool_limits(1, user_api="blas"),
+            ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+        ):
+            readouts, scores = zip(*pool.map(of_fold, protocol.folds), strict=True)
+        digest = fusion.digest([{name: readout} for readout in readouts])
+        return {"scores": np.concatenate(scores), "digest": np.array(digest)}
+
+    settings = [list(config.readout.penalties), config.refit, one_deviation, protocol.folds_hash()]
+    content = hashlib.sha256(json.dumps(settings).encode() + rows.tobytes()).hexdigest()[:16]
+    found, _ = feature_cache.load_or_make(
+        workdir, f"{name}-{content}".replace(" ", "_"), ("scores", "digest"), make, "scores"
+    )
     sizes = [len(fold.test) for fold in protocol.folds]
     predictions = Predictions(
         utterance_index=np.concatenate([fold.test for fold in protocol.folds]),
         fold=np.repeat(np.arange(len(sizes)), sizes),
         seed=np.zeros(sum(sizes), np.int64),
-        posterior=fusion.shares(np.concatenate(scores)),
+        posterior=fusion.shares(found["scores"]),
     )
-    digest = fusion.digest([{name: readout} for readout in readouts])
+    digest = str(found["digest"])
     return ledger.score(
         predictions, corpus, protocol, workdir, ledger_dir, hashed, digest, role=role
     )
@@ -193,63 +135,6 @@ def against(judged: Mapping[str, Any]) -> dict[str, Any]:
     for name, p in zip(others, holm([found[name]["p"] for name in others]), strict=True):
         found[name]["p_holm"] = float(p)
     return found
-
-
-# ----------------------------------------------------------------------------------------- the time
-
-
-def timed(
-    corpus: Any, config: Any, extracts: Mapping[str, Extract], count: int, repeats: int
-) -> dict[str, Any]:
-    """Seconds, wall and processor, of each way to the features of `count` recordings."""
-    import numpy as np
-
-    from jser import preparation
-    from jser.frontend.descriptors import DescriptorSpec, descriptors
-    from jser.frontend.functionals import functionals
-    from jser.frontend.log_mel import LogMelSpec, log_mel_batch
-    from jser.records import places
-    from jser.training import narrow_view, stem_features
-
-    drawn = np.random.default_rng(0).permutation(len(corpus.waveform))[:count]
-    sounds = [corpus.waveform[i].astype(np.float32) / 32768 for i in drawn]
-    spec = preparation.stem_spec(config)
-    weights = places.weights_dir(preparation.data_dir(config))
-    described = DescriptorSpec(level=spec.level)
-
-    def by_stem(front_end: Any, of: Any) -> None:
-        stem_features.compute(log_mel_batch(sounds, front_end), of, weights, "timing")
-
-    ways: dict[str, Callable[[], Any]] = {
-        "descriptors": lambda: functionals(descriptors(sounds, described), described),
-        "stem": lambda: by_stem(LogMelSpec(), spec),
-        "narrow": lambda: by_stem(narrow_view.FRONT_END, narrow_view.narrow(spec)),
-    }
-    for name, extract in extracts.items():
-        ways[name] = functools.partial(functionals_by, extract, sounds)
-    used: dict[str, list[float]] = {name: [] for name in ways}
-
-    def counted(name: str) -> Callable[[], None]:
-        def run() -> None:
-            before = time.process_time()
-            ways[name]()
-            used[name].append(time.process_time() - before)
-
-        return run
-
-    wall = timing.alternate({name: counted(name) for name in ways}, repeats)
-    cpu = {name: values[1:] for name, values in used.items()}  # the first is not measured
-    hours = sum(map(len, sounds)) / SAMPLE_RATE / 3600
-    return {
-        "recordings": len(sounds),
-        "audio": round(3600 * hours, 1),
-        "minutes_an_hour": {n: timing.median([s / 60 / hours for s in wall[n]]) for n in ways},
-        "cpu_minutes_an_hour": {n: timing.median([s / 60 / hours for s in cpu[n]]) for n in ways},
-        f"over_{REFERENCE}": {n: timing.paired_ratio(wall[n], wall[REFERENCE]) for n in ways},
-        f"cpu_over_{REFERENCE}": {n: timing.paired_ratio(cpu[n], cpu[REFERENCE]) for n in ways},
-        "seconds": {n: [round(s, 3) for s in wall[n]] for n in ways},
-        "cpu_seconds": {n: [round(s, 3) for s in cpu[n]] for n in ways},
-    }
 
 
 # ---------------------------------------------------------------------------------------- the whole

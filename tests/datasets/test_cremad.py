@@ -96,11 +96,11 @@ def test_acted_and_perceived_labels(tmp_path):
 
 def test_perceived_labels_need_their_table(tmp_path):
     source = fake.make(tmp_path / "s", speakers=["1001"], texts=["DFA"])
-    with pytest.raises(InputError, match=r"no summaryTable.csv in it; clone .*processedResults"):
+    with pytest.raises(InputError, match=r"no labels in it; expected .*summaryTable.csv; clone "):
         find("cremad_perceived", source)
     fake.write_votes(source, {"1001_DFA_ANG_XX": "X"})
     with pytest.raises(InputError, match="vote on 1001_DFA_ANG_XX 'X' is none of A D F H N S"):
         find("cremad_perceived", source)
     (source / "processedResults" / "summaryTable.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="is not CREMA-D's table with columns FileName"):
+    with pytest.raises(InputError, match="has no column FileName, VoiceVote"):
         find("cremad_perceived", source)

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import Counter
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -59,7 +60,10 @@ def test_four_classes(source, tmp_path):
 def test_both_tables_say_the_same(source, tmp_path):
     other = fake.make(tmp_path, suffix=".json")
     entries = [
-        [(type(e).__name__, e.path.name, *list(vars(e).values())[1:]) for e in find(folder)]
+        [
+            (type(e).__name__, e.path.name, *(getattr(e, f.name) for f in fields(e)[1:]))
+            for e in find(folder)
+        ]
         for folder in (source, other)
     ]
     assert entries[0] == entries[1]

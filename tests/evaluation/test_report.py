@@ -277,6 +277,22 @@ def test_compare_pairs_the_parts_that_both_runs_have(
     assert compare.compare(tmp_path / "a", tmp_path / "b")["parts"] == []
 
 
+def test_compare_names_the_settings_that_differ(
+    corpus: Any, protocol: protocols.Protocol, build: Make, tmp_path: Path
+) -> None:
+    stem = {"net": "alexnet", "channels": 1, "taps": ["conv1", "conv2"]}
+    for run, channels in (("a", 1), ("b", 3)):
+        report.write(tmp_path / run, *build(corpus, protocol, run=run))
+        config = {"data_dir": run, "seeds": [0], "stem": stem | {"channels": channels}}
+        (tmp_path / run / "config.json").write_text(json.dumps(config))
+    result = compare.compare(tmp_path / "a", tmp_path / "b")
+    assert result["settings"] == [{"field": "stem.channels", "a": 1, "b": 3}]
+    assert "stem.channels: 1 (a), 3 (b)" in to_text(render_comparison(result))
+    assert "stem.channels: 1 (a), 3 (b)" in page.render_comparison(result)
+    (tmp_path / "b" / "config.json").write_text("{")
+    assert compare.compare(tmp_path / "a", tmp_path / "b")["settings"] == []
+
+
 def test_compare_refuses_what_cannot_be_paired(
     corpus: Any, protocol: protocols.Protocol, build: Make, predict: Make, tmp_path: Path
 ) -> None:

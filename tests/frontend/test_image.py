@@ -182,7 +182,12 @@ def test_suffix_means_nothing(tmp_path):
 def test_still_gif_webp_bmp_tiff_and_mpo(tmp_path):
     for name in ("a.gif", "a.webp", "a.bmp", "a.tiff"):
         picture = load(saved(tmp_path / name, drawing()), SPEC)
-        assert difference(picture.pixels, load(saved(tmp_path / "p.png", drawing()), SPEC).pixels).mean() < 8
+        assert (
+            difference(
+                picture.pixels, load(saved(tmp_path / "p.png", drawing()), SPEC).pixels
+            ).mean()
+            < 8
+        )
     mpo = saved(
         tmp_path / "a.jpg", drawing(), format="MPO", save_all=True, append_images=[drawing(80, 80)]
     )
@@ -215,7 +220,9 @@ def frames(kind, n=3):
 
 def numbers(mode):
     file = io.BytesIO()
-    Image.fromarray(np.arange(10000, dtype=np.int32 if mode == "I" else np.float32).reshape(100, 100)).save(file, "TIFF")
+    Image.fromarray(
+        np.arange(10000, dtype=np.int32 if mode == "I" else np.float32).reshape(100, 100)
+    ).save(file, "TIFF")
     return file.getvalue()
 
 

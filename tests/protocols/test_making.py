@@ -69,8 +69,9 @@ def test_few_speakers_get_fewer_dev_speakers_and_the_description_says_so() -> No
     protocol = protocols.make("leave_one_speaker_out", fake(0, 4))
     assert {len(fold.dev_speakers) for fold in protocol.folds} == {1}
     assert "1 dev speaker a fold (2 asked for: too few speakers)" in protocol.description
-    with pytest.raises(InputError, match="fewer than two for train and dev"):
-        protocols.make("leave_one_speaker_out", fake(1, 1))
+    for name in ("leave_one_speaker_out", "speaker_k_fold:2"):
+        with pytest.raises(InputError, match="fewer than two for train and dev"):
+            protocols.make(name, fake(1, 1))
 
 
 def test_the_last_speaker_of_a_sex_stays_in_training() -> None:

@@ -13,8 +13,15 @@ def test_tables_are_found_at_any_depth_in_the_order_of_the_patterns(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / "c" / "x.csv").mkdir(parents=True)
-    found = find_tables(tmp_path, ["x.json", "x.csv"], "x.csv")
-    assert [str(p.relative_to(tmp_path)) for p in found] == ["a/x.json", "a/x.csv", "b/x.csv"]
+    # Linked folders are searched as those of recordings are, each once.
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in "abc":
+        (root / name).symlink_to(tmp_path / name)
+    (root / "again").symlink_to(tmp_path / "a")
+    found = find_tables(root, ["x.json", "x.csv"], "x.csv")
+    assert [str(p.relative_to(root)) for p in found] == ["a/x.json", "a/x.csv", "b/x.csv"]
+    assert find_tables(root, ["a/*.csv"], "x.csv") == [root / "a" / "x.csv"]
 
 
 def test_without_a_table_the_folder_itself_may_be_at_fault(tmp_path):

@@ -1,7 +1,10 @@
 """Read-outs by fold: whose labels they see, copies, the file in the run, the sum."""
 
+import errno
+
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from jser.errors import InputError
 from jser.protocols import Fold, Protocol
@@ -73,6 +76,69 @@ def test_rows_by_hand():
     assert rows.group.tolist() == [0, 0, 1, 1] * 2
 
 
+def test_a_single_speaker_is_judged_utterance_by_utterance():
+    """With its copies; so that a penalty is chosen by something, not by the order of a tie."""
+    label = np.array([0, 1, -1, 1])
+    rows = fusion.rows_of(np.array([0, 1, 3]), label, np.array(["x"] * 4), 2, n_copies=1)
+    assert rows.group.tolist() == [0, 1, 2] * 2
+
+
+def test_the_penalty_of_a_single_speaker(tmp_path):
+    """It is the one under which scikit-learn's ridge recalls each utterance best, left out."""
+    rng = np.random.default_rng(3)
+    label = np.arange(30) % K
+    x = rng.standard_normal((30, 50)).astype(np.float32)
+    x[np.arange(30), label] += 2.0
+    x[:, K:] *= 4.0  # much that says nothing, and large
+    protocol = Protocol(
+        "one",
+        (
+            Fold(
+                "1",
+                np.arange(20, dtype=np.int32),
+                np.arange(20, 25, dtype=np.int32),
+                np.arange(25, 30, dtype=np.int32),
+                ("a",),
+                ("a",),
+                ("a",),
+            ),
+        ),
+        "utterance",
+        "one speaker",
+        "",
+    )
+    penalties = (0.001, 0.1, 10.0)
+    (fitted,) = fusion.fit(
+        {"stem": x},
+        label,
+        np.array(["a"] * 30),
+        K,
+        protocol,
+        with_dev=False,
+        penalties=penalties,
+        run_dir=tmp_path,
+    )
+    own, truth = x[:20], label[:20]
+    z = (own - own.mean(0)) / (own.std(0) + 0.01 * own.std(0).mean())
+    count = np.bincount(truth)
+    weight = 20 / (K * count)[truth]
+
+    def recalled(penalty):
+        found = []
+        for u in range(20):
+            kept = np.arange(20) != u
+            ridge = Ridge(alpha=penalty * 50).fit(z[kept], np.eye(K)[truth[kept]], weight[kept])
+            found.append(ridge.predict(z[[u]])[0].argmax())
+        return np.mean([np.mean(np.array(found)[truth == k] == k) for k in range(K)])
+
+    figures = {p: recalled(p) for p in penalties}
+    best = max(penalties, key=lambda p: (figures[p], p))
+    assert best != max(penalties), figures  # a tie would have taken the strongest
+    with np.load(tmp_path / "readouts.npz") as kept:
+        assert kept["0/stem/penalties"].tolist() == [best, best]
+    assert fitted.alone["stem"].kernel.shape == (50, K)
+
+
 def test_a_label_that_must_not_be_seen_is_a_bug():
     with pytest.raises(ValueError, match="must not see"):
         fusion.rows_of(np.array([0, 2]), np.array([0, 1, -1]), np.array(["x"] * 3), 2, 0)
@@ -83,6 +149,21 @@ def test_a_run_keeps_its_read_outs(tmp_path):
     labels_gone = np.full(N, -1)
     again = fit(tmp_path, labels_gone)  # taken from the run: nothing is fitted
     assert digests(first) == digests(again)
+
+
+def test_a_full_disk_is_said_of_the_run(tmp_path, monkeypatch):
+    """Read-outs lie in the run's folder, which --workdir chose."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(InputError) as caught:
+        fit(tmp_path / "run")
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'run'}: read-outs of 0 MiB cannot be written (No space")
+    assert said.endswith("free some space or choose another --workdir")
+    assert not list((tmp_path / "run").iterdir())
 
 
 def test_read_outs_of_other_values_or_settings_are_not_taken(tmp_path):

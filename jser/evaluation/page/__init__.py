@@ -2,6 +2,7 @@
 
 from jser.evaluation.page.comparison_page import render_comparison
 from jser.evaluation.page.ladder_page import render_ladder
+from jser.evaluation.page.matrix_page import render_matrix
 from jser.evaluation.page.run_page import read_metrics, render
 
-__all__ = ["read_metrics", "render", "render_comparison", "render_ladder"]
+__all__ = ["read_metrics", "render", "render_comparison", "render_ladder", "render_matrix"]

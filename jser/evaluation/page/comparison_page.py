@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jser.evaluation.compare import verdict
-from jser.evaluation.formats import percent, plural, points
+from jser.evaluation.formats import percent, plural, points, settings_that_differ
 from jser.evaluation.page.markup import Element, document, figure, pairs, section, table, tag
 from jser.evaluation.page.paired_charts import Pair, difference, dumbbells
 from jser.evaluation.page.run_page import masthead
@@ -143,9 +143,11 @@ def _alone(result: Mapping[str, Any]) -> Element:
 
 
 def _runs(result: Mapping[str, Any]) -> Element:
+    settings = [tag("li", line) for line in settings_that_differ(result)]
     return section(
         "runs",
         "Runs",
+        tag("ul", *settings, aria_label="Settings that differ") if settings else None,
         table(
             ["", "system", "UAR, pooled, %", "run"],
             [

@@ -54,6 +54,7 @@ def protocol(report: Mapping[str, Any], certificate: Mapping[str, Any] | None) -
     session = "yes" if report["dev_test_same_session"] else "no"
     more: list[tuple[str, str]] = [
         ("dev and test in one session", session),
+        ("near-duplicates in two parts", _near(report.get("near_duplicates"))),
         ("leak", report["leak"] or "none"),
         ("folds missing", ", ".join(report["folds_missing"]) or "none"),
         ("partial corpus", "yes" if report["partial_corpus"] else "no"),
@@ -72,12 +73,19 @@ def protocol(report: Mapping[str, Any], certificate: Mapping[str, Any] | None) -
         pairs([*rows, *more]),
         tag("h3", "Folds"),
         fold_table(report),
-        *(_certificate(certificate) if certificate else []),
+        *(certificate_parts(certificate) if certificate else []),
     )
 
 
-def _certificate(certificate: Mapping[str, Any]) -> list[Element]:
-    """Properties counted from the records, fold by fold."""
+def _near(counts: Mapping[str, int] | None) -> str:
+    if counts is None:
+        return "not looked for"
+    named = [f"{pair.replace('_', ' and ')} {n}" for pair, n in counts.items() if n]
+    return ", ".join(named) or "none"
+
+
+def certificate_parts(certificate: Mapping[str, Any], opened: bool = False) -> list[Element]:
+    """Properties counted from the records, fold by fold; `opened`: the table is not folded."""
     found = certificate["found"]
     verdict = (
         tag("p", tag("strong", "Shared: "), "; ".join(found), class_="must-read")
@@ -112,14 +120,15 @@ def _certificate(certificate: Mapping[str, Any]) -> list[Element]:
         )
     head = ["fold", "shared", "train", "dev", "test", "sex, train / dev / test",
             "test sentences heard", "rarest in dev", "classes missing"]  # fmt: skip
+    note = tag("p", "Utterances of speakers; utterances by sex.", class_="note")
+    counted = table(head, rows, words=2)
     return [
         tag("h3", "Certificate"),
         verdict,
-        folded(
-            "Counted from the records",
-            tag("p", "Utterances of speakers; utterances by sex.", class_="note"),
-            table(head, rows, words=2),
-            paper=True,
+        *(
+            (note, counted)
+            if opened
+            else (folded("Counted from the records", note, counted, paper=True),)
         ),
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 from jser.evaluation.examples import Shown
 from jser.evaluation.formats import percent, tested
 from jser.evaluation.page.context import protocol, run, yardsticks
+from jser.evaluation.page.corpora_page import test_corpora
 from jser.evaluation.page.learning import learning
 from jser.evaluation.page.listening import listening
 from jser.evaluation.page.markup import Element, document, tag
@@ -35,9 +36,10 @@ def render(
         metrics: the lines of metrics.jsonl.
         shown: utterances to look at and to hear.
     """
+    whole = [] if report["cross_corpus"] else [result(report), classes(report)]
     parts = [
-        result(report),
-        classes(report),
+        *whole,
+        test_corpora(report),
         speakers(report),
         learning(report, metrics),
         listening(report, shown),
@@ -46,9 +48,10 @@ def render(
         run(report, config),
     ]
     there = [part for part in parts if part is not None]
-    uar = percent(report["uar"]["mean"])
+    each = [f"{percent(c['uar']['mean'])} % on {c['name']}" for c in report["test_corpora"]]
+    uar = ", ".join(each) if report["cross_corpus"] else f"{percent(report['uar']['mean'])} %"
     return document(
-        f"{report['system']} on {report['corpus']}: UAR {uar} %",
+        f"{report['system']} on {report['corpus']}: UAR {uar}",
         masthead(
             report["system"],
             f"{report['corpus']}, {report['protocol']}",

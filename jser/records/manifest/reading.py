@@ -6,6 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -55,8 +56,8 @@ class _Row(NamedTuple):
     line: int
     key: str
     cut: Cut | None
-    label: str
     speaker: str
+    label: str
     sex: str
     session: str
     text: str
@@ -72,18 +73,18 @@ class _Words(Generic[_T]):
 
     def __init__(self, parse: Callable[[str], _T]):
         self._parse = parse
-        self._known: dict[str, _T | InputError] = {}
+        self._known: dict[str, _T] = {}
+        self._wrong: dict[str, str] = {}
 
     def __call__(self, cell: str) -> _T:
-        if cell not in self._known:
+        if cell in self._known:
+            return self._known[cell]
+        if cell not in self._wrong:
             try:
-                self._known[cell] = self._parse(cell)
+                return self._known.setdefault(cell, self._parse(cell))
             except InputError as error:
-                self._known[cell] = error
-        found = self._known[cell]
-        if isinstance(found, InputError):
-            raise found
-        return found
+                self._wrong[cell] = str(error)
+        raise InputError(self._wrong[cell])
 
 
 def read(
@@ -153,61 +154,68 @@ class _Reader:
         self._one_name = speakers.OneName()
         self._rows: list[_Row] = []
         self._first: dict[tuple[str, Cut | None], _Row] = {}
-        self._label = _Words(self._parse_label)
         self._given_speaker = _Words(lambda cell: cells.name("speaker", cell))
-        self._sex = _Words(cells.sex)
-        self._split = _Words(lambda cell: self._parse_split(cell))
-        self._session = _Words(lambda cell: cells.name("session", cell))
         self._start = _Words(lambda cell: cells.seconds("start", cell))
         self._end = _Words(lambda cell: cells.seconds("end", cell))
+        # In the order of `_Row`, behind the speaker.
+        self._words: list[tuple[int | None, Callable[[str], str]]] = [
+            (columns.label, _Words(self._parse_label)),
+            (columns.optional["sex"], _Words(cells.sex)),
+            (columns.optional["session"], _Words(lambda cell: cells.name("session", cell))),
+            # The same sentence in other letters is the same sentence.
+            (
+                columns.optional["text"],
+                _Words(lambda cell: cells.name("text", cell, cells.LONGEST_TEXT).casefold()),
+            ),
+            (columns.optional["split"], _Words(self._parse_split)),
+            (columns.optional["id"], lambda cell: cells.name("id", cell)),
+        ]
 
     def take(self, line: int, row: Sequence[str]) -> None:
         """One row; its faults are noted."""
-        at = self._columns
-
-        def value(parse: Callable[[str], _T], cell: str, default: _T) -> _T:
-            try:
-                return parse(cell)
-            except InputError as error:
-                self._faults.add(line, str(error))
-                return default
-
-        def cell(name: str) -> str:
-            place = at.optional[name]
-            return "" if place is None else row[place]
-
-        before = len(self._faults)
-        key = value(self._paths.resolve, row[at.path], "")
-        made = _Row(
-            line=line,
-            key=key,
-            cut=value(lambda _: self._cut(cell("start"), cell("end")), "", None),
-            label=value(self._label, row[at.label], ""),
-            speaker=value(lambda c: self._speaker(c, row[at.path], key, line), self._cell(row), ""),
-            sex=value(self._sex, cell("sex"), ""),
-            session=value(self._session, cell("session"), ""),
-            text=value(lambda c: cells.name("text", c, cells.LONGEST_TEXT), cell("text"), ""),
-            split=value(self._split, cell("split"), ""),
-            id=value(lambda c: cells.name("id", c), cell("id"), ""),
-        )
-        if len(self._faults) > before:
+        try:
+            made = self._row(line, row)
+        except InputError:
+            self._note_faults(line, row)
             return
         first = self._first.setdefault((made.key, made.cut), made)
         if first is made:
             self._rows.append(made)
         elif first[1:] == made[1:]:
-            self.repeated.append(Skipped(self._paths.file(key), REPEATED))
+            self.repeated.append(Skipped(self._paths.file(made.key), REPEATED))
         else:
             field = next(f for f in _Row._fields[1:] if getattr(first, f) != getattr(made, f))
+            there, here = (cells.shown(getattr(row, field)) for row in (first, made))
             self._faults.add(
                 line,
-                f"{cells.shown(key)}{_times(made.cut)} is there already in line {first.line}, with "
-                f"another {field} ({cells.shown(getattr(first, field))}, here "
-                f"{cells.shown(getattr(made, field))}); keep one",
+                f"{cells.shown(made.key)}{_times(made.cut)} is in line {first.line} already, with "
+                f"another {field} ({there}, here {here}); keep one",
             )
 
-    def _cell(self, row: Sequence[str]) -> str:
-        return "" if self._columns.speaker is None else row[self._columns.speaker]
+    def _row(self, line: int, row: Sequence[str]) -> _Row:
+        key = self._paths.resolve(row[self._columns.path])
+        words = [parse(row[k]) if k is not None else "" for k, parse in self._words]
+        return _Row(line, key, self._cut(row), self._speaker(line, row, key), *words)
+
+    def _note_faults(self, line: int, row: Sequence[str]) -> None:
+        """Every fault of a row that has some."""
+        key = ""
+
+        def resolve() -> None:
+            nonlocal key
+            key = self._paths.resolve(row[self._columns.path])
+
+        parts: list[Callable[[], object]] = [
+            resolve,
+            lambda: self._cut(row),
+            lambda: self._speaker(line, row, key),
+        ]
+        parts += [partial(parse, row[k]) for k, parse in self._words if k is not None]
+        for part in parts:
+            try:
+                part()
+            except InputError as error:
+                self._faults.add(line, str(error))
 
     def _parse_label(self, cell: str) -> str:
         word = cells.name("label", cell)
@@ -225,18 +233,19 @@ class _Reader:
             self.mapped[word] = label
         return label
 
-    def _speaker(self, cell: str, path: str, key: str, line: int) -> str:
-        found = self._given_speaker(cell)
+    def _speaker(self, line: int, row: Sequence[str], key: str) -> str:
+        place, path = self._columns.speaker, row[self._columns.path]
         if self._find_speaker is not None:
-            found = self._find_speaker(path, key, cell)
-        if not found and self._options.speaker != "unknown":
-            where = {"speaker_from": "--speaker_from finds none in", "speaker_table": "the other "
-                     "table has none for"}  # fmt: skip
-            way = next((text for field, text in where.items() if getattr(self._options, field)), "")
-            detail = f" ({way} {cells.shown(path)})" if way else ""
-            raise InputError(f"no speaker{detail}; {speakers.WHY}; {speakers.UNKNOWN}")
+            found = self._find_speaker(path, key)
+        else:
+            found = self._given_speaker(row[place]) if place is not None else ""
         if found:
             self._one_name.check(found, line)
+        elif self._options.speaker != "unknown":
+            option = "speaker_from" if self._options.speaker_from else "speaker_table"
+            looked = f" (--{option} finds none for {cells.shown(path)})"
+            where = looked if self._find_speaker is not None else ""
+            raise InputError(f"no speaker{where}; {speakers.WHY}; {speakers.UNKNOWN}")
         return found
 
     def _parse_split(self, cell: str) -> str:
@@ -248,16 +257,15 @@ class _Reader:
         except InputError as error:
             raise InputError(str(error).removeprefix("split: ")) from None
 
-    def _cut(self, start: str, end: str) -> Cut | None:
-        first, last = self._start(start), self._end(end)
+    def _cut(self, row: Sequence[str]) -> Cut | None:
+        at_start, at_end = self._columns.optional["start"], self._columns.optional["end"]
+        first = 0.0 if at_start is None else self._start(row[at_start]) or 0.0
+        last = None if at_end is None else self._end(row[at_end])
         if last is None:
             return Cut(first, None) if first else None
-        if last <= (first or 0.0):
-            raise InputError(
-                f"end {cells.shown(end)} is not behind start {cells.shown(start) or '0'}; correct "
-                "the times"
-            )
-        return Cut(first or 0.0, last)
+        if last <= first:
+            raise InputError(f"end {last:g} s is not behind start {first:g} s; correct the times")
+        return Cut(first, last)
 
     def finished(self, path: Path, sound: bool) -> tuple[list[_Row], tuple[str, ...]]:
         """All rows, and the classes; checks what concerns several rows."""
@@ -341,12 +349,12 @@ def _utterances(rows: list[_Row], paths: Paths) -> list[Utterance]:
             utterance_id=row.id,
             speaker=row.speaker,
             session=session(row),
-            text_id=row.text.casefold(),
+            text_id=row.text,
             label=row.label,
             sex=row.sex,
             split=row.split,
             cut=row.cut,
-            place=f"line {row.line}",
+            line=row.line,
         )
         for row in rows
     ]

@@ -18,8 +18,8 @@ WHY = (
 )
 UNKNOWN = "--speaker=unknown takes such rows, for random splits only, and marks every result"
 
-# (cell of the path, key of the file, cell of the speaker's column) -> name; '' where unknown.
-Find = Callable[[str, str, str], str]
+# (cell of the path, key of the file) -> name; '' where unknown.
+Find = Callable[[str, str], str]
 
 
 def finder(options: Options, paths: Paths) -> Find | None:
@@ -51,7 +51,7 @@ def _from_path(expression: str) -> Find:
             "'(?P<speaker>[^/]+)/'"
         )
 
-    def find(path: str, key: str, cell: str) -> str:
+    def find(path: str, key: str) -> str:
         match = pattern.search(path.replace("\\", "/"))
         return cells.name("speaker", match["speaker"] or "") if match else ""
 
@@ -90,7 +90,7 @@ def _from_table(options: Options, paths: Paths) -> Find:
             )
     faults.check(n)
 
-    def find(path: str, key: str, cell: str) -> str:
+    def find(path: str, key: str) -> str:
         return known.get(key, "")
 
     return find
@@ -100,7 +100,7 @@ class OneName:
     """Notices one person written in two ways: 'Anna' and 'anna', '1' and '01' or '1.0'."""
 
     def __init__(self) -> None:
-        self._first: dict[str, tuple[str, int]] = {}
+        self._first: dict[str, tuple[str, int]] = {}  # plain name -> name, line
         self._seen: set[str] = set()
 
     def check(self, speaker: str, line: int) -> None:
@@ -111,7 +111,6 @@ class OneName:
         """
         if speaker in self._seen:
             return
-        self._seen.add(speaker)
         plain = re.sub(r"(?<=\d)\.0+$", "", speaker.casefold())
         plain = re.sub(r"0*(\d+)", r"\1", re.sub(r"[\s_-]+", "_", plain))
         other, first = self._first.setdefault(plain, (speaker, line))
@@ -120,3 +119,4 @@ class OneName:
                 f"speaker {cells.shown(speaker)} and {cells.shown(other)} of line {first} differ "
                 "in case, blanks or zeros alone; write one person one way, and two not so alike"
             )
+        self._seen.add(speaker)

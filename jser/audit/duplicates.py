@@ -1,0 +1,109 @@
+"""Which utterances of a corpus are one recording, and which of them a protocol tells apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jser import progress
+from jser.audit import fingerprints, kept
+from jser.audit.fingerprints import Pair
+from jser.protocols import Certificate, Protocol
+from jser.records.corpus import Corpus
+
+PARTS = ("train", "dev", "test")
+PART_PAIRS = (("train", "dev"), ("train", "test"), ("dev", "test"))
+
+
+def identical(corpus: Corpus) -> list[list[str]]:
+    """Groups of utterances whose samples are equal."""
+    same: dict[str, list[str]] = {}
+    for name, pcm in zip(corpus.utterance_id, corpus.pcm_sha256, strict=True):
+        same.setdefault(str(pcm), []).append(str(name))
+    return sorted(names for names in same.values() if len(names) > 1)
+
+
+def find(corpus: Corpus, data_dir: str | os.PathLike[str]) -> list[Pair]:
+    """Near-duplicates: pairs of one recording whose samples differ. Found once, then kept.
+
+    Args:
+        corpus: the records.
+        data_dir: where caches lie.
+    """
+    key = f"near-{corpus.fingerprint[:24]}-{corpus.front_end_hash}-v{fingerprints.VERSION}"
+    before = kept.read(data_dir, key)
+    if before is not None:
+        try:
+            return [Pair(**fields) for fields in before["pairs"]]
+        except (KeyError, TypeError):
+            pass  # Changed by hand: it is found again.
+    with progress.bar(len(corpus.length), "compare", unit="utterance") as tick:
+        found = fingerprints.near_duplicates(corpus.frames, corpus.offset, corpus.length, tick=tick)
+    pcm = corpus.pcm_sha256
+    pairs = [pair for pair in found if pcm[pair.first] != pcm[pair.second]]
+    kept.write(data_dir, key, {"pairs": [dataclasses.asdict(pair) for pair in pairs]})
+    return pairs
+
+
+def named(pair: Pair, corpus: Corpus) -> dict[str, Any]:
+    """A pair as JSON has it, by utterance ids."""
+    return {
+        "first": str(corpus.utterance_id[pair.first]),
+        "second": str(corpus.utterance_id[pair.second]),
+        "similarity": round(pair.similarity, 4),
+        "lag_seconds": round(pair.lag, 4),
+        "level_db": round(pair.level_db, 2),
+        "same_speaker": bool(corpus.speaker[pair.first] == corpus.speaker[pair.second]),
+        "same_class": bool(corpus.label[pair.first] == corpus.label[pair.second]),
+    }
+
+
+def across(pairs: Sequence[Pair], protocol: Protocol, n: int) -> list[dict[str, list[Pair]]]:
+    """Of each fold, the pairs whose halves lie in two parts: 'train_test' -> pairs.
+
+    Args:
+        pairs: by place in the corpus.
+        protocol: its folds.
+        n: utterances of the corpus.
+    """
+    found = []
+    for fold in protocol.folds:
+        # An utterance may be in more than one part where a protocol leaks.
+        held = {part: np.zeros(n, bool) for part in PARTS}
+        for part in PARTS:
+            held[part][getattr(fold, part)] = True
+        found.append(
+            {
+                f"{a}_{b}": [
+                    p
+                    for p in pairs
+                    if (held[a][p.first] and held[b][p.second])
+                    or (held[b][p.first] and held[a][p.second])
+                ]
+                for a, b in PART_PAIRS
+            }
+        )
+    return found
+
+
+def certified(
+    certificate: Certificate,
+    corpus: Corpus,
+    protocol: Protocol,
+    data_dir: str | os.PathLike[str],
+) -> Certificate:
+    """The certificate with the number of near-duplicates in two parts of a fold, each pair once.
+
+    They are counted and not refused: that two recordings are one is a measurement here, which may
+    err, where equal samples are a proof.
+    """
+    shared = across(find(corpus, data_dir), protocol, len(corpus.label))
+    counts = {
+        name: len({pair for fold in shared for pair in fold[name]})
+        for name in (f"{a}_{b}" for a, b in PART_PAIRS)
+    }
+    return dataclasses.replace(certificate, near_duplicates=counts)

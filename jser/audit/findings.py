@@ -1,0 +1,176 @@
+"""What of an audit a person should know first, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jser.audit.sound import KINDS, shown
+from jser.evaluation.formats import percent, plural
+from jser.frontend.waveform import SAMPLE_RATE
+from jser.records.audit import describe_missing
+
+# 'alert': a result on this would mislead, or training refuses it; 'warn': look at it; 'note': know
+# it; 'good': looked for, and not there.
+WEIGHTS = ("alert", "warn", "note", "good")
+# Facts that an emotion may well have; the others are the recording's business.
+_OF_SPEECH = frozenset({"duration", "peak level"})
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence and how much it weighs; see `WEIGHTS`."""
+
+    weight: str
+    text: str
+
+
+def list_all(audit: Mapping[str, Any]) -> list[Finding]:
+    """The findings of what `content.gather` returns, the heaviest first."""
+    found = [
+        *_marks(audit),
+        *_protocol(audit),
+        *_twice(audit),
+        *_gives_away(audit),
+        *_sound(audit),
+        *_files(audit["built"]),
+    ]
+    return sorted(found, key=lambda f: WEIGHTS.index(f.weight))
+
+
+def _marks(audit: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    if audit["synthetic"]:
+        found.append(Finding("alert", "synthetic: made by a generator, says nothing about speech"))
+    short = describe_missing(audit["built"]["missing"])
+    if audit["partial"]:
+        found.append(Finding("alert", f"incomplete: {short or 'recordings are missing'}"))
+    if audit["built"]["n_expected"] is None:
+        found.append(Finding("note", "not checked against published counts: none are known"))
+    if unknown := audit["balance"]["speakers"].get("", {}).get("utterances"):
+        found.append(Finding("warn", f"speaker unknown: {plural(unknown, 'recording')}"))
+    if audit["note"]:
+        found.append(Finding("note", audit["note"]))
+    return found
+
+
+def _protocol(audit: Mapping[str, Any]) -> list[Finding]:
+    made = audit["protocol"]
+    if made is None:
+        return []
+    found = []
+    if made["refused"]:
+        shared = "; ".join(made["summary"])
+        found.append(Finding("alert", f"training refuses this protocol: {shared}"))
+    elif made["leak"]:
+        found.append(Finding("alert", f"this protocol leaks and says so: {made['leak']}"))
+    else:
+        found.append(
+            Finding("good", "train, dev and test share no speaker, recording or utterance, and "
+                    "train shares no session with the others")
+        )  # fmt: skip
+    if near := made["near_duplicates"]:
+        found.append(
+            Finding("alert", f"{plural(len(near), 'near-duplicate')} of this protocol lie in two "
+                    f"parts of a fold: {_pairs(near)}; training goes on and warns")
+        )  # fmt: skip
+    found += [Finding("note", sentence) for sentence in made["warnings"]]
+    if made["text_seen"]:
+        heard, tested = made["sentences_heard"], made["sentences_tested"]
+        found.append(
+            Finding("note", f"{heard} of {tested} sentences of the test, counted fold by fold, are "
+                    "also heard in training")
+        )  # fmt: skip
+    return found
+
+
+def _pairs(near: list[Mapping[str, Any]]) -> str:
+    named = ", ".join(f"{p['first']} ~ {p['second']}" for p in near[:_NAMED])
+    rest = len(near) - _NAMED
+    return named + (f" and {rest} more" if rest > 0 else "")
+
+
+def _twice(audit: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    same, near = audit["identical"], audit["near_duplicates"]
+    if same:
+        named = ", ".join(" = ".join(names) for names in same[:_NAMED])
+        more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
+        many = plural(len(same), "recording") + (" is" if len(same) == 1 else " are")
+        found.append(
+            Finding("warn", f"{many} there more than once, sample by sample: {named}{more}")
+        )
+    if near:
+        other = sum(not p["same_class"] for p in near)
+        said = f"; {other} of them in two classes" if other else ""
+        found.append(
+            Finding("warn", f"{plural(len(near), 'pair')} of near-duplicates, one recording at "
+                    f"another level, rate, codec or cut: {_pairs(near)}{said}")
+        )  # fmt: skip
+    if not same and not near:
+        found.append(Finding("good", "no recording is there twice, and no near-duplicate"))
+    elif not near:
+        found.append(Finding("good", "no near-duplicate beside those"))
+    return found
+
+
+def _gives_away(audit: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    told = sorted((g for g in audit["give_aways"] if g["tells"]), key=lambda g: -g["uar"])
+    for of_speech, weight, words in (
+        (False, "warn", "gives the class away, which is no matter of voice"),
+        (True, "note", "tells the class, as an emotion may"),
+    ):
+        named = [
+            f"{g['fact']} {percent(g['uar'])} %"
+            for g in told
+            if (g["fact"] in _OF_SPEECH) is of_speech
+        ]
+        if named:
+            classes = audit["balance"]["classes"].values()
+            chance = percent(1 / sum(entry["utterances"] > 0 for entry in classes))
+            found.append(Finding(weight, f"one fact alone {words}: {', '.join(named)} "
+                                 f"(recall; chance {chance} %)"))  # fmt: skip
+    return found
+
+
+def _sound(audit: Mapping[str, Any]) -> list[Finding]:
+    if audit["sound"] is None:
+        return [Finding("note", f"not listened to: {audit['sound_missing']}")]
+    found, total, clean = [], audit["built"]["n_utterances"], []
+    for kind in KINDS:
+        entry = audit["sound"][kind.name]
+        if entry["n"]:
+            named = ", ".join(shown(kind, entry, _NAMED))
+            found.append(
+                Finding("warn", f"{kind.title}: {entry['n']} of {total} ({kind.limit()}): {named}")
+            )
+        else:
+            clean.append(kind.title)
+    if clean:
+        found.append(Finding("good", f"none: {', '.join(clean)}"))
+    return found
+
+
+def _files(built: Mapping[str, Any]) -> list[Finding]:
+    """What only the files could tell, noted when the records were built."""
+    found = [Finding("note", f"left out: {n} x {why}") for why, n in built["skipped"].items()]
+    if clipped := built["clipped"]:
+        found.append(
+            Finding("warn", f"{plural(len(clipped), 'file')} with samples at full scale: "
+                    f"{', '.join(list(clipped)[:_NAMED])}")
+        )  # fmt: skip
+    if stereo := built["stereo"]:
+        found.append(
+            Finding("note", f"{plural(len(stereo), 'file')} of more than one channel, averaged: "
+                    f"{', '.join(stereo[:_NAMED])}")
+        )  # fmt: skip
+    rates = {int(rate): n for rate, n in built["sample_rates"].items()}
+    if set(rates) - {SAMPLE_RATE}:
+        text = ", ".join(f"{n} at {rate} Hz" for rate, n in rates.items())
+        weight = "warn" if len(rates) > 1 or min(rates) < SAMPLE_RATE else "note"
+        mixed = "; the bandwidth may give speaker or class away" if weight == "warn" else ""
+        found.append(Finding(weight, f"resampled to {SAMPLE_RATE} Hz: {text}{mixed}"))
+    return found

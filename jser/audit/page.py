@@ -1,0 +1,380 @@
+"""An audit as one HTML page that needs no network: `jser audit CORPUS --html=FILE`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jser.audit import charts
+from jser.audit.page_sound import sound_section
+from jser.evaluation.formats import percent, plural
+from jser.evaluation.page.charts import Bar, bars
+from jser.evaluation.page.context import certificate_parts
+from jser.evaluation.page.markup import (
+    Child,
+    Element,
+    document,
+    figure,
+    folded,
+    pairs,
+    section,
+    table,
+    tag,
+)
+from jser.evaluation.page.run_page import masthead
+
+_MOST_ROWS = 60  # of speakers or sentences drawn; the tables have all
+_MOST_PAIRS = 50
+_BADGE = {"alert": "mind", "warn": "look", "note": "know", "good": "fine"}
+
+
+def render(audit: Mapping[str, Any]) -> str:
+    """The page of what `content.gather` returns."""
+    parts = [
+        _findings(audit),
+        _classes(audit),
+        _sentences(audit),
+        _give_aways(audit),
+        _twice(audit),
+        sound_section(audit),
+        _protocol(audit),
+        _data(audit),
+    ]
+    there = [part for part in parts if part is not None]
+    made, balance = audit["protocol"], audit["balance"]
+    marks = []
+    if audit["synthetic"]:
+        marks.append("SYNTHETIC: made by a generator; says nothing about speech")
+    if audit["partial"]:
+        marks.append("PARTIAL: recordings of the published corpus are missing")
+    if made and made["refused"]:
+        marks.append(f"LEAK: training refuses {made['protocol']} on this corpus")
+    aside = (
+        f"{plural(audit['built']['n_utterances'], 'utterance')}, "
+        f"{plural(len(balance['speakers']), 'speaker')}"
+    )
+    return document(
+        f"Audit of {audit['corpus']}",
+        masthead(
+            f"Audit of {audit['corpus']}",
+            made["protocol"] if made else "the whole corpus",
+            aside,
+            marks,
+            there,
+        ),
+        tag("main", *there, id="main"),
+        tag(
+            "footer",
+            tag("p", f"Made by jser {audit['jser']} from the records. Corpus fingerprint "
+                f"{audit['fingerprint'][:16]}. Nothing on this page is loaded from a network."),
+        ),
+    )  # fmt: skip
+
+
+def _findings(audit: Mapping[str, Any]) -> Element:
+    built, balance = audit["built"], audit["balance"]
+    seconds = built["seconds"]["total"]
+    long = f"{seconds / 3600:.1f} h" if seconds >= 6000 else f"{seconds / 60:.0f} min"
+    tiles: list[tuple[str, str]] = [
+        ("recordings", f"{built['n_utterances']:,}"),
+        ("published", "unknown" if built["n_expected"] is None else f"{built['n_expected']:,}"),
+        ("of speech", long),
+        ("speakers", str(len(balance["speakers"]))),
+        ("classes", str(len(balance["classes"]))),
+        ("sentences", str(len(balance["texts"]) or "unknown")),
+        ("there twice", str(len(audit["identical"]))),
+        ("near-duplicates", str(len(audit["near_duplicates"]))),
+    ]
+    rows = [
+        tag(
+            "li",
+            tag("span", _BADGE[finding["weight"]], class_=f"badge {finding['weight']}"),
+            tag("span", finding["text"]),
+        )
+        for finding in audit["findings"]
+    ]
+    return section(
+        "findings",
+        "Findings",
+        tag(
+            "dl",
+            *(tag("div", tag("dt", name), tag("dd", value)) for name, value in tiles),
+            class_="tiles",
+        ),
+        tag("ul", *rows, class_="findings"),
+    )
+
+
+# -------------------------------------------------------------------------------- classes and texts
+
+
+def _classes(audit: Mapping[str, Any]) -> Element:
+    balance, built = audit["balance"], audit["built"]["classes"]
+    names = list(balance["classes"])
+    speakers = [(name or "unknown", entry) for name, entry in balance["speakers"].items()]
+    rows = [(name, entry["sex"], entry["classes"]) for name, entry in speakers]
+    drawn = figure(
+        "Utterances of each speaker",
+        charts.heat(
+            rows[:_MOST_ROWS],
+            names,
+            "Utterances by speaker and class. "
+            + " ".join(f"{n}: {entry['utterances']}." for n, entry in speakers[:_MOST_ROWS]),
+        ),
+        note=_drawn_of(len(rows)) or "By class; at the right all.",
+        numbers=table(
+            ["speaker", "sex", *names, "all", "seconds"],
+            [
+                [n, e["sex"], *(str(e["classes"][c]) for c in names), str(e["utterances"]),
+                 f"{e['seconds']:,.0f}"]
+                for n, e in speakers
+            ],
+            words=2,
+        ),
+    )  # fmt: skip
+    made = []
+    for name, entry in balance["classes"].items():
+        said = built.get(name, {})
+        peak, sex, median = said.get("peak_db"), entry["sex"], entry["median_seconds"]
+        made.append(
+            [
+                name,
+                str(entry["utterances"]),
+                "" if said.get("expected") is None else str(said["expected"]),
+                f"{entry['seconds'] / 60:.1f}",
+                "" if median is None else f"{median:.2f}",
+                str(entry["speakers"]),
+                str(entry["texts"] or "?"),
+                str(sex.get("f", 0)),
+                str(sex.get("m", 0)),
+                "" if peak is None else f"{peak:.1f}",
+            ]
+        )
+    head = ["class", "found", "published", "minutes", "median, s", "speakers", "sentences",
+            "of women", "of men", "mean peak, dB"]  # fmt: skip
+    lengths = audit["durations"]
+    return section(
+        "classes",
+        "Classes and speakers",
+        table(head, made),
+        tag(
+            "div",
+            drawn,
+            figure(
+                "Duration, s",
+                charts.histogram(
+                    lengths["counts"], lengths["edges"], "s", _said(lengths, "Duration", "s")
+                ),
+                note="Utterances by length.",
+            ),
+            class_="columns wide-left audit",
+        ),
+    )
+
+
+def _drawn_of(n: int) -> str:
+    return f"The first {_MOST_ROWS} of {n}; the numbers have all." if n > _MOST_ROWS else ""
+
+
+def _said(drawn: Mapping[str, Any], name: str, unit: str) -> str:
+    return (
+        f"{name}: {sum(drawn['counts'])} utterances from {drawn['edges'][0]:g} to "
+        f"{drawn['edges'][-1]:g} {unit}."
+    )
+
+
+def _sentences(audit: Mapping[str, Any]) -> Element | None:
+    texts = audit["balance"]["texts"]
+    if not texts:
+        return None
+    names = list(audit["balance"]["classes"])
+    rows = [(name, "", entry["classes"]) for name, entry in texts.items()]
+    unknown = audit["balance"]["texts_unknown"]
+    note = _drawn_of(len(rows)) or (
+        "Where a sentence belongs to some classes only, words can stand in for an emotion."
+    )
+    if unknown:
+        note += f" Of {plural(unknown, 'utterance')} the sentence is unknown."
+    return section(
+        "sentences",
+        "Sentences",
+        tag(
+            "div",
+            figure(
+                "Utterances of each sentence",
+                charts.heat(rows[:_MOST_ROWS], names, "Utterances by sentence and class."),
+                note=note,
+                numbers=table(
+                    ["sentence", *names, "speakers"],
+                    [
+                        [n, *(str(e["classes"][c]) for c in names), str(e["speakers"])]
+                        for n, e in texts.items()
+                    ],
+                ),
+            ),
+            class_="alone",
+        ),
+    )
+
+
+def _give_aways(audit: Mapping[str, Any]) -> Element | None:
+    rows = sorted(audit["give_aways"], key=lambda row: -row["uar"])
+    if not rows:
+        return None
+    drawn = bars(
+        [
+            Bar(
+                row["fact"],
+                row["uar"],
+                "two" if row["tells"] else "rest",
+                said=f"{row['fact']}: recall {percent(row['uar'])} %, p = {row['p']:.3f}",
+            )
+            for row in rows
+        ],
+        "Recall of the class from one fact alone. "
+        + " ".join(f"{row['fact']}: {percent(row['uar'])} %." for row in rows),
+        chance=1 / sum(1 for c in audit["balance"]["classes"].values() if c["utterances"]),
+    )
+    return section(
+        "giveaways",
+        "What gives the class away",
+        tag(
+            "div",
+            figure(
+                "Recall from one fact alone, %",
+                tag(
+                    "p",
+                    tag("span", tag("i", class_="swatch two"), "beyond chance, p at most 0.01"),
+                    tag("span", tag("i", class_="swatch"), "not above chance"),
+                    class_="legend",
+                ),
+                drawn,
+                note="Unweighted average recall of a guess by that fact, learned on the other "
+                "speakers. Duration and level belong to an emotion; an offset, a bandwidth or a "
+                "silence belongs to the recording, and a system may learn it instead.",
+                numbers=table(
+                    ["fact", "recall, %", "chance", "p", "tells"],
+                    [
+                        [r["fact"], percent(r["uar"]), percent(r["chance"]), f"{r['p']:.3f}",
+                         "yes" if r["tells"] else "no"]
+                        for r in rows
+                    ],
+                ),
+            ),
+            class_="alone",
+        ),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------- twice
+
+
+def _twice(audit: Mapping[str, Any]) -> Element:
+    same, near = audit["identical"], audit["near_duplicates"]
+    body: list[Child] = []
+    if same:
+        listed = [tag("li", " = ".join(names)) for names in same[:_MOST_PAIRS]]
+        body += [
+            tag("h3", "Identical, sample by sample"),
+            tag("ul", *listed, *_more(len(same)), class_="names"),
+        ]
+    if near:
+        head = ["one", "other", "similarity", "starts later, s", "level, dB", "speaker", "class"]
+        rows = [
+            [
+                pair["first"],
+                pair["second"],
+                f"{pair['similarity']:.3f}",
+                f"{pair['lag_seconds']:+.2f}",
+                f"{pair['level_db']:+.1f}",
+                "same" if pair["same_speaker"] else "another",
+                "same" if pair["same_class"] else "another",
+            ]
+            for pair in near[:_MOST_PAIRS]
+        ]
+        body += [
+            tag("h3", "Near-duplicates"),
+            tag("p", "One recording at another level, rate, codec or cut. The second starts that "
+                "much later in the recording, and is that much louder.", class_="note"),
+            table(head, rows, words=2),
+            tag("ul", *_more(len(near)), class_="names"),
+        ]  # fmt: skip
+    if not same and not near:
+        body.append(tag("p", "No recording is there twice, and none at another level, rate, codec "
+                        "or cut.", class_="clean"))  # fmt: skip
+    elif not near:
+        body.append(tag("p", "No near-duplicate beside those.", class_="clean"))
+    return section("twice", "The same recording twice", *body)
+
+
+def _more(n: int) -> list[Element]:
+    return [tag("li", f"and {n - _MOST_PAIRS} more")] if n > _MOST_PAIRS else []
+
+
+# ------------------------------------------------------------------------------- protocol and data
+
+
+def _protocol(audit: Mapping[str, Any]) -> Element | None:
+    made = audit["protocol"]
+    if made is None:
+        return None
+    seen = {True: "yes", False: "no", None: "not known"}[made["text_seen"]]
+    if made["sentences_tested"]:
+        seen += f", {made['sentences_heard']} of {made['sentences_tested']} counted fold by fold"
+    rows: list[tuple[str, Child]] = [
+        ("folds", made["description"]),
+        ("training", "refuses it" if made["refused"] else "takes it"),
+        ("leak", made["leak"] or "none that it says itself"),
+        ("near-duplicates in two parts", str(len(made["near_duplicates"]))),
+        ("test sentences heard in training", seen),
+        ("dev and test in one session", "yes" if made["dev_test_same_session"] else "no"),
+        ("folds hash", made["folds_hash"]),
+    ]
+    near = [
+        f"{pair['first']} ~ {pair['second']} ({pair['similarity']:.2f})"
+        for pair in made["near_duplicates"][:_MOST_PAIRS]
+    ]
+    return section(
+        "protocol",
+        f"Protocol {made['protocol']}",
+        pairs(rows),
+        tag("ul", *(tag("li", name) for name in near), class_="names") if near else None,
+        *certificate_parts(made, opened=True),
+        _folds(made["folds"]),
+    )
+
+
+def _folds(folds: Sequence[Mapping[str, Any]]) -> Element:
+    rows = [
+        [
+            fold["name"],
+            " ".join(fold["speakers"]["test"]),
+            " ".join(fold["speakers"]["dev"]),
+            *(str(fold["near_duplicates"][pair]) for pair in fold["near_duplicates"]),
+        ]
+        for fold in folds
+    ]
+    head = ["fold", "test speakers", "dev speakers", "near-duplicates, train and dev",
+            "train and test", "dev and test"]  # fmt: skip
+    return folded("Speakers, and near-duplicates by fold", table(head, rows, words=3), paper=True)
+
+
+def _data(audit: Mapping[str, Any]) -> Element:
+    built = audit["built"]
+    rates = ", ".join(f"{n} at {rate} Hz" for rate, n in built["sample_rates"].items())
+    rows: list[tuple[str, Child]] = [
+        ("corpus", audit["corpus"]),
+        ("fingerprint", audit["fingerprint"]),
+        ("files as they came", rates),
+        ("more than one channel", str(len(built["stereo"]))),
+        ("left out", "; ".join(f"{n} x {why}" for why, n in built["skipped"].items()) or "none"),
+        ("note on the corpus", audit["note"] or "none"),
+    ]
+    slim = {name: value for name, value in audit.items() if name != "near_duplicates"}
+    return section(
+        "data",
+        "Data",
+        pairs(rows),
+        folded("audit.json, without pairs", tag("pre", json.dumps(slim, indent=1), tabindex="0")),
+    )
