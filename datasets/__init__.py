@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # name -> module and class; imported on demand, since TFDS takes half a second.
 _BUILDERS = {
     "abc": ("jser.datasets.abc.abc_dataset_builder", "Abc"),
+    "artphoto": ("jser.datasets.artphoto.artphoto_dataset_builder", "ArtPhoto"),
     "casia": ("jser.datasets.casia.casia_dataset_builder", "Casia"),
     "cremad": ("jser.datasets.cremad.cremad_dataset_builder", "Cremad"),
     "cremad_perceived": ("jser.datasets.cremad.cremad_dataset_builder", "CremadPerceived"),
@@ -27,6 +28,8 @@ _BUILDERS = {
     "enterface": ("jser.datasets.enterface.enterface_dataset_builder", "Enterface"),
     "esd_english": ("jser.datasets.esd.esd_dataset_builder", "EsdEnglish"),
     "esd_mandarin": ("jser.datasets.esd.esd_dataset_builder", "EsdMandarin"),
+    "fi": ("jser.datasets.fi.fi_dataset_builder", "Fi"),
+    "iaps_subset": ("jser.datasets.iaps_subset.iaps_subset_dataset_builder", "IapsSubset"),
     "iemocap_2280": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap2280"),
     "iemocap_2943": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap2943"),
     "iemocap_4490": ("jser.datasets.iemocap.iemocap_dataset_builder", "Iemocap4490"),
@@ -49,11 +52,26 @@ _BUILDERS = {
     "tess": ("jser.datasets.tess.tess_dataset_builder", "Tess"),
     "urdu": ("jser.datasets.urdu.urdu_dataset_builder", "Urdu"),
 }
+# Those of pictures; all others are of sound. Here, since asking must not import a builder.
+PICTURES = ("artphoto", "fi", "iaps_subset")
 
 
 def names() -> list[str]:
     """Names of all corpora, sorted."""
     return sorted(_BUILDERS)
+
+
+def check_sound(name: str, who: str) -> None:
+    """Refuse a corpus of pictures where sound is needed.
+
+    Raises:
+        InputError: `who` reads speech, and the corpus is one of pictures.
+    """
+    if name in PICTURES:
+        raise InputError(
+            f"{name} is a corpus of pictures, and {who} needs recordings of speech; choose a corpus "
+            f"of speech, for example emodb"
+        )
 
 
 def builder_class(name: str) -> type[CorpusBuilder]:

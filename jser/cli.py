@@ -34,31 +34,37 @@ NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 
 def _build(args: argparse.Namespace) -> None:
-    from jser.records import audit
+    from jser.datasets import builder_class
     from jser.records.builder import build
     from jser.records.manifest import corpus as own
+    from jser.records.sound_kind import SOUND
 
     understood: list[str] = []
-    places = (args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
+    kind = SOUND if options.is_meant(args) else builder_class(args.corpus).KIND
+    variant = args.variant or kind.variants[-1]
+    places = (args.corpus_dir, args.data_dir, variant, args.allow_partial)
     if options.is_meant(args):
         result, understood = own.build(args.manifest, options.given(args), *places)
     else:
         result = build(args.corpus, *places)
-    print(audit.render(result.audit))
+    print(kind.render(result.audit))
     for line in understood:
         print(line)
     for reason, count in result.skipped.items():
         print(f"left out: {count} ({reason})")
     if result.faults_list:
-        print(f"every broken recording, one a line: {result.faults_list}")
+        print(f"every broken {kind.things[:-1]}, one a line: {result.faults_list}")
     if result.already_built:
         print(f"already built, nothing has changed: {result.path}")
         return
-    speed = result.audio_seconds / max(result.seconds, 1e-9)
+    seconds = max(result.seconds, 1e-9)
+    speed = f"{result.audio_seconds / seconds:,.0f} x real time"
+    if not result.audio_seconds:
+        speed = f"{result.computed / seconds:,.0f} a second"
     resumed = f", {result.resumed} taken from an unfinished build" if result.resumed else ""
     print(
-        f"built {result.computed} utterances{resumed} in {result.seconds:.1f} s "
-        f"({speed:,.0f} x real time): {result.path}"
+        f"built {result.computed} {'pictures' if kind.name == 'picture' else 'utterances'}{resumed} "
+        f"in {result.seconds:.1f} s ({speed}): {result.path}"
     )
 
 
@@ -132,14 +138,19 @@ def _ladder(args: argparse.Namespace) -> None:
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from jser.audit import content, page, text
+    from jser import datasets
+    from jser.audit import content, page, pictures, text
     from jser.evaluation.atomic import check_writable, write_text
 
+    seen = args.corpus in datasets.PICTURES
+    if seen and args.html:
+        raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
     for option in ("html", "json"):
         if path := getattr(args, option):
             check_writable(path, f"--{option}")
-    found = content.gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
-    _print(text.render(found))
+    gather = pictures.gather if seen else content.gather
+    found = gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
+    _print(pictures.render(found) if seen else text.render(found))
     if args.html:
         write_text(args.html, page.render(found))
         print(f"page: {args.html}")
@@ -256,17 +267,21 @@ def parser() -> argparse.ArgumentParser:
         "jser build emodb --corpus_dir=~/corpora/emodb",
     )
     build.add_argument(
-        "corpus", metavar="CORPUS", help="for example emodb, ravdess, synthetic; manifest: your own"
+        "corpus",
+        metavar="CORPUS",
+        help="for example emodb, ravdess, synthetic, fi; manifest: your own",
     )
     build.add_argument(
-        "--corpus_dir", metavar="DIR", help="the recordings, in the published layout or flat"
+        "--corpus_dir",
+        metavar="DIR",
+        help="the recordings or pictures, in the published layout or flat",
     )
     add_data_dir(build)
     build.add_argument(
         "--variant",
-        choices=("waveform", "log_mel"),
-        default="waveform",
-        help="log_mel leaves the audio out: half the size, but no descriptors, no augmented copies",
+        choices=("waveform", "log_mel", "image"),
+        help="default: all there is (of speech waveform, of pictures image); log_mel leaves the audio "
+        "out: half the size, but no descriptors, no augmented copies",
     )
     build.add_argument(
         "--allow_partial",

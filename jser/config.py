@@ -16,6 +16,7 @@ from typing import Any
 
 import ml_collections
 
+from jser import datasets
 from jser.errors import InputError
 from jser.records.manifest import built
 
@@ -67,6 +68,7 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
     for part in (p.strip() for p in argument.split("+")) if argument else ():
         if choices is None or part in choices:
             continue
+        datasets.check_sound(part, f"--config={name}")
         # A corpus of the user's own is in no table; a config that takes any has a row for it.
         data_dir = dict(overrides).get("data_dir")
         if not hasattr(module, "OWN") or not built.is_there(part, data_dir):

@@ -34,12 +34,16 @@ LABELS = (
     "assertiveness",
     "concern",
     "encouragement",
+    "amusement",
+    "awe",
+    "contentment",
 )
 
 # What corpora, papers and manifests write for them.
 SYNONYMS = {
     "afraid": "fear",
     "aggressive": "aggressiveness",
+    "amused": "amusement",
     "angry": "anger",
     "anxiety": "fear",
     "anxious": "fear",
@@ -48,6 +52,7 @@ SYNONYMS = {
     "bored": "boredom",
     "cheerful": "cheerfulness",
     "concerned": "concern",
+    "content": "contentment",
     "disgusted": "disgust",
     "encouraging": "encouragement",
     "excited": "excitement",

@@ -41,12 +41,14 @@ def render_json(tree: Mapping[str, Any]) -> Group:
         ]
         table.add_row(
             fold["name"],
-            *(f"{counts[part]} of {len(speakers[part])} spk" for part in ("train", "dev", "test")),
+            *(_how_many(counts[part], speakers[part]) for part in ("train", "dev", "test")),
             " ".join(speakers["test"]),
             "; ".join(shared) or "nothing",
             f"{fold['sentences_heard']} of {fold['sentences_tested']}",
         )
-    verdict = f"LEAK: {'; '.join(tree['summary'])}" if tree["found"] else "clean: nothing is shared"
+    # A protocol may leak by its own account, where nothing that is known is shared.
+    leaks = tree["summary"] if tree["found"] else [tree["leak"]] if tree["leak"] else []
+    verdict = f"LEAK: {'; '.join(leaks)}" if leaks else "clean: nothing is shared"
     return Group(table, *(Text(line) for line in (verdict, *_properties(tree))))
 
 
@@ -76,6 +78,10 @@ def _properties(tree: Mapping[str, Any]) -> Iterator[str]:
     unknown = sum(fold["speaker_unknown"]["test"] for fold in folds)
     if unknown:
         yield f"test utterances of unknown speakers: {unknown}"
+
+
+def _how_many(utterances: int, speakers: Sequence[str]) -> str:
+    return f"{utterances} of {len(speakers)} spk" if speakers else str(utterances)
 
 
 def _women(folds: Sequence[Mapping[str, Any]], part: str) -> str:

@@ -6,11 +6,9 @@ was prepared in another way than its training data.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -21,6 +19,7 @@ from jser.errors import InputError, one_line
 from jser.frontend import containers, decoding
 from jser.frontend.damage import CONVERT, Damaged
 from jser.frontend.decoding import Cut
+from jser.frontend.opening import opened
 
 SAMPLE_RATE = 16000
 # 33 steps of 16 bits: noise of a converter, never a voice.
@@ -99,7 +98,7 @@ def load(
             number of channels.
     """
     try:
-        with _opened(path) as file:
+        with opened(path, "sound file") as file:
             decoded = decoding.decode(file, containers.check(file), max_seconds)
         return _waveform(decoded, sample_rate, max_seconds)
     except Damaged as error:
@@ -126,7 +125,7 @@ def load_cuts(
     """
     made: list[Waveform | AudioError] = []
     try:
-        with _opened(path) as file:
+        with opened(path, "sound file") as file:
             for decoded in decoding.decode_cuts(file, _container(path, file), cuts):
                 if isinstance(decoded, Damaged):
                     made.append(AudioError(path, str(decoded)))
@@ -177,38 +176,6 @@ def _waveform(decoded: decoding.Decoded, sample_rate: int, max_seconds: float | 
         peak_db=_decibels(max(int(pcm.max()), -int(pcm.min()))),
         clipped=clipped,
     )
-
-
-@contextlib.contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The file, if it is one: opening a pipe would wait for a writer for ever."""
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise Damaged("is a folder, not a sound file; give the files in it")
-        if not stat.S_ISREG(mode):
-            raise Damaged("is a pipe, a socket or a device, not a sound file; save it as a file")
-        with open(path, "rb") as file:
-            yield file
-    except FileNotFoundError:
-        raise Damaged(_why_missing(path)) from None
-    except OSError as error:
-        raise Damaged(
-            f"cannot be read ({error.strerror}); see to the file or leave it out"
-        ) from error
-    except ValueError as error:
-        if "null byte" not in str(error):
-            raise
-        raise Damaged("is no name that a file can have; is it right?") from error
-
-
-def _why_missing(path: str | os.PathLike[str]) -> str:
-    if not os.path.islink(path):
-        return "no such file; is the name right?"
-    target = one_line(os.readlink(path))
-    if "annex/objects/" in target:
-        return "is a git-annex link whose content is not here; fetch it with `git annex get`"
-    return f"is a link to a file that is not there ({target[-60:]}); copy the file itself"
 
 
 def _clipped(decoded: decoding.Decoded) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jser.errors import InputError
 from jser.protocols.folds import Fold, Protocol
-from jser.protocols.records import Records
+from jser.protocols.records import Records, of_pictures
 
 ALLOW_LEAK_HINT = "--allow_leak=REASON trains all the same and prints the reason on every result"
 
@@ -122,7 +122,7 @@ def certificate(corpus: Records, protocol: Protocol, allow_leak: str | None = No
         leak=reason if found else protocol.leak,
         found=found,
         summary=tuple(summary.values()),
-        warnings=_warnings(folds, summary),
+        warnings=_warnings(folds, summary, of_pictures(corpus)),
         text_seen=heard > 0 if tested else None,
         sentences_tested=tested,
         sentences_heard=heard,
@@ -159,15 +159,19 @@ def _count(n: int, things: str) -> str:
 
 
 def _warnings(
-    folds: Sequence[FoldCertificate], summary: Mapping[tuple[str, str], str]
+    folds: Sequence[FoldCertificate], summary: Mapping[tuple[str, str], str], pictures: bool
 ) -> tuple[str, ...]:
     heard = [sentence for (pair, _), sentence in summary.items() if pair == "train_test"]
-    found = [f"The test was heard in training: {'; '.join(heard)}."] if heard else []
+    met = "seen" if pictures else "heard"
+    found = [f"The test was {met} in training: {'; '.join(heard)}."] if heard else []
     unknown = sum(fold.speaker_unknown["test"] for fold in folds)
     if unknown:
         n = sum(fold.utterances["test"] for fold in folds)
         found.append(
-            f"Nobody knows who speaks {unknown} of the {n} test utterances: whether training heard "
+            f"Nobody knows who took or painted {unknown} of the {n} test pictures: whether training "
+            f"saw others of theirs cannot be counted."
+            if pictures
+            else f"Nobody knows who speaks {unknown} of the {n} test utterances: whether training heard "
             f"these speakers cannot be counted."
         )
     return tuple(found)

@@ -12,11 +12,15 @@ from jser.protocols import corpora, published, sessions, text_disjoint
 from jser.protocols.dev_speakers import choose, seeded_order
 from jser.protocols.folds import Protocol, fold_of, where
 from jser.protocols.naming import Name, parse
-from jser.protocols.records import Records
+from jser.protocols.records import Records, of_pictures
 
 RANDOM_LEAK = (
     "random split of utterances: the test speakers are also in training; not comparable with "
     "speaker-independent figures"
+)
+RANDOM_PICTURES_LEAK = (
+    "random split of pictures: pictures of one photographer, series or page, and nearly equal ones, "
+    "may be on both sides"
 )
 
 TEST_SELECTS_LEAK = (
@@ -137,7 +141,8 @@ def _random(name: Name, corpus: Records, seed: int) -> Protocol:
         is_dev = np.arange(len(rest)) % 10 == i % 10
         folds.append(fold_of(corpus, str(i + 1), rest[~is_dev], rest[is_dev], order[is_test]))
     description = f"random, {k} folds by utterance; dev a tenth of what is not test; seed {seed}"
-    return Protocol(name.base, tuple(folds), "utterance", RANDOM_LEAK, description)
+    leak = RANDOM_PICTURES_LEAK if of_pictures(corpus) else RANDOM_LEAK
+    return Protocol(name.base, tuple(folds), "utterance", leak, description)
 
 
 def _test_selects(name: Name, corpus: Records, base: Protocol) -> Protocol:

@@ -53,3 +53,8 @@ class Records(typing.Protocol):
     @property
     def pcm_sha256(self) -> np.ndarray:
         """Str, hash of the decoded samples."""
+
+
+def of_pictures(corpus: Records) -> bool:
+    """Whether the utterances are pictures, which nobody speaks."""
+    return getattr(corpus, "things", "recordings") == "pictures"

@@ -72,32 +72,73 @@ def make(
         skipped: reason -> number of files left out on purpose.
         broken: files that could not be used, each with its reason.
     """
-    by_class = Counter(row.label for row in rows)
-    by_speaker = Counter(row.speaker for row in rows)
-    table: dict[str, Counter[str]] = defaultdict(Counter)
     same: dict[str, list[str]] = defaultdict(list)
     peaks: dict[str, list[float]] = defaultdict(list)
     for row in rows:
-        table[row.speaker][row.label] += 1
         same[row.pcm_sha256].append(row.utterance_id)
         peaks[row.label].append(row.peak_db)
     seconds = [row.seconds for row in rows]
-    expected_speaker = counts_by_speaker or {}
+    found = count(
+        name,
+        [(row.speaker, row.label) for row in rows],
+        classes=classes,
+        counts=counts,
+        sex=sex,
+        counts_by_speaker=counts_by_speaker,
+        skipped=skipped,
+        broken=broken,
+    )
+    for label, entry in found["classes"].items():
+        entry["peak_db"] = statistics.fmean(peaks[label]) if peaks[label] else None
     return {
-        "name": name,
-        "n_utterances": len(rows),
-        "n_expected": None if counts is None else sum(counts.values()),
+        **found,
         "seconds": {
             "total": sum(seconds),
             "shortest": min(seconds, default=0.0),
             "median": statistics.median(seconds) if seconds else 0.0,
             "longest": max(seconds, default=0.0),
         },
+        "duplicates": sorted(sorted(ids) for ids in same.values() if len(ids) > 1),
+        "near_silent": {
+            row.utterance_id: row.peak_db for row in rows if row.peak_db < NEAR_SILENCE_DB
+        },
+        "clipped": {row.utterance_id: row.clipped for row in rows if row.clipped > CLIPPED_SHARE},
+        "stereo": sorted(row.utterance_id for row in rows if row.channels_in != 1),
+        "sample_rates": dict(sorted(Counter(str(row.sample_rate_in) for row in rows).items())),
+    }
+
+
+def count(
+    name: str,
+    utterances: Sequence[tuple[str, str]],
+    classes: Sequence[str],
+    counts: Mapping[str, int] | None,
+    sex: Mapping[str, str],
+    counts_by_speaker: Mapping[str, int] | None,
+    skipped: Mapping[str, int],
+    broken: Sequence[str],
+) -> dict[str, Any]:
+    """The part of an audit that corpora of every kind have: who, which class, what is missing.
+
+    Args:
+        utterances: speaker and label of each.
+
+    The others are those of `make`.
+    """
+    by_class = Counter(label for _, label in utterances)
+    by_speaker = Counter(speaker for speaker, _ in utterances)
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    for speaker, label in utterances:
+        table[speaker][label] += 1
+    expected_speaker = counts_by_speaker or {}
+    return {
+        "name": name,
+        "n_utterances": len(utterances),
+        "n_expected": None if counts is None else sum(counts.values()),
         "classes": {
             label: {
                 "found": by_class[label],
                 "expected": None if counts is None else counts[label],
-                "peak_db": statistics.fmean(peaks[label]) if peaks[label] else None,
             }
             for label in classes
         },
@@ -116,13 +157,6 @@ def make(
             "broken": list(broken),
         },
         "skipped": dict(sorted(skipped.items())),
-        "duplicates": sorted(sorted(ids) for ids in same.values() if len(ids) > 1),
-        "near_silent": {
-            row.utterance_id: row.peak_db for row in rows if row.peak_db < NEAR_SILENCE_DB
-        },
-        "clipped": {row.utterance_id: row.clipped for row in rows if row.clipped > CLIPPED_SHARE},
-        "stereo": sorted(row.utterance_id for row in rows if row.channels_in != 1),
-        "sample_rates": dict(sorted(Counter(str(row.sample_rate_in) for row in rows).items())),
     }
 
 
@@ -136,7 +170,7 @@ def render(audit: Mapping[str, Any]) -> str:
         f"{seconds['total']:,.0f} s (shortest {seconds['shortest']:.2f}, "
         f"median {seconds['median']:.2f}, longest {seconds['longest']:.2f} s)",
         "",
-        *_table(audit),
+        *table(audit, {"peak, dB": [_peak(entry) for entry in audit["classes"].values()]}),
         "",
         *_facts(audit),
         *_findings(audit),
@@ -144,7 +178,12 @@ def render(audit: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _table(audit: Mapping[str, Any]) -> list[str]:
+def _peak(entry: Mapping[str, Any]) -> str:
+    return "-" if entry["peak_db"] is None else f"{entry['peak_db']:.1f}"
+
+
+def table(audit: Mapping[str, Any], more: Mapping[str, Sequence[str]]) -> list[str]:
+    """Utterances by speaker and class; `more` are further rows, a cell a class."""
     classes = list(audit["classes"])
     width = [max(len(name), 5) for name in classes]
     speakers = audit["speakers"] if len(audit["speakers"]) <= SPEAKERS_SHOWN else {}
@@ -162,13 +201,11 @@ def _table(audit: Mapping[str, Any]) -> list[str]:
         cells = [str(entry["classes"][name]) if entry["classes"][name] else "-" for name in classes]
         lines.append(line(heads[speaker], cells, _of(entry)))
     found = [str(audit["classes"][name]["found"]) for name in classes]
-    peak = [audit["classes"][name]["peak_db"] for name in classes]
     lines.append(line("all", found, str(audit["n_utterances"])))
     if audit["n_expected"] is not None:
         expected = [str(audit["classes"][name]["expected"]) for name in classes]
         lines.append(line("published", expected, str(audit["n_expected"])))
-    lines.append(line("peak, dB", ["-" if p is None else f"{p:.1f}" for p in peak], ""))
-    return lines
+    return lines + [line(head, cells, "") for head, cells in more.items()]
 
 
 def _of(entry: Mapping[str, Any]) -> str:
@@ -198,7 +235,8 @@ def _facts(audit: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _findings(audit: Mapping[str, Any]) -> list[str]:
+def absent(audit: Mapping[str, Any]) -> list[str]:
+    """What the corpus lacks, and what was left out of it, a line each."""
     lines = []
     short = audit["missing"]
     if short["classes"] or short["speakers"] or short["broken"]:
@@ -206,9 +244,13 @@ def _findings(audit: Mapping[str, Any]) -> list[str]:
         lines += [f"  {text}" for text in short["broken"][: faults.SHOWN]]
         if (rest := len(short["broken"]) - faults.SHOWN) > 0:
             lines.append(f"  and {rest} more, in {places.SIDECAR} beside the records")
-    lines += [f"skipped: {n} x {reason}" for reason, n in audit["skipped"].items()]
+    return lines + [f"skipped: {n} x {reason}" for reason, n in audit["skipped"].items()]
+
+
+def _findings(audit: Mapping[str, Any]) -> list[str]:
+    lines = absent(audit)
     same = audit["duplicates"]
-    lines += [f"same audio: {_some(ids, ' = ')}" for ids in same[:NAMES_SHOWN]]
+    lines += [f"same audio: {some(ids, ' = ')}" for ids in same[:NAMES_SHOWN]]
     if len(same) > NAMES_SHOWN:
         lines.append(f"same audio: {len(same) - NAMES_SHOWN} more, in {places.SIDECAR}")
     for key, what, unit, scale in (
@@ -217,9 +259,9 @@ def _findings(audit: Mapping[str, Any]) -> list[str]:
     ):
         found = [f"{name} ({value * scale:.1f} {unit})" for name, value in audit[key].items()]
         if found:
-            lines.append(f"{what}: {_some(found)}")
+            lines.append(f"{what}: {some(found)}")
     if audit["stereo"]:
-        lines.append(f"not mono, channels averaged: {_some(audit['stereo'])}")
+        lines.append(f"not mono, channels averaged: {some(audit['stereo'])}")
     rates = {int(rate): n for rate, n in audit["sample_rates"].items()}
     if set(rates) - {SAMPLE_RATE}:
         text = ", ".join(f"{n} at {rate} Hz" for rate, n in rates.items())
@@ -246,7 +288,8 @@ def describe_missing(short: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _some(names: Sequence[str], between: str = ", ") -> str:
+def some(names: Sequence[str], between: str = ", ") -> str:
+    """How many, and the first of them."""
     shown = between.join(names[:NAMES_SHOWN])
     rest = len(names) - NAMES_SHOWN
     return f"{len(names)}: {shown}" + (f" and {rest} more" if rest > 0 else "")

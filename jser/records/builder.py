@@ -16,17 +16,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from jser.errors import InputError, check_folder
-from jser.frontend.log_mel import LogMelSpec
-from jser.records import audit as auditing
 from jser.records import cache as caching
 from jser.records import disk, faults, places, shards, sidecar, sources
-from jser.records import extract as extracting
 from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
+from jser.records.kind import Counted, Kind, Source, Spec
+from jser.records.picture_kind import PICTURE
+from jser.records.sound_kind import SOUND
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,19 @@ class BuildResult:
     """What a build did.
 
     Attributes:
+        kind: of the corpus.
         path: folder of the shards and the sidecar.
-        audit: see `jser.records.audit.make`.
+        audit: see `Kind.audit`.
         already_built: nothing had changed, nothing was done.
-        computed: recordings that went through the front end now.
-        resumed: recordings taken from an earlier build that did not finish.
+        computed: files that went through the front end now.
+        resumed: files taken from an earlier build that did not finish.
         seconds: wall time.
-        audio_seconds: of the corpus.
+        audio_seconds: of the corpus; 0 for pictures.
         skipped: reason -> number of files left out on purpose.
-        faults_list: file that names all broken recordings, where they are many.
+        faults_list: file that names all broken ones, where they are many.
     """
 
+    kind: Kind
     path: Path
     audit: dict[str, Any]
     already_built: bool
@@ -60,6 +61,7 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Base of all corpora; a subclass gives `INFO` and `find`, and `fetch` if it can download."""
 
     INFO: ClassVar[CorpusInfo]
+    KIND: ClassVar[Kind] = SOUND
     # What a table of the user's own says beside its recordings; stands in the sidecar.
     MANIFEST: ClassVar[dict[str, Any] | None] = None
     VERSION = tfds.core.Version(places.VERSION)
@@ -71,24 +73,25 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        cls.name = cls.INFO.name
+        if hasattr(cls, "INFO"):  # not so the base of pictures
+            cls.name = cls.INFO.name
         # TFDS' own registry is not used: its names are global to the process.
         super().__init_subclass__(skip_registration=True, **kwargs)  # type: ignore[call-arg]
 
     def __init__(
         self,
         *,
-        spec: LogMelSpec | None = None,
+        spec: Spec | None = None,
         examples: Iterable[tuple[str, dict[str, object]]] | None = None,
         **kwargs: Any,
     ):
-        self._spec = spec or LogMelSpec()
+        self._spec = spec or self.KIND.spec()
         self._examples = examples
         super().__init__(**kwargs)
 
     @classmethod
     def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """All recordings under `corpus_dir`; raises InputError for what must not be there."""
+        """All that is under `corpus_dir`; raises InputError for what must not be there."""
         raise NotImplementedError
 
     @classmethod
@@ -97,7 +100,6 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         raise InputError(f"{cls.INFO.name}: give --corpus_dir=DIR; {cls.INFO.how_to_get}")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        raw = tfds.features.Encoding.BYTES  # The default, varint, is several times slower.
         features: dict[str, Any] = {
             "utterance_id": tfds.features.Text(),
             "speaker": tfds.features.Text(),
@@ -105,14 +107,8 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             "text_id": tfds.features.Text(),
             "split": tfds.features.Text(),
             "label": tfds.features.ClassLabel(names=list(self.INFO.classes)),
-            "n_frames": np.int32,
-            "pcm_sha256": tfds.features.Text(),
-            "log_mel": tfds.features.Tensor(
-                shape=(None, self._spec.n_mels), dtype=np.float32, encoding=raw
-            ),
+            **self.KIND.features(self._spec, self.builder_config.name),
         }
-        if self.builder_config.name == "waveform":
-            features["waveform"] = tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding=raw)
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.INFO.description,
@@ -134,26 +130,36 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         yield from self._examples
 
 
+class PictureBuilder(CorpusBuilder):
+    """Base of the corpora of pictures; an utterance is a picture."""
+
+    KIND = PICTURE
+    BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
+        tfds.core.BuilderConfig(name="image", description="square of pixels")
+    ]
+
+
 def build(
     name: str,
     corpus_dir: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
-    variant: str = "log_mel",
+    variant: str | None = None,
     allow_partial: bool = False,
-    spec: LogMelSpec | None = None,
+    spec: Spec | None = None,
 ) -> BuildResult:
     """Build the records of a corpus; does nothing when they are there and nothing has changed.
 
-    Interrupted at any moment, the same call goes on with the recordings that are not finished. Old
+    Interrupted at any moment, the same call goes on with the files that are not finished. Old
     records stay in place until the new ones are whole.
 
     Args:
         name: a corpus of `jser.datasets.names`.
-        corpus_dir: its recordings, in the published layout or flat; None: the corpus fetches or
+        corpus_dir: its recordings or pictures, in the published layout or flat; None: the corpus fetches or
             generates itself, where it can.
         data_dir: where records go; None: `places.default_data_dir`.
-        variant: 'log_mel', or 'waveform' for the 16-bit audio beside it.
-        allow_partial: build although recordings are missing or broken; the records say so for ever.
+        variant: of recordings 'log_mel', or 'waveform' for the 16-bit audio beside it; of pictures
+            'image'; None: the first of these.
+        allow_partial: build although some are missing or broken; the records say so for ever.
         spec: the front end's specification; None: the default.
 
     Raises:
@@ -170,17 +176,21 @@ def build_class(
     cls: type[CorpusBuilder],
     corpus_dir: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
-    variant: str = "log_mel",
+    variant: str | None = None,
     allow_partial: bool = False,
-    spec: LogMelSpec | None = None,
+    spec: Spec | None = None,
 ) -> BuildResult:
     """`build` by a class that need not be in the registry, such as a manifest's."""
     started = time.monotonic()
     name = cls.INFO.name
-    spec = spec or LogMelSpec()
+    spec = spec or cls.KIND.spec()
     root = Path(data_dir) if data_dir else places.default_data_dir()
-    if variant not in places.VARIANTS:
-        raise InputError(f"variant '{variant}' is none of {', '.join(places.VARIANTS)}")
+    variant = variant or cls.KIND.variants[0]
+    if variant not in cls.KIND.variants:
+        raise InputError(
+            f"variant '{variant}' is none of {', '.join(cls.KIND.variants)}, which is what {name}, "
+            f"a corpus of {cls.KIND.things}, can be built as"
+        )
     check_folder(root, "--data_dir")
     with disk.disk_errors(root):
         disk.make(root)
@@ -202,28 +212,37 @@ def _build(
     root: Path,
     variant: str,
     allow_partial: bool,
-    spec: LogMelSpec,
+    spec: Spec,
     started: float,
 ) -> BuildResult:
-    info = cls.INFO
+    info, kind = cls.INFO, cls.KIND
     final = places.records_dir(root, info.name, variant)
-    utterances, content, skipped = sources.identify(info.name, source, cls.find(source))
+    utterances, content, skipped = sources.identify(
+        info.name, source, cls.find(source), kind.things
+    )
     if not allow_partial:
         sources.check_complete(
-            info.name, info.counts, info.counts_by_speaker, utterances, skipped, source
+            info.name,
+            info.counts,
+            info.counts_by_speaker,
+            utterances,
+            skipped,
+            source,
+            kind.things,
         )
     sex = sources.sexes(info.speakers, utterances)
     digest = _sources_digest(cls, utterances, content)
     old = sidecar.read(final)
     if old and _unchanged(final, old, digest, spec, allow_partial):
         return BuildResult(
+            kind=kind,
             path=final,
             audit=old["audit"],
             already_built=True,
             computed=0,
             resumed=0,
             seconds=time.monotonic() - started,
-            audio_seconds=old["audit"]["seconds"]["total"],
+            audio_seconds=kind.seconds(old["audit"]),
             skipped=skipped,
         )
 
@@ -231,23 +250,16 @@ def _build(
         u.utterance_id: caching.address(content[u.path], info.max_seconds, u.cut)
         for u in utterances
     }
-    cache = caching.PackCache(places.cache_dir(root, variant, spec.hash()))
+    cache = caching.PackCache(places.cache_dir(root, variant, spec.hash()), kind.facts)
     cache.verify(keys.values())
     resumed = sum(key in cache for key in keys.values())
     # Equal files are worked on once.
     todo = {
-        keys[u.utterance_id]: extracting.Sound(u.path, u.cut)
+        keys[u.utterance_id]: Source(u.path, u.cut)
         for u in utterances
         if keys[u.utterance_id] not in cache
     }
-    reasons = extracting.extract(
-        todo,
-        cache,
-        spec,
-        max_seconds=info.max_seconds,
-        keep_pcm=variant == "waveform",
-        what=f"build {info.name}",
-    )
+    reasons = kind.extract(todo, cache, spec, variant, info) if todo else {}
     broken = [
         f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
         for u in utterances
@@ -255,36 +267,28 @@ def _build(
     ]
     if broken and not allow_partial:
         raise faults.FilesAtFault(
-            f"{source}: {len(broken)} of {len(utterances)} recordings cannot be used; replace "
+            f"{source}: {len(broken)} of {len(utterances)} {kind.things} cannot be used; replace "
             "them, or leave them out with --allow_partial",
             broken,
         )
     usable = [u for u in utterances if keys[u.utterance_id] in cache]
     if not usable:
         raise faults.FilesAtFault(
-            f"{source}: none of its {len(broken)} recordings can be used; replace them", broken
+            f"{source}: none of its {len(broken)} {kind.things} can be used; replace them", broken
         )
     facts = cache.facts(keys[u.utterance_id] for u in usable)
-    report = auditing.make(
-        info.name,
-        [_row(u, facts[keys[u.utterance_id]], spec.sample_rate) for u in usable],
-        classes=info.classes,
-        counts=info.counts,
-        sex=sex,
-        counts_by_speaker=info.counts_by_speaker,
-        skipped=skipped,
-        broken=broken,
-    )
-    longest = report["seconds"]["longest"]
-    if not allow_partial and info.some_longer_than and longest <= info.some_longer_than:
-        raise InputError(
-            f"{source}: no recording is longer than {longest:.2f} s, so these are not the "
-            f"recordings of {info.name} but cuts of them; give the published ones"
-        )
+    facts_of = [facts[keys[u.utterance_id]] for u in usable]
+    report = kind.audit(usable, facts_of, spec, Counted(info, sex, skipped, broken))
+    doubt = kind.doubt(info, report)
+    if doubt and not allow_partial:
+        raise InputError(f"{source}: {doubt}")
     staging = places.work_dir(root, info.name, variant)
     try:
         staged = shards.write(cls, usable, keys, cache, staging, variant, spec)
-        pcm = [(u.utterance_id, facts[keys[u.utterance_id]].pcm_sha256, u.label) for u in usable]
+        content_of = [
+            (u.utterance_id, kind.content_hash(f), u.label)
+            for u, f in zip(usable, facts_of, strict=True)
+        ]
         lacks = any(report["missing"].values())
         sidecar.write(
             staged,
@@ -294,7 +298,7 @@ def _build(
                 "classes": list(info.classes),
                 "sex": sex,
                 "n_utterances": len(usable),
-                "fingerprint": sidecar.fingerprint(pcm),
+                "fingerprint": sidecar.fingerprint(content_of),
                 "front_end": asdict(spec),
                 "front_end_hash": spec.hash(),
                 "partial": lacks,
@@ -315,13 +319,14 @@ def _build(
         shutil.rmtree(staging, ignore_errors=True)
     cache.clear(keys.values())
     return BuildResult(
+        kind=kind,
         path=final,
         audit=report,
         already_built=False,
         computed=len(usable) - resumed,
         resumed=resumed,
         seconds=time.monotonic() - started,
-        audio_seconds=report["seconds"]["total"],
+        audio_seconds=kind.seconds(report),
         skipped=skipped,
         faults_list=faults.write_list(places.faults_list(root, info.name, variant), broken),
     )
@@ -343,7 +348,7 @@ def _sources_digest(
 
 
 def _unchanged(
-    final: Path, old: dict[str, Any], digest: str, spec: LogMelSpec, allow_partial: bool
+    final: Path, old: dict[str, Any], digest: str, spec: Spec, allow_partial: bool
 ) -> bool:
     if old.get("sources") != digest or old.get("front_end_hash") != spec.hash():
         return False
@@ -356,17 +361,3 @@ def _unchanged(
     except InputError:
         return False
     return True
-
-
-def _row(u: Utterance, facts: caching.Facts, sample_rate: int) -> auditing.Row:
-    return auditing.Row(
-        utterance_id=u.utterance_id,
-        speaker=u.speaker,
-        label=u.label,
-        seconds=facts.n_samples / sample_rate,
-        pcm_sha256=facts.pcm_sha256,
-        sample_rate_in=facts.sample_rate_in,
-        channels_in=facts.channels_in,
-        peak_db=facts.peak_db,
-        clipped=facts.clipped,
-    )

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,15 +44,15 @@ class Finished:
 
     Attributes:
         key: address, from `address`.
-        facts: of its waveform.
-        log_mel: float32 [T, n_mels].
-        pcm: int16 [samples], or None where the variant has no waveform.
+        facts: what the audit needs to know of its file, as the pack's kind of corpus has it.
+        arrays: field of the record -> array; of recordings `log_mel` float32 [T, n_mels] and, in
+            the variant that holds the sound, `waveform` int16 [samples]; of pictures `image`
+            uint8 [side, side, 3].
     """
 
     key: str
-    facts: Facts
-    log_mel: np.ndarray
-    pcm: np.ndarray | None
+    facts: Any
+    arrays: dict[str, np.ndarray]
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -68,10 +69,16 @@ def address(content_sha256: str, max_seconds: float | None, cut: Cut | None = No
 
 
 class PackCache:
-    """Packs of finished utterances in one folder."""
+    """Packs of finished utterances in one folder.
 
-    def __init__(self, folder: Path):
+    Args:
+        folder: of one variant and front end.
+        facts: dataclass of the facts in the packs.
+    """
+
+    def __init__(self, folder: Path, facts: type = Facts):
         self.folder = folder
+        self._facts = facts
         self._pack: dict[str, Path] = {}
         self._keys: dict[Path, list[str]] = {}
         for path in sorted(folder.glob("*.npz")):
@@ -96,13 +103,11 @@ class PackCache:
         if not items:
             return
         keys = [item.key for item in items]
-        arrays = {
-            "length": np.array([len(item.log_mel) for item in items], np.int64),
-            "frames": np.concatenate([item.log_mel for item in items]),
-        }
-        pcm = [item.pcm for item in items if item.pcm is not None]
-        if pcm:
-            arrays["pcm"] = np.concatenate(pcm)
+        arrays = {}
+        for field in items[0].arrays:
+            one_behind_the_other = [item.arrays[field] for item in items]
+            arrays[field] = np.concatenate(one_behind_the_other)
+            arrays[f"{field}{_LENGTH}"] = np.array([len(a) for a in one_behind_the_other], np.int64)
         meta = {"keys": keys, "facts": [asdict(item.facts) for item in items]}
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
@@ -121,30 +126,30 @@ class PackCache:
         """Read the packs that hold `keys` whole; forget and remove damaged ones."""
         for path in sorted({self._pack[key] for key in keys if key in self._pack}):
             try:
-                _read(path)
+                _read(path, self._facts)
             except DAMAGE:
                 for key in self._keys.pop(path):
                     if self._pack.get(key) == path:
                         del self._pack[key]
                 path.unlink(missing_ok=True)
 
-    def facts(self, keys: Iterable[str]) -> dict[str, Facts]:
+    def facts(self, keys: Iterable[str]) -> dict[str, Any]:
         """Facts of the utterances `keys`."""
         wanted = set(keys)
-        found: dict[str, Facts] = {}
+        found: dict[str, Any] = {}
         for path in sorted({self._pack[key] for key in wanted}):
             with np.load(path) as pack:
                 meta = json.loads(pack["meta"].tobytes())
             for key, facts in zip(meta["keys"], meta["facts"], strict=True):
                 if key in wanted:
-                    found[key] = Facts(**facts)
+                    found[key] = self._facts(**facts)
         return found
 
     def read(self, keys: Iterable[str]) -> Iterator[Finished]:
         """The utterances `keys`, pack by pack, each once."""
         wanted = set(keys)
         for path in sorted({self._pack[key] for key in wanted}):
-            for item in _read(path):
+            for item in _read(path, self._facts):
                 if item.key in wanted:
                     wanted.discard(item.key)
                     yield item
@@ -161,21 +166,22 @@ class PackCache:
             self.folder.rmdir()
 
 
-def _read(path: Path) -> list[Finished]:
+# Behind a field's name: rows of each utterance in the field's array.
+_LENGTH = ".length"
+
+
+def _read(path: Path, facts_class: type) -> list[Finished]:
     """All utterances of a pack; zip's checksums are verified by the reading."""
     with np.load(path) as pack:
         meta = json.loads(pack["meta"].tobytes())
-        frames, length = pack["frames"], pack["length"]
-        pcm = pack["pcm"] if "pcm" in pack.files else None
-    facts = [Facts(**fields) for fields in meta["facts"]]
-    start = np.concatenate([[0], np.cumsum(length)])
-    sample = np.concatenate([[0], np.cumsum([f.n_samples for f in facts])])
+        fields = [name for name in pack.files if f"{name}{_LENGTH}" in pack.files]
+        parts = {
+            name: np.split(pack[name], np.cumsum(pack[f"{name}{_LENGTH}"])[:-1]) for name in fields
+        }
+    if not parts:
+        raise KeyError("a pack of another version")
+    facts = [facts_class(**fields) for fields in meta["facts"]]
     return [
-        Finished(
-            key=key,
-            facts=facts[i],
-            log_mel=frames[start[i] : start[i + 1]],
-            pcm=None if pcm is None else pcm[sample[i] : sample[i + 1]],
-        )
+        Finished(key, facts[i], {name: parts[name][i] for name in parts})
         for i, key in enumerate(meta["keys"])
     ]

@@ -82,8 +82,10 @@ def load(
         spec: the front end that the caller works with; None: the default.
 
     Raises:
-        InputError: not built, a shard is damaged, or the records were made by another front end.
+        InputError: not built, a shard is damaged, the records were made by another front end, or
+            the corpus is one of pictures: see `jser.records.pictures`.
     """
+    datasets.check_sound(name, "what reads it here")
     spec = spec or LogMelSpec()
     # In full, since messages name it: it may be meant from another current folder.
     root = (Path(data_dir) if data_dir else places.default_data_dir()).absolute()

@@ -9,16 +9,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from jser import progress
 from jser.frontend import waveform
-from jser.frontend.decoding import Cut
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
 from jser.frontend.waveform import AudioError, Waveform
 from jser.records.cache import Facts, Finished, PackCache
+from jser.records.kind import Source
 
 BATCH_FILES = 64
 # A batch is decoded into memory: long recordings travel in smaller batches.
@@ -34,15 +31,8 @@ def threads() -> int:
     return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
 
 
-class Sound(NamedTuple):
-    """What one utterance is made from."""
-
-    path: Path
-    cut: Cut | None = None
-
-
 def extract(
-    todo: Mapping[str, Sound],
+    todo: Mapping[str, Source],
     cache: PackCache,
     spec: LogMelSpec,
     max_seconds: float | None,
@@ -83,7 +73,11 @@ def extract(
                 frames = log_mel_batch([wave.float32() for _, wave in good], spec)
                 cache.put(
                     [
-                        Finished(key, _facts(wave), mel, wave.pcm if keep_pcm else None)
+                        Finished(
+                            key,
+                            _facts(wave),
+                            {"log_mel": mel} | ({"waveform": wave.pcm} if keep_pcm else {}),
+                        )
                         for (key, wave), mel in zip(good, frames, strict=True)
                     ]
                 )
@@ -100,7 +94,10 @@ _Job = tuple[list[str], Future[list[Waveform | AudioError]]]
 
 
 def _decoded(
-    todo: Mapping[str, Sound], pool: ThreadPoolExecutor, sample_rate: int, max_seconds: float | None
+    todo: Mapping[str, Source],
+    pool: ThreadPoolExecutor,
+    sample_rate: int,
+    max_seconds: float | None,
 ) -> Iterator[list[_Job]]:
     """Batches of keys with their decoding under way, a few batches ahead of the reader."""
     ahead: deque[list[_Job]] = deque()
@@ -131,8 +128,8 @@ def _whole(path: Path, sample_rate: int, max_seconds: float | None) -> list[Wave
         return [error]
 
 
-def _batches(todo: Mapping[str, Sound]) -> Iterator[list[tuple[str, Sound]]]:
-    batch: list[tuple[str, Sound]] = []
+def _batches(todo: Mapping[str, Source]) -> Iterator[list[tuple[str, Source]]]:
+    batch: list[tuple[str, Source]] = []
     size = 0
     for key, sound in _neighbours(todo):
         batch.append((key, sound))
@@ -144,20 +141,20 @@ def _batches(todo: Mapping[str, Sound]) -> Iterator[list[tuple[str, Sound]]]:
         yield batch
 
 
-def _neighbours(todo: Mapping[str, Sound]) -> list[tuple[str, Sound]]:
+def _neighbours(todo: Mapping[str, Source]) -> list[tuple[str, Source]]:
     """The segments of a file one behind the other in time, at the place of its first."""
     first: dict[Path, int] = {}
     for number, sound in enumerate(todo.values()):
         first.setdefault(sound.path, number)
 
-    def place(item: tuple[str, Sound]) -> tuple[int, float]:
+    def place(item: tuple[str, Source]) -> tuple[int, float]:
         path, cut = item[1]
         return first[path], 0.0 if cut is None else cut.start
 
     return sorted(todo.items(), key=place)
 
 
-def _bytes(sound: Sound) -> int:
+def _bytes(sound: Source) -> int:
     """What decoding an utterance takes, roughly."""
     path, cut = sound
     if cut is not None and cut.end is not None:
@@ -174,16 +171,3 @@ def _facts(wave: Waveform) -> Facts:
         peak_db=wave.peak_db,
         clipped=wave.clipped,
     )
-
-
-def example(utterance_fields: dict[str, str], done: Finished) -> dict[str, object]:
-    """The TFDS example of one utterance: `utterance_fields` and what the front end made."""
-    fields: dict[str, object] = {
-        **utterance_fields,
-        "n_frames": np.int32(len(done.log_mel)),
-        "pcm_sha256": done.facts.pcm_sha256,
-        "log_mel": done.log_mel,
-    }
-    if done.pcm is not None:
-        fields["waveform"] = done.pcm
-    return fields

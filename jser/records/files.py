@@ -7,12 +7,24 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jser.errors import InputError, one_line
+from jser.frontend import image
 from jser.frontend.decoding import Cut
 from jser.records.faults import FilesAtFault
 
-SUFFIXES = (".wav", ".flac")
+
+class FileKind(NamedTuple):
+    """Which files a corpus is made of, and what they are called in messages."""
+
+    suffixes: tuple[str, ...]
+    one: str
+    many: str
+
+
+SOUND_FILES = FileKind((".wav", ".flac"), "wav or flac file", "sound files")
+PICTURE_FILES = FileKind(image.SUFFIXES, "picture file (jpg, png, ...)", "picture files")
 
 
 @dataclass(frozen=True, slots=True)  # A table of one's own may have millions.
@@ -66,10 +78,15 @@ Parse = Callable[[Path], Utterance | Skipped | None]
 
 
 def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """All wav and flac files under `folder`, sorted; hidden files and macOS' ``._`` are ignored.
+    """All wav and flac files under `folder`; see `files_of`."""
+    return files_of(folder, SOUND_FILES)
+
+
+def files_of(folder: str | os.PathLike[str], kind: FileKind) -> list[Path]:
+    """All files of a kind under `folder`, sorted; hidden files and macOS' ``._`` are ignored.
 
     Raises:
-        InputError: no such folder, or not a folder, or no sound file in it.
+        InputError: no such folder, or not a folder, or no such file in it.
     """
     root = Path(folder)
     if not root.exists():
@@ -81,14 +98,14 @@ def sound_files(folder: str | os.PathLike[str]) -> list[Path]:
         found += [
             Path(where, name)
             for name in sorted(names)
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            if name.lower().endswith(kind.suffixes) and not name.startswith(".")
         ]
-        if where.lower().endswith(SUFFIXES) and Path(where) != root:
+        if where.lower().endswith(kind.suffixes) and Path(where) != root:
             named_as_files.append(Path(where))
     # A folder in a recording's place is not passed over: decoding says what it is.
     found += [f for f in named_as_files if not any(path.is_relative_to(f) for path in found)]
     if not found:
-        raise InputError(f"{root}: no wav or flac file in it; is it the corpus' folder?")
+        raise InputError(f"{root}: no {kind.one} in it; is it the corpus' folder?")
     return sorted(found)
 
 
@@ -116,13 +133,16 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         yield where, folders, names
 
 
-def find_by_name(corpus_dir: Path, parse: Parse, layout: str) -> list[Utterance | Skipped]:
+def find_by_name(
+    corpus_dir: Path, parse: Parse, layout: str, kind: FileKind = SOUND_FILES
+) -> list[Utterance | Skipped]:
     """`find` of a corpus whose file names say everything.
 
     Args:
         corpus_dir: folder to search, at any depth.
         parse: what a file is, by its name; raises InputError for a code that must not be there.
         layout: what was expected, for the message when nothing is recognised.
+        kind: of the files.
 
     Raises:
         InputError: nothing recognised, or wrong codes (all of them at once).
@@ -130,7 +150,7 @@ def find_by_name(corpus_dir: Path, parse: Parse, layout: str) -> list[Utterance 
     found: list[Utterance | Skipped] = []
     wrong: list[str] = []
     strange: list[Path] = []
-    for path in sound_files(corpus_dir):
+    for path in files_of(corpus_dir, kind):
         try:
             entry = parse(path)
         except InputError as error:
@@ -150,7 +170,7 @@ def find_by_name(corpus_dir: Path, parse: Parse, layout: str) -> list[Utterance 
         )
     if not found:
         raise InputError(
-            f"{corpus_dir}: none of its {len(strange)} sound files is named as expected, for "
+            f"{corpus_dir}: none of its {len(strange)} {kind.many} is named as expected, for "
             f"example {one_line(strange[0].relative_to(corpus_dir))}; expected {layout}"
         )
     return found + [Skipped(path, "file name is not of this corpus") for path in strange]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Of recordings, and of pictures.
 VARIANTS = ("log_mel", "waveform")
+PICTURE_VARIANTS = ("image",)
 VERSION = "1.0.0"
 SPLIT = "corpus"
 SIDECAR = "jser_corpus.json"

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import tensorflow_datasets as tfds
 
 from jser import progress
-from jser.frontend.log_mel import LogMelSpec
-from jser.records import extract, places
+from jser.records import places
 from jser.records.cache import PackCache
 from jser.records.files import Utterance
+from jser.records.kind import Spec
 
 if TYPE_CHECKING:
     from jser.records.builder import CorpusBuilder
@@ -29,7 +29,7 @@ def write(
     cache: PackCache,
     staging: Path,
     variant: str,
-    spec: LogMelSpec,
+    spec: Spec,
 ) -> Path:
     """Let TFDS write the records under `staging`; returns the folder of the shards."""
     shutil.rmtree(staging, ignore_errors=True)
@@ -41,7 +41,7 @@ def write(
         with progress.bar(len(utterances), f"write {cls.INFO.name}", unit="utterance") as tick:
             for done in cache.read(by_key):
                 for u in by_key[done.key]:
-                    yield u.utterance_id, extract.example(u.record(), done)
+                    yield u.utterance_id, {**u.record(), **cls.KIND.example(done)}
                     tick()
 
     tfds.disable_progress_bar()

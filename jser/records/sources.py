@@ -18,9 +18,11 @@ from jser.records.files import Skipped, Utterance
 
 
 def identify(
-    name: str, source: Path, found: list[Utterance | Skipped]
+    name: str, source: Path, found: list[Utterance | Skipped], things: str = "recordings"
 ) -> tuple[list[Utterance], dict[Path, str], dict[str, int]]:
     """Utterances sorted by id, their files' hashes, and the counts of what is skipped.
+
+    `things` is the word for them in messages: recordings or pictures.
 
     Some copies of RAVDESS hold every actor twice, in nested folders: equal files under one name are
     one recording, different files under one name are an error.
@@ -29,7 +31,7 @@ def identify(
     entries = [entry for entry in found if isinstance(entry, Utterance)]
     if not entries:
         reasons = ", ".join(f"{n} x {reason}" for reason, n in skipped.items())
-        raise InputError(f"{source}: no recording of {name} in it (skipped: {reasons})")
+        raise InputError(f"{source}: no {things[:-1]} of {name} in it (skipped: {reasons})")
 
     def content_of(path: Path) -> str:
         try:
@@ -49,7 +51,7 @@ def identify(
         if first is entry:
             continue
         if content[first.path] == content[entry.path] and first.cut == entry.cut:
-            skipped["second copy of a recording"] += 1
+            skipped[f"second copy of a {things[:-1]}"] += 1
         else:
             clash.append(
                 f"{shown(first.path, source)} and {shown(entry.path, source)}: both are "
@@ -59,7 +61,7 @@ def identify(
         raise InputError(clash[0])
     if clash:
         raise FilesAtFault(
-            f"{source}: {len(clash)} recordings of {name} are there twice and not the same; remove "
+            f"{source}: {len(clash)} {things} of {name} are there twice and not the same; remove "
             "one of each",
             clash,
         )
@@ -93,6 +95,7 @@ def check_complete(
     utterances: list[Utterance],
     skipped: dict[str, int],
     source: Path,
+    things: str = "recordings",
 ) -> None:
     """Refuse an incomplete corpus before any work is done on it."""
     short: dict[str, Any] = {"classes": {}, "speakers": {}}
@@ -104,7 +107,7 @@ def check_complete(
     if short["classes"] or short["speakers"]:
         reasons = "".join(f", {n} skipped: {reason}" for reason, n in skipped.items())
         raise InputError(
-            f"{source}: {len(utterances)} recordings of {name}, published are "
+            f"{source}: {len(utterances)} {things} of {name}, published are "
             f"{sum((counts or counts_by_speaker or {}).values())} "
             f"({auditing.describe_missing(short)}{reasons}); "
             "complete it, or use it as it is with --allow_partial"

@@ -8,21 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from jser.errors import InputError, one_line
-from jser.records.files import Skipped, Utterance, sound_files, walk
+from jser.records.files import SOUND_FILES, FileKind, Skipped, Utterance, files_of, walk
 
 NOT_IN_TABLE = "no line in the corpus' labels"
 
 
-def find_tables(corpus_dir: Path, patterns: Sequence[str], expected: str) -> list[Path]:
+def find_tables(
+    corpus_dir: Path, patterns: Sequence[str], expected: str, kind: FileKind = SOUND_FILES
+) -> list[Path]:
     """Files under `corpus_dir`, at any depth, that match one of the glob patterns.
 
     Args:
         corpus_dir: folder to search; hidden files and folders are ignored.
         patterns: the files come in this order, those of one pattern sorted.
         expected: name or layout, for the message when there is none.
+        kind: of the corpus' files.
 
     Raises:
-        InputError: no such folder, or it holds no sound file, or no table.
+        InputError: no such folder, or it holds no such file, or no table.
     """
     there = Path(corpus_dir).is_dir()
     files = sorted(
@@ -33,7 +36,7 @@ def find_tables(corpus_dir: Path, patterns: Sequence[str], expected: str) -> lis
     )
     found = [path for pattern in patterns for path in files if path.match(pattern)]
     if not found:
-        sound_files(corpus_dir)  # Says so where the folder is missing, empty or still packed.
+        files_of(corpus_dir, kind)  # Says so where the folder is missing, empty or still packed.
         raise InputError(f"{corpus_dir}: no labels in it; expected {expected}")
     return found
 
@@ -71,6 +74,7 @@ def find_by_table(
     table: Mapping[str, Utterance | Skipped],
     key: Callable[[Path], str | None],
     layout: str,
+    kind: FileKind = SOUND_FILES,
 ) -> list[Utterance | Skipped]:
     """`find` of a corpus whose labels lie in a table.
 
@@ -83,12 +87,13 @@ def find_by_table(
         table: key -> what the line says; the path is where the recording was published.
         key: of a sound file; None for one that no line can mean.
         layout: what was expected, for the message when nothing is recognised.
+        kind: of the corpus' files.
 
     Raises:
-        InputError: no sound file belongs to any line.
+        InputError: no file belongs to any line.
     """
     found: list[Utterance | Skipped] = []
-    files = sound_files(corpus_dir)
+    files = files_of(corpus_dir, kind)
     there: set[str] = set()
     for path in files:
         name = key(path)
@@ -100,7 +105,7 @@ def find_by_table(
         found.append(replace(entry, path=path))
     if not there:
         raise InputError(
-            f"{corpus_dir}: none of its {len(files)} sound files has a line in the corpus' labels, "
+            f"{corpus_dir}: none of its {len(files)} {kind.many} has a line in the corpus' labels, "
             f"for example {one_line(files[0].relative_to(corpus_dir))}; expected {layout}"
         )
     absent = [e for name, e in table.items() if name not in there and isinstance(e, Utterance)]

@@ -49,7 +49,16 @@ SIZES = {
 }
 
 # Not published, or not confirmed.
-UNCOUNTED = ("abc", "cremad_perceived", "msp_podcast", "msp_podcast_4class", "shemo")
+UNCOUNTED = (
+    "abc",
+    "artphoto",
+    "cremad_perceived",
+    "fi",
+    "iaps_subset",
+    "msp_podcast",
+    "msp_podcast_4class",
+    "shemo",
+)
 
 
 def test_registry():
@@ -82,6 +91,12 @@ def test_corpora_without_counts(name):
     info = datasets.builder_class(name).INFO
     assert (info.name, info.counts, info.counts_by_speaker) == (name, None, None)
     assert set(info.classes) <= set(emotions.LABELS)
+
+
+@pytest.mark.parametrize("name", [*sorted(SIZES), *UNCOUNTED])
+def test_kind_is_known_without_its_builder(name):
+    kind = datasets.builder_class(name).KIND
+    assert (kind.name == "picture") == (name in datasets.PICTURES)
 
 
 def test_notes():
@@ -158,7 +173,8 @@ def test_missing_empty_and_packed_folders(tmp_path, name):
     with pytest.raises(InputError, match="no such folder"):
         build(name, tmp_path / "nowhere", tmp_path / "data")
     touch(tmp_path / "c", "readme.txt", "._03a01Wa.wav", ".x/03a01Wa.wav", "__MACOSX/03a01Wa.wav")
-    with pytest.raises(InputError, match="no wav or flac file in it"):
+    what = "picture file" if name in datasets.PICTURES else "wav or flac file"
+    with pytest.raises(InputError, match=f"no {what}.* in it"):
         build(name, tmp_path / "c", tmp_path / "data")
     with pytest.raises(InputError, match="unpack it"):
         build(name, touch(tmp_path, "all.zip") / "all.zip", tmp_path / "data")

@@ -1,0 +1,1 @@
+"""ArtPhoto, photographs by the emotion that their artists meant."""

@@ -1,0 +1,1 @@
+"""Flickr and Instagram (FI), pictures by the emotion that they call up."""

@@ -1,0 +1,70 @@
+"""FI (Flickr and Instagram): photographs from the web, eight classes, labelled by crowd workers.
+
+Layout (You et al. 2016): ``amusement/NAME.jpg``, a folder an emotion, at any depth. The links of
+the published lists die, so copies differ in number and no counts are checked. Where a table
+``fi.csv`` with the columns picture and split lies in the folder, the corpus is what it lists.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jser.datasets.mikels import CLASSES, WORDS
+from jser.errors import InputError
+from jser.records.builder import PictureBuilder
+from jser.records.files import PICTURE_FILES, Skipped, Utterance, find_by_name, split_name
+from jser.records.info import CorpusInfo
+from jser.records.tables import find_by_table, rows
+
+TABLE = "fi.csv"
+COLUMNS = ("picture", "split")
+LAYOUT = "a folder an emotion, for example amusement/NAME.jpg"
+
+
+class Fi(PictureBuilder):
+    """Eight classes, by folder."""
+
+    INFO = CorpusInfo(
+        name="fi",
+        classes=CLASSES,
+        counts=None,  # 23,308 published, 23,164 in Zhu et al. 2017: whichever links were alive.
+        speakers=None,
+        description="Photographs of Flickr and Instagram, eight emotions on which crowd workers agreed.",
+        citation="You et al. 2016, Building a large scale dataset for image emotion, Proc. AAAI",
+        licence="its photographers'; the lists are for research",
+        homepage="https://qzyou.github.io",
+        how_to_get="ask its authors (https://qzyou.github.io) for the lists, and fetch the pictures",
+    )
+
+    @classmethod
+    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
+        """Pictures in folders named after emotions; of these, those that the table lists."""
+        found = find_by_name(corpus_dir, cls._parse, LAYOUT, PICTURE_FILES)
+        tables = sorted(Path(corpus_dir).rglob(TABLE))
+        if not tables:
+            return found
+        table: dict[str, Utterance | Skipped] = {}
+        for path in tables:
+            for line in rows(path, COLUMNS):
+                entry = cls._parse(path.parent / line["picture"])
+                if entry is None or entry.utterance_id in table:
+                    raise InputError(
+                        f"{path}: the picture '{line['picture']}' has a second line or is not "
+                        "EMOTION/NAME.jpg with one of the eight emotions; correct it"
+                    )
+                split = split_name(path, line["split"])
+                table[entry.utterance_id] = Utterance(**{**vars(entry), "split": split})
+        return find_by_table(corpus_dir, table, cls._id, LAYOUT, PICTURE_FILES)
+
+    @classmethod
+    def _id(cls, path: Path) -> str | None:
+        emotion = WORDS.get(path.parent.name.lower())
+        return None if emotion is None else f"{emotion}/{path.stem}"
+
+    @classmethod
+    def _parse(cls, path: Path) -> Utterance | None:
+        name = cls._id(path)
+        if name is None:
+            return None
+        # Who took a picture is not in the release, nor whether two are of one series.
+        return Utterance(path, name, "", "", "", name.partition("/")[0])
