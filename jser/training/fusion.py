@@ -9,6 +9,7 @@ choose, each judged by the fits without him.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import os
@@ -31,6 +32,8 @@ VIEWS = {
     "narrow": "narrow-band picture, ridge",
     "descriptors": "descriptors, ridge",
 }
+# Views whose columns have units of their own.
+MIXED_UNITS = ("descriptors",)
 _FIELDS = tuple(field.name for field in fields(Readout))
 
 
@@ -96,7 +99,7 @@ def fit(
             given = {}
             for view, x in views.items():
                 rows = rows_of(own, known, speaker, n_classes, len(x) // len(label) - 1)
-                given[view] = x, rows
+                given[view] = x, dataclasses.replace(rows, one_unit=view not in MIXED_UNITS)
             return fit_together(given, penalties, len(own))
 
         arrays: dict[str, np.ndarray] = {}
@@ -136,7 +139,7 @@ def fit(
 
 
 # Changes when the fit changes and its settings do not.
-_VERSION = 1
+_VERSION = 2
 
 
 def _content(views: Mapping[str, np.ndarray], penalties: Sequence[float], with_dev: bool) -> str:

@@ -44,23 +44,32 @@ def check_speakers(mode: str, speaker: np.ndarray) -> None:
 COLUMNS = 1024
 
 
-def moments(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def moments(
+    x: np.ndarray, rows: np.ndarray, one_unit: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale of some rows, by column.
 
     Args:
         x: [R, D] of any float type.
         rows: int [n]; no other row is read.
+        one_unit: all columns are of one kind, so one whose deviation is below a hundredth of the
+            mean deviation hardly ever changes, and is not blown up to the size of the others.
+            Where each column has a unit of its own (hertz, decibels, shares), sizes say nothing:
+            then only a column that does not change at all is left out (scale 0).
 
     Returns:
-        (mean float32 [D], scale float32 [D]): 1 / deviation, but that a value which hardly ever
-        changes is not blown up to the size of the others.
+        (mean float32 [D], scale float32 [D]): 1 / deviation.
     """
     mean = np.empty(x.shape[1], np.float32)
     deviation = np.empty_like(mean)
     for i in range(0, x.shape[1], COLUMNS):
         block = x[rows, i : i + COLUMNS].astype(np.float32)
         mean[i : i + COLUMNS], deviation[i : i + COLUMNS] = block.mean(0), block.std(0)
-    return mean, 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
+    if one_unit:
+        return mean, 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
+    # Rounding alone gives a constant a deviation of some 1e-7 of its value.
+    changes = deviation > 1e-6 * np.abs(mean) + 1e-30
+    return mean, np.where(changes, 1 / np.where(changes, deviation, 1), 0).astype(np.float32)
 
 
 def by_group(

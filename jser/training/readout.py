@@ -47,6 +47,7 @@ class Rows:
         group: int [n], what is left out together, with all copies: the speaker, or of a single
             speaker each utterance.
         n_classes: K.
+        one_unit: of the view's columns, see `normalisation.moments`.
     """
 
     index: np.ndarray
@@ -54,6 +55,7 @@ class Rows:
     weight: np.ndarray
     group: np.ndarray
     n_classes: int
+    one_unit: bool = True
 
     @property
     def target(self) -> np.ndarray:
@@ -83,7 +85,7 @@ class View:
         """Take mean and deviation of the rows `rows.index` of `features` [R, D]."""
         self._features = features
         self._rows = rows
-        self._mean, self._scale = normalisation.moments(features, rows.index)
+        self._mean, self._scale = normalisation.moments(features, rows.index, rows.one_unit)
 
     def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Columns, and the standardised rows [n, columns] there."""

@@ -1,6 +1,7 @@
 """Normalisation by hand, components against numpy's SVD, the ridge against scikit-learn's."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,6 +162,22 @@ def test_components_by_fold():
 
 
 # --- the ridge ------------------------------------------------------------------------------------
+
+
+def test_columns_with_units_of_their_own_keep_their_say():
+    """In hertz or in shares: a change of unit changes nothing, and a constant is left out."""
+    x = RNG.standard_normal((40, 6))
+    x[:, 5] = 7.3
+    units = np.array([1e4, 1, 1e-6, 3, 1e-3, 1], np.float32)
+    _, scale = normalisation.moments(x * units, np.arange(30), one_unit=False)
+    np.testing.assert_allclose(scale[:5], 1 / (x * units)[:30, :5].std(0), rtol=1e-4)
+    assert scale[5] == 0
+    rows = replace(rows_for(40), one_unit=False)
+    a, _ = readout.View(x, rows).fit(0.3)
+    b, _ = readout.View(x * units, rows).fit(0.3)
+    np.testing.assert_allclose(a(x), b(x * units), atol=1e-3)
+    _, guarded = normalisation.moments(x * units, np.arange(30))
+    assert guarded[2] * x[:30, 2].std() * 1e-6 < 1e-3, "of one unit, it hardly changes"
 
 
 def rows_for(n, n_classes=3, n_groups=4):
