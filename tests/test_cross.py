@@ -132,6 +132,7 @@ def test_plan_has_one_front_end_and_the_classes_of_all(corpora):
     assert {cell.config.epochs for cell in cells} == {2}
 
 
+@pytest.mark.timeout(400)  # three trainings
 def test_matrix_goes_on_and_scores_once(run, corpora, tmp_path, monkeypatch):
     trained = []
     whole = experiment.run

@@ -227,7 +227,11 @@ def _fold_name(row: Mapping[str, Any] | None) -> list[str]:
 
 
 def _speaker_name(row: Mapping[str, Any] | None) -> list[str]:
-    return ["speaker", "sex"] if row is None else [row["speaker"], row["sex"]]
+    if row is None:
+        return ["speaker", "sex"]
+    # The end of a long name tells speakers apart: a corpus may stand before it.
+    name = row["speaker"]
+    return [name if len(name) <= 12 else f"…{name[-9:]}", row["sex"]]
 
 
 def _yardsticks(rows: Sequence[Mapping[str, Any]]) -> RenderableType:

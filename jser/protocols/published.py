@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -158,7 +159,7 @@ def _check(
     whom: str,
 ) -> str:
     # Of a corpus with some of its classes, the lists still hold.
-    behind = getattr(corpus, "origins", ())
+    behind: Sequence[Any] = getattr(corpus, "origins", ())
     known = behind[0].name if len(behind) == 1 else corpus.name
     if known not in corpora or not set(found) <= set(listed):
         raise InputError(
