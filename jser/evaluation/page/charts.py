@@ -315,15 +315,18 @@ class Estimate:
 def intervals(rows: Sequence[Estimate], label: str) -> Element:
     """Figures one below the other on one axis, each with its interval as a whisker.
 
+    The first 'system' among them has its interval as a band behind all.
+
     Names are HTML, since SVG cannot break a long one.
     """
     values = [v for r in rows for v in (r.value, r.low, r.high) if v is not None]
     axis = Axis(*around(values), 1.0, 99.0)
     behind = [line(axis.x(t), "0", axis.x(t), "100%", "grid") for t in axis.ticks()]
-    if rows and rows[0].low is not None and rows[0].high is not None:
+    first = next((row for row in rows if row.kind == "system"), None)
+    if first and first.low is not None and first.high is not None:
         behind.append(
-            tag("rect", x=axis.x(rows[0].low), y=0, height="100%", class_="band",
-                width=axis.width(rows[0].low, rows[0].high))
+            tag("rect", x=axis.x(first.low), y=0, height="100%", class_="band",
+                width=axis.width(first.low, first.high))
         )  # fmt: skip
     drawn = []
     for row in rows:
