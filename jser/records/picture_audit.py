@@ -128,8 +128,8 @@ def render(audit: Mapping[str, Any]) -> str:
     lines = [
         f"{audit['name']}: {audit['n_utterances']} "
         f"{'' if published is None else f'of {published} '}pictures, shorter side "
-        f"{sizes['smallest']} to {sizes['largest']} pixels (median {sizes['median']:g}), each cut to "
-        f"its middle square and resized to {audit['side']}",
+        f"{sizes['smallest']} to {sizes['largest']} pixels (median {sizes['median']:g}), each cut "
+        f"to its middle square and resized to {audit['side']}",
         "",
         *auditing.table(shown, {}),
         "",
