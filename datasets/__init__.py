@@ -69,8 +69,8 @@ def check_sound(name: str, who: str) -> None:
     """
     if name in PICTURES:
         raise InputError(
-            f"{name} is a corpus of pictures, and {who} needs recordings of speech; choose a corpus "
-            f"of speech, for example emodb"
+            f"{name} is a corpus of pictures, and {who} needs recordings of speech; choose "
+            "another, for example emodb"
         )
 
 

@@ -62,9 +62,10 @@ def _build(args: argparse.Namespace) -> None:
     if not result.audio_seconds:
         speed = f"{result.computed / seconds:,.0f} a second"
     resumed = f", {result.resumed} taken from an unfinished build" if result.resumed else ""
+    what = "pictures" if kind.name == "picture" else "utterances"
     print(
-        f"built {result.computed} {'pictures' if kind.name == 'picture' else 'utterances'}{resumed} "
-        f"in {result.seconds:.1f} s ({speed}): {result.path}"
+        f"built {result.computed} {what}{resumed} in {result.seconds:.1f} s ({speed}): "
+        f"{result.path}"
     )
 
 
@@ -280,8 +281,8 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--variant",
         choices=("waveform", "log_mel", "image"),
-        help="default: all there is (of speech waveform, of pictures image); log_mel leaves the audio "
-        "out: half the size, but no descriptors, no augmented copies",
+        help="default: waveform, of pictures image; log_mel leaves the audio out: half the size, "
+        "but no descriptors, no augmented copies",
     )
     build.add_argument(
         "--allow_partial",

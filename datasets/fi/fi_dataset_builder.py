@@ -7,6 +7,7 @@ the published lists die, so copies differ in number and no counts are checked. W
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from jser.datasets.mikels import CLASSES, WORDS
@@ -14,7 +15,7 @@ from jser.errors import InputError
 from jser.records.builder import PictureBuilder
 from jser.records.files import PICTURE_FILES, Skipped, Utterance, find_by_name, split_name
 from jser.records.info import CorpusInfo
-from jser.records.tables import find_by_table, rows
+from jser.records.tables import find_by_table, rows, tables_in
 
 TABLE = "fi.csv"
 COLUMNS = ("picture", "split")
@@ -29,18 +30,18 @@ class Fi(PictureBuilder):
         classes=CLASSES,
         counts=None,  # 23,308 published, 23,164 in Zhu et al. 2017: whichever links were alive.
         speakers=None,
-        description="Photographs of Flickr and Instagram, eight emotions on which crowd workers agreed.",
+        description="Photographs of Flickr and Instagram, eight emotions that crowd workers saw.",
         citation="You et al. 2016, Building a large scale dataset for image emotion, Proc. AAAI",
         licence="its photographers'; the lists are for research",
         homepage="https://qzyou.github.io",
-        how_to_get="ask its authors (https://qzyou.github.io) for the lists, and fetch the pictures",
+        how_to_get="ask its authors for the lists (https://qzyou.github.io), fetch the pictures",
     )
 
     @classmethod
     def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
         """Pictures in folders named after emotions; of these, those that the table lists."""
         found = find_by_name(corpus_dir, cls._parse, LAYOUT, PICTURE_FILES)
-        tables = sorted(Path(corpus_dir).rglob(TABLE))
+        tables = tables_in(corpus_dir, [TABLE])
         if not tables:
             return found
         table: dict[str, Utterance | Skipped] = {}
@@ -53,7 +54,7 @@ class Fi(PictureBuilder):
                         "EMOTION/NAME.jpg with one of the eight emotions; correct it"
                     )
                 split = split_name(path, line["split"])
-                table[entry.utterance_id] = Utterance(**{**vars(entry), "split": split})
+                table[entry.utterance_id] = replace(entry, split=split)
         return find_by_table(corpus_dir, table, cls._id, LAYOUT, PICTURE_FILES)
 
     @classmethod

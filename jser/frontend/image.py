@@ -66,6 +66,11 @@ _OTHERS = {
     b"%PDF": f"is a PDF document, not a picture; {CONVERT}",
     b"RIFF": f"is RIFF, but neither WebP nor any other picture; {_FETCH}",
 }
+_TOO_MANY = (
+    f"has more than {MOST_PIXELS // 10**6} million pixels: a scan, or a small file made to fill "
+    "the memory; make it smaller, or leave it out"
+)
+_NO_MEMORY = "does not fit into this machine's memory; make it smaller"
 _MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
 
 
@@ -93,9 +98,7 @@ class ImageSpec:
 
     def hash(self) -> str:
         """First 16 hex digits of the sha256 of the specification; lies with the records."""
-        # The leading version changes when the computation changes and the fields do not. The filter
-        # is Pillow's bilinear one, which widens with the reduction and so does not alias; torchvision
-        # trained the nets under it.
+        # The leading version changes when the computation changes and the fields do not.
         text = "image/1 " + json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -146,9 +149,7 @@ def load(path: str | os.PathLike[str], spec: ImageSpec | None = None) -> Picture
     except Damaged as error:
         raise ImageError(path, str(error)) from error
     except MemoryError as error:
-        raise ImageError(
-            path, "does not fit into this machine's memory; make it smaller"
-        ) from error
+        raise ImageError(path, _NO_MEMORY) from error
 
 
 @contextlib.contextmanager
@@ -223,12 +224,6 @@ def _picture(file: BinaryIO, spec: ImageSpec) -> Picture:
     )
 
 
-_TOO_MANY = (
-    f"has more than {MOST_PIXELS // 10**6} million pixels, which is no photograph of a corpus, or a "
-    "small file made to fill the memory; make it smaller, or leave it out"
-)
-
-
 def _check_head(file: BinaryIO) -> None:
     head = file.read(64)
     file.seek(0)
@@ -296,7 +291,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _middle(image: Image.Image, side: int) -> Image.Image:
-    """The square in the middle, resized with a filter as wide as the reduction."""
+    """The square in the middle, resized.
+
+    Pillow's bilinear filter is as wide as the reduction, so it does not alias; under it torchvision
+    trained the nets whose weights are used.
+    """
     edge = min(image.size)
     left, top = ((length - edge) / 2 for length in image.size)
     return image.resize(

@@ -168,11 +168,11 @@ def _warnings(
     if unknown:
         n = sum(fold.utterances["test"] for fold in folds)
         found.append(
-            f"Nobody knows who took or painted {unknown} of the {n} test pictures: whether training "
-            f"saw others of theirs cannot be counted."
+            f"Nobody knows who took or painted {unknown} of the {n} test pictures: whether "
+            f"training saw others of theirs cannot be counted."
             if pictures
-            else f"Nobody knows who speaks {unknown} of the {n} test utterances: whether training heard "
-            f"these speakers cannot be counted."
+            else f"Nobody knows who speaks {unknown} of the {n} test utterances: whether training "
+            f"heard these speakers cannot be counted."
         )
     return tuple(found)
 

@@ -19,8 +19,8 @@ RANDOM_LEAK = (
     "speaker-independent figures"
 )
 RANDOM_PICTURES_LEAK = (
-    "random split of pictures: pictures of one photographer, series or page, and nearly equal ones, "
-    "may be on both sides"
+    "random split of pictures: those of one photographer or series, and nearly equal ones, may be "
+    "on both sides"
 )
 
 TEST_SELECTS_LEAK = (

@@ -154,8 +154,8 @@ def build(
 
     Args:
         name: a corpus of `jser.datasets.names`.
-        corpus_dir: its recordings or pictures, in the published layout or flat; None: the corpus fetches or
-            generates itself, where it can.
+        corpus_dir: its recordings or pictures, in the published layout or flat; None: the corpus
+            fetches or generates itself, where it can.
         data_dir: where records go; None: `places.default_data_dir`.
         variant: of recordings 'log_mel', or 'waveform' for the 16-bit audio beside it; of pictures
             'image'; None: the first of these.

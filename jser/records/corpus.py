@@ -85,7 +85,7 @@ def load(
         InputError: not built, a shard is damaged, the records were made by another front end, or
             the corpus is one of pictures: see `jser.records.pictures`.
     """
-    datasets.check_sound(name, "what reads it here")
+    datasets.check_sound(name, "a system for speech")
     spec = spec or LogMelSpec()
     # In full, since messages name it: it may be meant from another current folder.
     root = (Path(data_dir) if data_dir else places.default_data_dir()).absolute()

@@ -14,6 +14,8 @@ from jser.frontend import image
 from jser.frontend.decoding import Cut
 from jser.records.faults import FilesAtFault
 
+SUFFIXES = (".wav", ".flac")
+
 
 class FileKind(NamedTuple):
     """Which files a corpus is made of, and what they are called in messages."""
@@ -23,7 +25,7 @@ class FileKind(NamedTuple):
     many: str
 
 
-SOUND_FILES = FileKind((".wav", ".flac"), "wav or flac file", "sound files")
+SOUND_FILES = FileKind(SUFFIXES, "wav or flac file", "sound files")
 PICTURE_FILES = FileKind(image.SUFFIXES, "picture file (jpg, png, ...)", "picture files")
 
 

@@ -101,23 +101,22 @@ def near_pairs(dhashes: Sequence[str]) -> list[tuple[int, int, int]]:
     Returns:
         First, second, bits that differ; first < second.
     """
-    words = np.array([np.frombuffer(bytes.fromhex(h), np.uint64) for h in dhashes])
-    if not len(words):
+    if not dhashes:
         return []
-    ones = np.bitwise_count(words).sum(1, dtype=np.int64)
-    usable = np.flatnonzero(np.minimum(ones, 256 - ones) >= FEWEST_BITS)
-    words = words[usable]
+    bits = np.unpackbits(np.array([np.frombuffer(bytes.fromhex(h), np.uint8) for h in dhashes]), 1)
+    ones = bits.sum(1, dtype=np.int64)
+    n_bits = bits.shape[1]
+    usable = np.flatnonzero(np.minimum(ones, n_bits - ones) >= FEWEST_BITS)
+    # As signs, the product of two hashes is the bits that agree less those that differ: exact in
+    # float32, and a matrix product is many times as fast as exclusive ors.
+    signs = 2 * bits[usable].astype(np.float32) - 1
     pairs = []
-    for start in range(0, len(words), _ROWS_AT_ONCE):
-        rows = words[start : start + _ROWS_AT_ONCE]
-        # Word by word: pairs that are far apart after the first are most of them.
-        bits = np.zeros((len(rows), len(words) - start), np.uint16)
-        for k in range(words.shape[1]):
-            bits += np.bitwise_count(rows[:, None, k] ^ words[None, start:, k])
-        for i, j in zip(*np.nonzero(bits <= NEAR_BITS), strict=True):
+    for start in range(0, len(signs), _ROWS_AT_ONCE):
+        product = signs[start : start + _ROWS_AT_ONCE] @ signs[start:].T
+        for i, j in zip(*np.nonzero(product >= n_bits - 2 * NEAR_BITS), strict=True):
             if i < j:
-                a, b = int(usable[start + i]), int(usable[start + j])
-                pairs.append((a, b, int(bits[i, j])))
+                differ = int(n_bits - product[i, j]) // 2
+                pairs.append((int(usable[start + i]), int(usable[start + j]), differ))
     return pairs
 
 
@@ -128,8 +127,8 @@ def render(audit: Mapping[str, Any]) -> str:
     lines = [
         f"{audit['name']}: {audit['n_utterances']} "
         f"{'' if published is None else f'of {published} '}pictures, shorter side "
-        f"{sizes['smallest']} to {sizes['largest']} pixels (median {sizes['median']:g}), each cut to "
-        f"its middle square and resized to {audit['side']}",
+        f"{sizes['smallest']} to {sizes['largest']} pixels (median {sizes['median']:g}), each cut "
+        f"to its middle square and resized to {audit['side']}",
         "",
         *auditing.table(shown, {}),
         "",

@@ -168,13 +168,13 @@ def _opened(folder: Path, content: dict[str, Any], spec: ImageSpec, command: str
             f"{folder}: {len(kept)} records, {places.SIDECAR} says {content['n_utterances']}; "
             "remove the folder and build again"
         )
-    *texts, label, place = zip(*sorted(kept), strict=True)
-    fields = {name: np.array(text, np.str_) for name, text in zip(_TEXTS, texts, strict=True)}
+    columns = list(zip(*sorted(kept), strict=True))
+    fields = {name: np.array(text, np.str_) for name, text in zip(_TEXTS, columns, strict=False)}
     return Pictures(
         name=content["name"],
         variant=content["variant"],
         classes=tuple(content["classes"]),
-        label=np.array(label, np.int32),
+        label=np.array(columns[-2], np.int32),
         side=spec.side,
         sex=dict(content["sex"]),
         fingerprint=content["fingerprint"],
@@ -184,7 +184,7 @@ def _opened(folder: Path, content: dict[str, Any], spec: ImageSpec, command: str
         note=content["note"],
         audit=content["audit"],
         _records=source,
-        _place=np.array(place, np.int64),
+        _place=np.array(columns[-1], np.int64),
         **fields,
     )
 

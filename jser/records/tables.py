@@ -27,6 +27,15 @@ def find_tables(
     Raises:
         InputError: no such folder, or it holds no such file, or no table.
     """
+    found = tables_in(corpus_dir, patterns)
+    if not found:
+        files_of(corpus_dir, kind)  # Says so where the folder is missing, empty or still packed.
+        raise InputError(f"{corpus_dir}: no labels in it; expected {expected}")
+    return found
+
+
+def tables_in(corpus_dir: Path, patterns: Sequence[str]) -> list[Path]:
+    """`find_tables` of a corpus that can do without them."""
     there = Path(corpus_dir).is_dir()
     files = sorted(
         Path(where, name)
@@ -34,11 +43,7 @@ def find_tables(
         for name in names
         if not name.startswith(".")
     )
-    found = [path for pattern in patterns for path in files if path.match(pattern)]
-    if not found:
-        files_of(corpus_dir, kind)  # Says so where the folder is missing, empty or still packed.
-        raise InputError(f"{corpus_dir}: no labels in it; expected {expected}")
-    return found
+    return [path for pattern in patterns for path in files if path.match(pattern)]
 
 
 def rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:

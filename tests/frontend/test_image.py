@@ -47,7 +47,7 @@ def triangle(pixels, side):
         return w / w.sum(1, keepdims=True)
 
     down, across = weights(pixels.shape[0]), weights(pixels.shape[1])
-    return np.einsum("yi,ijc,xj->yxc", down, pixels.astype(float), across)
+    return np.einsum("yjc,xj->yxc", np.einsum("yi,ijc->yjc", down, pixels.astype(float)), across)
 
 
 @pytest.mark.parametrize("size", [(150, 100), (100, 151), (64, 64), (40, 50), (700, 90)])
@@ -103,8 +103,10 @@ def test_transparency_lies_on_white(tmp_path):
     assert (load(saved(tmp_path / "la.png", grey), SPEC).pixels[:, :30] == 255).all()
     palette = drawing(100, 100, "P")
     first = palette.getpixel((0, 0))
+    rgb = np.where((np.asarray(palette) == first)[..., None], 255, palette.convert("RGB"))
+    plain = load(saved(tmp_path / "b.png", Image.fromarray(rgb.astype(np.uint8))), SPEC).pixels
     pixels = load(saved(tmp_path / "p.png", palette, transparency=first), SPEC).pixels
-    assert (pixels[0, 0] > 200).all()
+    np.testing.assert_array_equal(pixels, plain)
 
 
 def test_cmyk(tmp_path):
@@ -180,14 +182,10 @@ def test_suffix_means_nothing(tmp_path):
 
 
 def test_still_gif_webp_bmp_tiff_and_mpo(tmp_path):
+    plain = load(saved(tmp_path / "p.png", drawing()), SPEC).pixels
     for name in ("a.gif", "a.webp", "a.bmp", "a.tiff"):
         picture = load(saved(tmp_path / name, drawing()), SPEC)
-        assert (
-            difference(
-                picture.pixels, load(saved(tmp_path / "p.png", drawing()), SPEC).pixels
-            ).mean()
-            < 8
-        )
+        assert difference(picture.pixels, plain).mean() < 8
     mpo = saved(
         tmp_path / "a.jpg", drawing(), format="MPO", save_all=True, append_images=[drawing(80, 80)]
     )
@@ -213,16 +211,15 @@ def png():
 
 def frames(kind, n=3):
     file = io.BytesIO()
-    first, *others = (drawing(80 + k, 80).resize((80, 80)) for k in range(n))
+    first, *others = (Image.fromarray(drawings.draw(f"{k}", 80, 80)) for k in range(n))
     first.save(file, kind, save_all=True, append_images=others)
     return file.getvalue()
 
 
 def numbers(mode):
     file = io.BytesIO()
-    Image.fromarray(
-        np.arange(10000, dtype=np.int32 if mode == "I" else np.float32).reshape(100, 100)
-    ).save(file, "TIFF")
+    kind = np.int32 if mode == "I" else np.float32
+    Image.fromarray(np.arange(10000, dtype=kind).reshape(100, 100)).save(file, "TIFF")
     return file.getvalue()
 
 
@@ -272,7 +269,7 @@ CASES = {
     "jpeg header alone": (jpeg()[:300], "damaged"),
     "png cut": (png()[:9000], "is truncated or damaged"),
     "png damaged": (flipped(png()), "is truncated or damaged"),
-    "gif cut": (frames("GIF", 1)[:400], "is truncated or damaged"),
+    "gif cut": (frames("GIF", 1)[:-300], "is truncated or damaged"),
     "webp cut": (frames("WEBP", 1)[:200], "damaged"),
     "gif animated": (frames("GIF"), "is animated (3 frames), and a label cannot say which"),
     "webp animated": (frames("WEBP"), "is animated (3 frames)"),

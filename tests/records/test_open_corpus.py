@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from jser import datasets
 from jser.datasets import tones
 from jser.errors import InputError
-from jser.records import audit, corpus, extract, sidecar
+from jser.records import audit, corpus, sidecar
 from jser.records.builder import CorpusBuilder, build
 from jser.records.files import Utterance, sound_files, split_name
 from jser.records.info import CorpusInfo
@@ -166,9 +166,9 @@ def test_records_from_before_splits_still_load(tmp_path, use, monkeypatch):
                 builder=self, features=tfds.features.FeaturesDict(features)
             )
 
-    whole = extract.example
+    whole = Utterance.record
     monkeypatch.setattr(
-        extract, "example", lambda u, d: {k: v for k, v in whole(u, d).items() if k != "split"}
+        Utterance, "record", lambda u: {k: v for k, v in whole(u).items() if k != "split"}
     )
     use(Old)
     source = make(tmp_path / "s", *FIVE)
