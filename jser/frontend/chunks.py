@@ -19,7 +19,7 @@ from jser.frontend.damage import CONVERT, Damaged, check_rest, truncated
 _PCM, _FLOAT, _ALAW, _MULAW = 1, 3, 6, 7
 _MS_ADPCM, _IMA_ADPCM, _GSM = 2, 0x11, 0x31
 _EXTENSIBLE = 0xFFFE
-_GSM_SAMPLES = 320
+_GSM_BYTES, _GSM_SAMPLES = 65, 320
 # The header of a block code rounds its bytes a second.
 _BYTE_RATE_TOLERANCE = 0.02
 # Bytes of a sample in the encodings of AIFF-C where they do not follow from the bit depth.
@@ -34,18 +34,24 @@ _DESCRIPTION = 64
 _MOST_CHUNKS = 10000
 
 
-def check_wav(file: BinaryIO, size: int) -> None:
+def check_wav(file: BinaryIO, size: int) -> int | None:
     """Check a RIFF, RIFX or RF64 file whose first byte is the next to be read.
+
+    Returns:
+        Samples of a channel that its audio holds; None where its length is not known.
 
     Raises:
         Damaged: truncated, or its parts do not fit together.
     """
     order = ">" if file.read(12)[:4] == b"RIFX" else "<"
-    bytes_per_sample = 0
+    bytes_per_sample, samples_per_block, counted = 0, 1, None
     long_length: int | None = None
     for name, length, at in _chunks(file, order, size):
         if name == b"fmt ":
-            bytes_per_sample = _check_format(file.read(min(length, _DESCRIPTION)), order)
+            content = file.read(min(length, _DESCRIPTION))
+            bytes_per_sample, samples_per_block = _check_format(content, order)
+        elif name == b"fact" and length >= 4:
+            counted = _number(file.read(4), order)
         elif name == b"ds64" and length >= 16:
             long_length = struct.unpack("<Q", file.read(16)[8:])[0]
         elif name == b"data":
@@ -57,7 +63,7 @@ def check_wav(file: BinaryIO, size: int) -> None:
             if length == 0xFFFFFFFF and long_length is not None:
                 length = long_length
             elif length >= _NO_LENGTH:
-                return
+                return None
             if length > size - at:
                 raise truncated(length, size - at)
             if length % bytes_per_sample:
@@ -66,7 +72,9 @@ def check_wav(file: BinaryIO, size: int) -> None:
                     f"samples of {bytes_per_sample} bytes; fetch it again"
                 )
             _check_behind(file, order, at + length, size)
-            return
+            frames = length // bytes_per_sample * samples_per_block
+            # What fills up a last block is no sound. Some programs count wrongly, but not so.
+            return counted if counted and 0 <= frames - counted < samples_per_block else frames
         elif length > size - at:
             raise truncated(length, size - at, f"bytes of chunk {name.decode('ascii')!r}")
     raise Damaged("is truncated: it ends before its audio; fetch it again")
@@ -125,20 +133,25 @@ def _chunks(file: BinaryIO, order: str, size: int) -> Iterator[tuple[bytes, int,
         at += 8 + found[1] + found[1] % 2
 
 
-def _check_format(content: bytes, order: str) -> int:
-    """Bytes of a sample of all channels (or of a block), of a 'fmt ' chunk that fits together."""
+def _check_format(content: bytes, order: str) -> tuple[int, int]:
+    """Bytes of a block, and samples of a channel in it, of a 'fmt ' chunk that fits together.
+
+    Where samples are not coded together, a block is one sample of each channel.
+    """
     if len(content) < 16:
         raise Damaged("is truncated within its header; fetch it again")
     tag, channels, rate, byte_rate, block, bits = struct.unpack(f"{order}HHIIHH", content[:16])
     if tag == _EXTENSIBLE:
         tag = _number(content[24:26], order)
+    samples = 1
     if tag in (_PCM, _FLOAT, _ALAW, _MULAW):
         right_bits = bits == 8 if tag in (_ALAW, _MULAW) else bits >= 8
         fits = right_bits and block == channels * -(-bits // 8) and byte_rate == rate * block
     elif tag in (_MS_ADPCM, _IMA_ADPCM, _GSM):
-        samples = _GSM_SAMPLES if tag == _GSM else _number(content[18:20], order)
+        samples = _samples_per_block(tag, channels, block)
+        said = _GSM_SAMPLES if tag == _GSM else _number(content[18:20], order)
         expected = rate * block / max(samples, 1)
-        fits = abs(byte_rate - expected) <= _BYTE_RATE_TOLERANCE * expected
+        fits = samples == said and abs(byte_rate - expected) <= _BYTE_RATE_TOLERANCE * expected
     else:
         raise Damaged(f"is wav in an encoding that is not read here (tag 0x{tag:04x}); {CONVERT}")
     if not fits or block < 1:
@@ -146,7 +159,18 @@ def _check_format(content: bytes, order: str) -> int:
             f"contradicts itself: {channels} channels of {bits} bits at {rate} Hz do not make "
             f"{block} bytes a sample and {byte_rate} bytes a second; fetch it again"
         )
-    return int(block)
+    return int(block), samples
+
+
+def _samples_per_block(tag: int, channels: int, block: int) -> int:
+    """Samples of a channel in a block of so many bytes: a head with the first ones, then nibbles;
+    0 where no block has that size.
+    """
+    if tag == _GSM:
+        return _GSM_SAMPLES if block == _GSM_BYTES and channels == 1 else 0
+    head, first = (7, 2) if tag == _MS_ADPCM else (4, 1)
+    nibbles = 2 * (block // max(channels, 1) - head)
+    return nibbles + first if nibbles > 0 else 0
 
 
 def _number(content: bytes, order: str) -> int:

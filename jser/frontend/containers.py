@@ -54,10 +54,12 @@ class Container:
     Attributes:
         kind: ``wav``, ``aiff``, ``flac``, ``ogg`` or ``mp3``, whatever the name's suffix.
         flac: its header, where it is FLAC.
+        frames: samples of a channel, where a wav's chunks say it.
     """
 
     kind: str
     flac: compressed.FlacInfo | None = None
+    frames: int | None = None
 
 
 def check(file: BinaryIO) -> Container:
@@ -87,8 +89,7 @@ def check(file: BinaryIO) -> Container:
             raise Damaged(sentence)
     file.seek(start)
     if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
-        chunks.check_wav(file, size)
-        return Container("wav")
+        return Container("wav", frames=chunks.check_wav(file, size))
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         chunks.check_aiff(file, size)
         return Container("aiff")

@@ -141,26 +141,38 @@ def _check_errors(errors: list[str]) -> None:
 
 def _read(file: soundfile.SoundFile, container: Container, max_seconds: float | None) -> Decoded:
     _check_layout(file)
-    wanted = file.frames
+    wanted = _frames(file, container)
     if max_seconds is not None:
         # A tenth of a second more, so that the resampler's end effect falls off the cut.
-        wanted = min(file.frames, int((max_seconds + 0.1) * file.samplerate) + 1)
+        wanted = min(wanted, int((max_seconds + 0.1) * file.samplerate) + 1)
     return _samples(file, container, wanted)
 
 
 def _read_cut(file: soundfile.SoundFile, container: Container, cut: Cut) -> Decoded:
     _check_layout(file)
-    rate, seconds = file.samplerate, file.frames / file.samplerate
+    rate, frames = file.samplerate, _frames(file, container)
+    seconds = frames / rate
     if cut.start >= seconds or (cut.end is not None and cut.end > seconds + END_TOLERANCE):
         what, when = ("ends", cut.end) if cut.end is not None else ("starts", cut.start)
         raise Damaged(
             f"has {seconds:.3f} s, and the segment {what} at {when:.10g} s; correct its times"
         )
     first = round(cut.start * rate)
-    last = file.frames if cut.end is None else min(file.frames, round(cut.end * rate))
+    last = frames if cut.end is None else min(frames, round(cut.end * rate))
     before = min(first, 0 if container.kind in _COUNTED else _PREROLL)
     file.seek(first - before)
     return _samples(file, container, last - first, before)
+
+
+def _frames(file: soundfile.SoundFile, container: Container) -> int:
+    """Samples of a channel. libsndfile takes the byte behind a GSM file's audio, and what fills up
+    the last block of ADPCM, for sound.
+    """
+    if container.frames is None:
+        return int(file.frames)
+    if file.frames < container.frames:
+        raise truncated(container.frames, file.frames, "samples")
+    return container.frames
 
 
 def _check_layout(file: soundfile.SoundFile) -> None:

@@ -165,34 +165,48 @@ _TABLE: dict[str, Callable[[random.Random, list[list[str]]], None]] = {
 }  # fmt: skip
 
 
+KINDS = (*_BYTES, *_TABLE, "wrong separators", "header")
+
+
 def cases() -> Iterator[Case]:
     """`CASES` damaged tables; the n-th is the same whatever was asked for before."""
-    kinds = [*_BYTES, *_TABLE, "wrong separators", "header"]
-    for number in range(CASES):
-        rng = random.Random(number)
-        what = kinds[number % len(kinds)]
-        table = rows(rng)
-        form = rng.choice(("csv", "csv", "tsv", "jsonl"))
-        if what in _TABLE:
-            _TABLE[what](rng, table)
-        if what == "widths":
-            form = "csv"
-        columns = list(_COLUMNS)
-        if what == "header":
-            form = "csv"
-            columns[rng.randrange(len(columns))] = rng.choice(
-                ("", "label", "speaker", "path", "lable", "begin", "x" * 300, "\x00", "Start")
-            )
-        if form == "jsonl":
-            text = json_lines(table) if what not in ("times", "columns swapped") else json.dumps(
-                dict(zip(_COLUMNS, table[0], strict=True))
-            )  # fmt: skip
-        else:
-            text = separated(table, "," if form == "csv" else "\t", tuple(columns))
-        if what == "wrong separators":
-            sign = rng.choice(("\t", ",", ";", "|", ":", " "))
-            text = sign.join(text.split("," if form != "tsv" else "\t"))
-        data = text.encode("utf-8", "surrogatepass")
-        if what in _BYTES:
-            data = _BYTES[what](rng, data)
-        yield Case(number, what, form, data)
+    return map(case, range(CASES))
+
+
+def case(number: int) -> Case:
+    """The damaged table of a number; there is no last one."""
+    rng = random.Random(number)
+    what = KINDS[number % len(KINDS)]
+    table = rows(rng)
+    form = rng.choice(("csv", "csv", "tsv", "jsonl"))
+    if what in _TABLE:
+        _TABLE[what](rng, table)
+    if what == "widths":
+        form = "csv"
+    columns = list(_COLUMNS)
+    if what == "header":
+        form = "csv"
+        columns[rng.randrange(len(columns))] = rng.choice(
+            ("", "label", "speaker", "path", "lable", "begin", "x" * 300, "\x00", "Start")
+        )
+    if form == "jsonl":
+        text = json_lines(table) if what not in ("times", "columns swapped") else json.dumps(
+            dict(zip(_COLUMNS, table[0], strict=True))
+        )  # fmt: skip
+    else:
+        text = separated(table, "," if form == "csv" else "\t", tuple(columns))
+    if what == "wrong separators":
+        sign = rng.choice(("\t", ",", ";", "|", ":", " "))
+        text = sign.join(text.split("," if form != "tsv" else "\t"))
+    data = text.encode("utf-8", "surrogatepass")
+    if what in _BYTES:
+        data = damaged_bytes(rng, what, data)
+    return Case(number, what, form, data)
+
+
+def damaged_bytes(rng: random.Random, what: str, data: bytes) -> bytes:
+    """A table's bytes after one kind of damage of those to bytes."""
+    return _BYTES[what](rng, data)
+
+
+BYTE_KINDS = tuple(_BYTES)
