@@ -14,9 +14,10 @@ from jser.records import audit as auditing
 from jser.records import places
 from jser.records.kind import Counted
 
-# Bits of 256 in which the difference hashes of one picture differ when it is stored again, smaller
-# or compressed harder; other pictures differ in about 128.
-NEAR_BITS = 20
+# Bits of 256 in which the difference hashes of one picture differ when it is stored again, halved
+# or compressed down to quality 30: of 24 crops of two photographs in the median 6, in 19 of 20
+# cases at most 35. Crops of the one and the other differed in 103 or more.
+NEAR_BITS = 32
 # Of the smaller of bits that rise and bits that do not: a sky or a wall has a hash of nearly equal
 # bits, as has every other sky.
 FEWEST_BITS = 40
