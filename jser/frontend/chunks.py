@@ -32,6 +32,8 @@ _NO_LENGTH = 0x7FFFFFFF - 64
 # Bytes of a description that are looked at, and chunks: no program writes more.
 _DESCRIPTION = 64
 _MOST_CHUNKS = 10000
+# What follows the audio is looked at in such pieces: zeros may be as many as a disk holds.
+_ZEROS = bytes(1 << 20)
 
 
 def check_wav(file: BinaryIO, size: int) -> int | None:
@@ -191,14 +193,25 @@ def _aiff_bytes(content: bytes, is_aifc: bool) -> int | None:
 def _check_behind(file: BinaryIO, order: str, end: int, size: int) -> None:
     """What follows the audio: chunks, then a tag or zeros."""
     # Some writers leave out the byte that pads an odd length.
-    for at in (end + end % 2, end):
-        for _ in range(_MOST_CHUNKS):
-            if at >= size:
-                return
-            file.seek(at)
-            found = _chunk(file, order)
-            if found is None or found[0] in (b"RIFF", b"FORM") or found[1] > size - at - 8:
-                break
-            at += 8 + found[1] + found[1] % 2
+    try:
+        _check_rest(file, order, end + end % 2, size)
+    except Damaged:
+        if end % 2 == 0:
+            raise
+        _check_rest(file, order, end, size)
+
+
+def _check_rest(file: BinaryIO, order: str, at: int, size: int) -> None:
+    for _ in range(_MOST_CHUNKS):
+        if at >= size:
+            return
+        file.seek(at)
+        found = _chunk(file, order)
+        if found is None or found[0] in (b"RIFF", b"FORM") or found[1] > size - at - 8:
+            break
+        at += 8 + found[1] + found[1] % 2
     file.seek(at)
-    check_rest(file.read())
+    rest = file.read(len(_ZEROS))
+    while rest == _ZEROS:
+        rest = file.read(len(_ZEROS))
+    check_rest(rest, size - at)

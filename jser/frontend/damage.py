@@ -27,8 +27,12 @@ def after_id3(head: bytes) -> int:
     return 10 + size + (10 if head[5:6] and head[5] & 0x10 else 0)
 
 
-def check_rest(rest: bytes) -> None:
+def check_rest(rest: bytes, size: int | None = None) -> None:
     """What follows a file's audio: a tag or zeros.
+
+    Args:
+        rest: its beginning, or all.
+        size: of all in bytes, where `rest` is not all.
 
     Raises:
         Damaged: it is another recording, or audio of which the header does not know.
@@ -41,6 +45,6 @@ def check_rest(rest: bytes) -> None:
             "take them apart"
         )
     raise Damaged(
-        f"is damaged: {len(rest)} bytes that its header does not know follow its audio; fetch it "
-        "again"
+        f"is damaged: {size or len(rest)} bytes that its header does not know follow its audio; "
+        "fetch it again"
     )

@@ -160,6 +160,8 @@ def _read_cut(file: soundfile.SoundFile, container: Container, cut: Cut) -> Deco
     first = round(cut.start * rate)
     last = frames if cut.end is None else min(frames, round(cut.end * rate))
     before = min(first, 0 if container.kind in _COUNTED else _PREROLL)
+    if not file.seekable():  # GSM 6.10
+        raise Damaged(f"is in an encoding in which no segment can be looked up; {CONVERT}")
     file.seek(first - before)
     return _samples(file, container, last - first, before)
 

@@ -23,7 +23,7 @@ from tests.fuzz import sound_trial, sounds, table_trial
 from tests.fuzz.sound_trial import REFUSED, SAME, UNKNOWABLE, WRONG, Fate
 from tests.fuzz.table_trial import BUILT
 
-BATCH = 200
+BATCH = 800
 # Of all cases; the rest are manifests.
 SOUNDS = 2 / 3
 

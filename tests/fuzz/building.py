@@ -1,4 +1,4 @@
-"""Builds in a process of their own: a crash, a wait without end or a hog is seen, and whose it is."""
+"""Builds in a process of their own: a crash, a hang or a hog is seen, and whose it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Of one build; far above what the damaged files are worth, so that a loaded machine passes.
-SECONDS = 150
+SECONDS = 240
 # Of the child: jax and TFDS take 400 MiB, a batch of small files next to nothing.
 MIB = 1500
 # Reads jobs, a line each; answers each with a line as soon as it is done.
@@ -118,7 +118,8 @@ def _until_the_end(jobs: Sequence[Job], seconds: float) -> list[Answer]:
             env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(REPOSITORY)},
             start_new_session=True,
         )  # fmt: skip
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         late: list[bool] = []
 
         def stop(*_: object) -> None:
@@ -174,7 +175,7 @@ def _answer(said: dict[str, Any], job: Job) -> Answer:
 def left_behind(data_dir: Path, name: str) -> list[str]:
     """What must not lie in a data folder once a build has ended, whole or refused."""
     strange = [path for path in data_dir.rglob("*") if ".part" in path.name]
-    strange += [path for path in data_dir.rglob("*incomplete*")]
+    strange += list(data_dir.rglob("*incomplete*"))
     building = data_dir / "cache" / "building"
     if building.exists():
         strange += [path for path in building.iterdir() if path.suffix != ".lock"]

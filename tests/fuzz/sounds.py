@@ -354,10 +354,11 @@ def _tagged(rng: random.Random, data: bytes) -> bytes:
     return rng.choice(ways)()
 
 
-# Names as they are given, all in one folder. The builder's manifest is UTF-8; other bytes are in
-# tests/fuzz/test_places.py.
+# Names as they are given, all in one folder. A manifest is UTF-8; other bytes
+# are in tests/fuzz/test_fuzz.py.
 _NAMES = (
-    "näme {n}.wav", "名前 {n}.wav", "💥{n}.wav", "اسم{n}.wav", "\u202egnp{n}.wav", "a\u0308 {n}.wav",
+    "näme {n}.wav", "名前 {n}.wav", "💥{n}.wav", "اسم{n}.wav", "\u202egnp{n}.wav",
+    "a\u0308 {n}.wav",
     "new\nline {n}.wav", "tab\t{n}.wav", "quote\"{n}.wav", "comma,{n}.wav", "semi;{n}.wav",
     "'{n}'.wav", "{n}%s%d.wav", "{n} {{}}.wav", "-{n}.wav", "CASE {n}.WAV", "case {n}.wav",
     "x{n}.wav", "x{n}.wav.wav", "dots..{n}...wav", "\x1b[31m{n}.wav", "\u200b{n}.wav", "#{n}.wav",

@@ -205,7 +205,7 @@ def _rows(data: bytes, needed: Sequence[str]) -> list[dict[str, str]]:
             for entry in entries
         ]
     for delimiter in ",\t;|":
-        table = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
         table = [row for row in table if any(cell.strip() for cell in row)]
         head = [" ".join(cell.split()).lower() for cell in table[0]]
         if set(needed) <= set(head):
