@@ -24,6 +24,10 @@ from jser.frontend.decoding import Cut
 # What reading a damaged pack raises, or one of another version.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
+# So much of what is written is kept in memory as well: a corpus of 1,500 utterances is not read
+# again, and a long one does not fill the memory.
+KEPT_BYTES = 256 << 20
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -74,6 +78,8 @@ class PackCache:
         self.folder = folder
         self._pack: dict[str, Path] = {}
         self._keys: dict[Path, list[str]] = {}
+        self._kept: dict[Path, list[Finished]] = {}
+        self._room = KEPT_BYTES
         for path in sorted(folder.glob("*.npz")):
             try:
                 with np.load(path) as pack:
@@ -116,6 +122,10 @@ class PackCache:
         finally:
             temporary.unlink(missing_ok=True)
         self._note(path, keys)
+        size = arrays["frames"].nbytes + (arrays["pcm"].nbytes if pcm else 0)
+        if size <= self._room:
+            self._kept[path] = items
+            self._room -= size
 
     def verify(self, keys: Iterable[str]) -> None:
         """Read the packs that hold `keys` whole; forget and remove damaged ones."""
@@ -144,7 +154,7 @@ class PackCache:
         """The utterances `keys`, pack by pack, each once."""
         wanted = set(keys)
         for path in sorted({self._pack[key] for key in wanted}):
-            for item in _read(path):
+            for item in self._kept.pop(path, None) or _read(path):
                 if item.key in wanted:
                     wanted.discard(item.key)
                     yield item

@@ -53,7 +53,7 @@ def extract(
 
     Args:
         todo: key in the cache -> file or segment, for those that the cache lacks.
-        cache: gets one pack a batch, so that an interrupt loses one batch at most.
+        cache: gets one pack a batch, so that an interrupt loses two batches at most.
         spec: the front end's specification.
         max_seconds: only the beginning of each recording is kept.
         keep_pcm: store the waveform beside the features.
@@ -68,6 +68,8 @@ def extract(
     seconds = 0.0
     started = time.monotonic()
     pool = ThreadPoolExecutor(threads())
+    # One pack is written while the next is computed.
+    writer, written = ThreadPoolExecutor(1), None
     try:
         with progress.bar(len(todo), what, unit="utterance") as tick:
             for batch in _decoded(todo, pool, spec.sample_rate, max_seconds):
@@ -81,16 +83,20 @@ def extract(
                         else:
                             good.append((key, wave))
                 frames = log_mel_batch([wave.float32() for _, wave in good], spec)
-                cache.put(
-                    [
-                        Finished(key, _facts(wave), mel, wave.pcm if keep_pcm else None)
-                        for (key, wave), mel in zip(good, frames, strict=True)
-                    ]
-                )
+                if written:
+                    written.result()
+                done = [
+                    Finished(key, _facts(wave), mel, wave.pcm if keep_pcm else None)
+                    for (key, wave), mel in zip(good, frames, strict=True)
+                ]
+                written = writer.submit(cache.put, done)
                 seconds += sum(len(wave.pcm) for _, wave in good) / spec.sample_rate
                 speed = seconds / max(time.monotonic() - started, 1e-9)
                 tick(decoded, speed=f"{speed:,.0f} x real time")
+            if written:
+                written.result()
     finally:
+        writer.shutdown(wait=True)
         pool.shutdown(wait=True, cancel_futures=True)
     return broken
 
