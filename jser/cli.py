@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import functools
 import json
 import os
+import shlex
 import sys
 import traceback
 import warnings
@@ -40,10 +42,11 @@ def _build(args: argparse.Namespace) -> None:
 
     understood: list[str] = []
     places = (args.corpus_dir, args.data_dir, args.variant, args.allow_partial)
+    way = _way(args)
     if options.is_meant(args):
-        result, understood = own.build(args.manifest, options.given(args), *places)
+        result, understood = own.build(args.manifest, options.given(args), *places, way)
     else:
-        result = build(args.corpus, *places)
+        result = build(args.corpus, *places, way=way)
     print(audit.render(result.audit))
     for line in understood:
         print(line)
@@ -60,6 +63,24 @@ def _build(args: argparse.Namespace) -> None:
         f"built {result.computed} utterances{resumed} in {result.seconds:.1f} s "
         f"({speed:,.0f} x real time): {result.path}"
     )
+
+
+def _way(args: argparse.Namespace) -> Any:
+    """How the records are to be built; None: on this machine."""
+    if args.runner == "local":
+        if args.beam_options is not None:
+            raise InputError(
+                f"--beam_options={args.beam_options}: belongs to --runner=beam; add it"
+            )
+        return None
+    from jser.records import beam, parts
+
+    try:
+        given = shlex.split(args.beam_options or "")
+    except ValueError as error:
+        raise InputError(f"--beam_options={args.beam_options}: {error}; see its quotes") from error
+    beam.check()
+    return parts.Parts(functools.partial(beam.run, options=given))
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -272,6 +293,15 @@ def parser() -> argparse.ArgumentParser:
         "--allow_partial",
         action="store_true",
         help="accept an incomplete corpus; every later result says so",
+    )
+    build.add_argument(
+        "--runner",
+        choices=("local", "beam"),
+        default="local",
+        help="beam: a shard a worker, on many machines (docs/scale.md)",
+    )
+    build.add_argument(
+        "--beam_options", metavar="OPTIONS", help="of Apache Beam, in one pair of quotes"
     )
     options.add_arguments(build)
 

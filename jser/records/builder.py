@@ -1,8 +1,7 @@
 """What every corpus' TFDS builder shares: features, hashing, shards, audit, and `build`.
 
-A corpus is one subclass with `INFO` and `find`. TFDS writes the shards (ArrayRecord, without
-TensorFlow); resume and parallelism sit before it, in `extract` and `cache`, because TFDS has
-neither.
+A corpus is one subclass with `INFO` and `find`. How its recordings become shards (ArrayRecord,
+without TensorFlow) is one of the ways of `plan`: on this machine, or in parts on many.
 """
 
 from __future__ import annotations
@@ -16,17 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from jser.errors import InputError, check_folder
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import audit as auditing
 from jser.records import cache as caching
-from jser.records import disk, faults, places, shards, sidecar, sources
-from jser.records import extract as extracting
+from jser.records import disk, faults, features, places, shards, sidecar, sources
 from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
+from jser.records.plan import Local, Plan, Way
 
 
 @dataclass(frozen=True)
@@ -97,26 +95,12 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         raise InputError(f"{cls.INFO.name}: give --corpus_dir=DIR; {cls.INFO.how_to_get}")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        raw = tfds.features.Encoding.BYTES  # The default, varint, is several times slower.
-        features: dict[str, Any] = {
-            "utterance_id": tfds.features.Text(),
-            "speaker": tfds.features.Text(),
-            "session": tfds.features.Text(),
-            "text_id": tfds.features.Text(),
-            "split": tfds.features.Text(),
-            "label": tfds.features.ClassLabel(names=list(self.INFO.classes)),
-            "n_frames": np.int32,
-            "pcm_sha256": tfds.features.Text(),
-            "log_mel": tfds.features.Tensor(
-                shape=(None, self._spec.n_mels), dtype=np.float32, encoding=raw
-            ),
-        }
-        if self.builder_config.name == "waveform":
-            features["waveform"] = tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding=raw)
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.INFO.description,
-            features=tfds.features.FeaturesDict(features),
+            features=features.describe(
+                self.INFO.classes, self._spec.n_mels, self.builder_config.name
+            ),
             homepage=self.INFO.homepage,
             citation=self.INFO.citation,
             license=self.INFO.licence,
@@ -141,6 +125,7 @@ def build(
     variant: str = "log_mel",
     allow_partial: bool = False,
     spec: LogMelSpec | None = None,
+    way: Way | None = None,
 ) -> BuildResult:
     """Build the records of a corpus; does nothing when they are there and nothing has changed.
 
@@ -155,6 +140,7 @@ def build(
         variant: 'log_mel', or 'waveform' for the 16-bit audio beside it.
         allow_partial: build although recordings are missing or broken; the records say so for ever.
         spec: the front end's specification; None: the default.
+        way: how recordings become shards; None: on this machine (`jser.records.plan.Local`).
 
     Raises:
         InputError: anything about the input: see the messages.
@@ -163,7 +149,7 @@ def build(
     from jser.datasets import builder_class
 
     cls = builder_class(name)
-    return build_class(cls, corpus_dir, data_dir, variant, allow_partial, spec)
+    return build_class(cls, corpus_dir, data_dir, variant, allow_partial, spec, way)
 
 
 def build_class(
@@ -173,6 +159,7 @@ def build_class(
     variant: str = "log_mel",
     allow_partial: bool = False,
     spec: LogMelSpec | None = None,
+    way: Way | None = None,
 ) -> BuildResult:
     """`build` by a class that need not be in the registry, such as a manifest's."""
     started = time.monotonic()
@@ -191,7 +178,9 @@ def build_class(
                 source = cls.fetch(places.downloads_dir(root, name))
         with disk.only_build(root, name, variant):
             try:
-                return _build(cls, source, root, variant, allow_partial, spec, started)
+                return _build(
+                    cls, source, root, variant, allow_partial, spec, way or Local(), started
+                )
             except faults.FilesAtFault as error:
                 raise faults.listed(error, places.faults_list(root, name, variant)) from error
 
@@ -203,6 +192,7 @@ def _build(
     variant: str,
     allow_partial: bool,
     spec: LogMelSpec,
+    way: Way,
     started: float,
 ) -> BuildResult:
     info = cls.INFO
@@ -231,23 +221,8 @@ def _build(
         u.utterance_id: caching.address(content[u.path], info.max_seconds, u.cut)
         for u in utterances
     }
-    cache = caching.PackCache(places.cache_dir(root, variant, spec.hash()))
-    cache.verify(keys.values())
-    resumed = sum(key in cache for key in keys.values())
-    # Equal files are worked on once.
-    todo = {
-        keys[u.utterance_id]: extracting.Sound(u.path, u.cut)
-        for u in utterances
-        if keys[u.utterance_id] not in cache
-    }
-    reasons = extracting.extract(
-        todo,
-        cache,
-        spec,
-        max_seconds=info.max_seconds,
-        keep_pcm=variant == "waveform",
-        what=f"build {info.name}",
-    )
+    plan = Plan(cls, root, variant, spec, utterances, keys)
+    facts, reasons, resumed = way.extract(plan)
     broken = [
         f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
         for u in utterances
@@ -259,12 +234,11 @@ def _build(
             "them, or leave them out with --allow_partial",
             broken,
         )
-    usable = [u for u in utterances if keys[u.utterance_id] in cache]
+    usable = [u for u in utterances if keys[u.utterance_id] in facts]
     if not usable:
         raise faults.FilesAtFault(
             f"{source}: none of its {len(broken)} recordings can be used; replace them", broken
         )
-    facts = cache.facts(keys[u.utterance_id] for u in usable)
     report = auditing.make(
         info.name,
         [_row(u, facts[keys[u.utterance_id]], spec.sample_rate) for u in usable],
@@ -281,9 +255,9 @@ def _build(
             f"{source}: no recording is longer than {longest:.2f} s, so these are not the "
             f"recordings of {info.name} but cuts of them; give the published ones"
         )
-    staging = places.work_dir(root, info.name, variant)
+    staging = plan.work_dir()
     try:
-        staged = shards.write(cls, usable, keys, cache, staging, variant, spec)
+        staged = way.write(plan, usable)
         pcm = [(u.utterance_id, facts[keys[u.utterance_id]].pcm_sha256, u.label) for u in usable]
         lacks = any(report["missing"].values())
         sidecar.write(
@@ -313,7 +287,7 @@ def _build(
         shards.publish(staged, final, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    cache.clear(keys.values())
+    way.clear(plan)
     return BuildResult(
         path=final,
         audit=report,

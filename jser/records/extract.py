@@ -1,7 +1,8 @@
-"""Recordings -> log-Mel: decoding in threads, the front end in batches, finished ones cached."""
+"""Recordings -> log-Mel: decoding in threads, the front end in batches, finished ones handed on."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -9,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from jser.frontend import waveform
 from jser.frontend.decoding import Cut
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
 from jser.frontend.waveform import AudioError, Waveform
-from jser.records.cache import Facts, Finished, PackCache
+from jser.records.cache import Facts, Finished
 
 BATCH_FILES = 64
 # A batch is decoded into memory: long recordings travel in smaller batches.
@@ -41,23 +42,30 @@ class Sound(NamedTuple):
     cut: Cut | None = None
 
 
+class Sink(Protocol):
+    """Where finished utterances go, a batch at a time: a cache's packs, or a shard."""
+
+    def put(self, items: list[Finished]) -> None:
+        """Take a batch; raises OSError."""
+
+
 def extract(
     todo: Mapping[str, Sound],
-    cache: PackCache,
+    sink: Sink,
     spec: LogMelSpec,
     max_seconds: float | None,
     keep_pcm: bool,
-    what: str,
+    what: str | None,
 ) -> dict[str, str]:
-    """Run the front end over files and leave the results in the cache.
+    """Run the front end over files and hand on the results.
 
     Args:
-        todo: key in the cache -> file or segment, for those that the cache lacks.
-        cache: gets one pack a batch, so that an interrupt loses two batches at most.
+        todo: key -> file or segment.
+        sink: gets each batch when it is done, in a thread of its own.
         spec: the front end's specification.
         max_seconds: only the beginning of each recording is kept.
         keep_pcm: store the waveform beside the features.
-        what: label of the progress bar.
+        what: label of the progress bar; None: no bar.
 
     Returns:
         Key -> what is wrong with its file; empty when all are good.
@@ -68,10 +76,14 @@ def extract(
     seconds = 0.0
     started = time.monotonic()
     pool = ThreadPoolExecutor(threads())
-    # One pack is written while the next is computed.
+    # One batch is written while the next is computed.
     writer, written = ThreadPoolExecutor(1), None
     try:
-        with progress.bar(len(todo), what, unit="utterance") as tick:
+        with (
+            progress.bar(len(todo), what, unit="utterance")
+            if what
+            else contextlib.nullcontext(_untold)
+        ) as tick:
             for batch in _decoded(todo, pool, spec.sample_rate, max_seconds):
                 good: list[tuple[str, Waveform]] = []
                 decoded = 0
@@ -89,7 +101,7 @@ def extract(
                     Finished(key, _facts(wave), mel, wave.pcm if keep_pcm else None)
                     for (key, wave), mel in zip(good, frames, strict=True)
                 ]
-                written = writer.submit(cache.put, done)
+                written = writer.submit(sink.put, done)
                 seconds += sum(len(wave.pcm) for _, wave in good) / spec.sample_rate
                 speed = seconds / max(time.monotonic() - started, 1e-9)
                 tick(decoded, speed=f"{speed:,.0f} x real time")
@@ -99,6 +111,10 @@ def extract(
         writer.shutdown(wait=True)
         pool.shutdown(wait=True, cancel_futures=True)
     return broken
+
+
+def _untold(n: int = 1, **fields: object) -> None:
+    """The progress of a worker whose output nobody sees."""
 
 
 # Keys, and what becomes of them: whole files by themselves, the segments of a file together.
