@@ -66,15 +66,22 @@ def _build(args: argparse.Namespace) -> None:
 
 
 def _way(args: argparse.Namespace) -> Any:
-    """How the records are to be built; None: on this machine."""
-    if args.runner == "local":
-        if args.beam_options is not None:
-            raise InputError(
-                f"--beam_options={args.beam_options}: belongs to --runner=beam; add it"
-            )
+    """How the records are to be built; None: in this process alone."""
+    if args.runner == "local" and args.beam_options is not None:
+        raise InputError(f"--beam_options={args.beam_options}: belongs to --runner=beam; add it")
+    if args.runner == "beam" and args.workers is not None:
+        raise InputError(
+            f"--workers={args.workers}: is of --runner=local; Beam is told by --beam_options how "
+            "many it may start"
+        )
+    if args.runner == "local" and args.workers is None:
         return None
-    from jser.records import beam, parts
+    from jser.records import beam, parts, workers
 
+    if args.runner == "local":
+        if args.workers < 1:
+            raise InputError(f"--workers={args.workers}: is less than 1; give 1 or more")
+        return parts.Parts(functools.partial(workers.run, n=args.workers))
     try:
         given = shlex.split(args.beam_options or "")
     except ValueError as error:
@@ -293,6 +300,12 @@ def parser() -> argparse.ArgumentParser:
         "--allow_partial",
         action="store_true",
         help="accept an incomplete corpus; every later result says so",
+    )
+    build.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that make a shard each: for thousands of hours (docs/scale.md)",
     )
     build.add_argument(
         "--runner",
