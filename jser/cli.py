@@ -305,13 +305,13 @@ def parser() -> argparse.ArgumentParser:
         "--workers",
         type=int,
         metavar="N",
-        help="processes that make a shard each: for thousands of hours (docs/scale.md)",
+        help="processes, a shard each (docs/scale.md)",
     )
     build.add_argument(
         "--runner",
         choices=("local", "beam"),
         default="local",
-        help="beam: a shard a worker, on many machines (docs/scale.md)",
+        help="beam: Apache Beam, on many machines",
     )
     build.add_argument(
         "--beam_options", metavar="OPTIONS", help="of Apache Beam, in one pair of quotes"
