@@ -4,4 +4,5 @@ import sys
 
 from jser.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # A worker process imports this file too.
+    sys.exit(main())

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import functools
 import json
 import os
+import shlex
 import sys
 import traceback
 import warnings
@@ -43,10 +45,11 @@ def _build(args: argparse.Namespace) -> None:
     kind = SOUND if options.is_meant(args) else builder_class(args.corpus).KIND
     variant = args.variant or kind.variants[-1]
     places = (args.corpus_dir, args.data_dir, variant, args.allow_partial)
+    way = _way(args)
     if options.is_meant(args):
-        result, understood = own.build(args.manifest, options.given(args), *places)
+        result, understood = own.build(args.manifest, options.given(args), *places, way)
     else:
-        result = build(args.corpus, *places)
+        result = build(args.corpus, *places, way=way)
     print(kind.render(result.audit))
     for line in understood:
         print(line)
@@ -67,6 +70,31 @@ def _build(args: argparse.Namespace) -> None:
         f"built {result.computed} {what}{resumed} in {result.seconds:.1f} s ({speed}): "
         f"{result.path}"
     )
+
+
+def _way(args: argparse.Namespace) -> Any:
+    """How the records are to be built; None: in this process alone."""
+    if args.runner == "local" and args.beam_options is not None:
+        raise InputError(f"--beam_options={args.beam_options}: belongs to --runner=beam; add it")
+    if args.runner == "beam" and args.workers is not None:
+        raise InputError(
+            f"--workers={args.workers}: is of --runner=local; Beam is told by --beam_options how "
+            "many it may start"
+        )
+    if args.runner == "local" and args.workers is None:
+        return None
+    from jser.records import beam, parts, workers
+
+    if args.runner == "local":
+        if args.workers < 1:
+            raise InputError(f"--workers={args.workers}: is less than 1; give 1 or more")
+        return parts.Parts(functools.partial(workers.run, n=args.workers))
+    try:
+        given = shlex.split(args.beam_options or "")
+    except ValueError as error:
+        raise InputError(f"--beam_options={args.beam_options}: {error}; see its quotes") from error
+    beam.check()
+    return parts.Parts(functools.partial(beam.run, options=given))
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -288,6 +316,21 @@ def parser() -> argparse.ArgumentParser:
         "--allow_partial",
         action="store_true",
         help="accept an incomplete corpus; every later result says so",
+    )
+    build.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes, a shard each (docs/scale.md)",
+    )
+    build.add_argument(
+        "--runner",
+        choices=("local", "beam"),
+        default="local",
+        help="beam: Apache Beam, on many machines",
+    )
+    build.add_argument(
+        "--beam_options", metavar="OPTIONS", help="of Apache Beam, in one pair of quotes"
     )
     options.add_arguments(build)
 

@@ -31,6 +31,16 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def maybe(total: int, what: str | None, unit: str = "step") -> Iterator[Tick]:
+    """`bar`, or without a label nothing: of a worker whose output nobody sees."""
+    if what is None:
+        yield lambda n=1, **fields: None
+        return
+    with bar(total, what, unit) as tick:
+        yield tick
+
+
+@contextmanager
 def bar(total: int, what: str, unit: str = "step") -> Iterator[Tick]:
     """Show the progress of `total` units of work on stderr.
 

@@ -1,8 +1,7 @@
 """What every corpus' TFDS builder shares: features, hashing, shards, audit, and `build`.
 
-A corpus is one subclass with `INFO` and `find`. TFDS writes the shards (ArrayRecord, without
-TensorFlow); resume and parallelism sit before it, in `extract` and `cache`, because TFDS has
-neither.
+A corpus is one subclass with `INFO` and `find`. How its recordings become shards (ArrayRecord,
+without TensorFlow) is one of the ways of `plan`: on this machine, or in parts on many.
 """
 
 from __future__ import annotations
@@ -20,11 +19,12 @@ import tensorflow_datasets as tfds
 
 from jser.errors import InputError, check_folder
 from jser.records import cache as caching
-from jser.records import disk, faults, places, shards, sidecar, sources
+from jser.records import disk, faults, features, places, shards, sidecar, sources
 from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
-from jser.records.kind import Counted, Kind, Source, Spec
+from jser.records.kind import Counted, Kind, Spec
 from jser.records.picture_kind import PICTURE
+from jser.records.plan import Local, Plan, Way
 from jser.records.sound_kind import SOUND
 
 
@@ -100,19 +100,12 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         raise InputError(f"{cls.INFO.name}: give --corpus_dir=DIR; {cls.INFO.how_to_get}")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features: dict[str, Any] = {
-            "utterance_id": tfds.features.Text(),
-            "speaker": tfds.features.Text(),
-            "session": tfds.features.Text(),
-            "text_id": tfds.features.Text(),
-            "split": tfds.features.Text(),
-            "label": tfds.features.ClassLabel(names=list(self.INFO.classes)),
-            **self.KIND.features(self._spec, self.builder_config.name),
-        }
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.INFO.description,
-            features=tfds.features.FeaturesDict(features),
+            features=features.describe(
+                self.INFO.classes, self.KIND.features(self._spec, self.builder_config.name)
+            ),
             homepage=self.INFO.homepage,
             citation=self.INFO.citation,
             license=self.INFO.licence,
@@ -146,6 +139,7 @@ def build(
     variant: str | None = None,
     allow_partial: bool = False,
     spec: Spec | None = None,
+    way: Way | None = None,
 ) -> BuildResult:
     """Build the records of a corpus; does nothing when they are there and nothing has changed.
 
@@ -161,6 +155,7 @@ def build(
             'image'; None: the first of these.
         allow_partial: build although some are missing or broken; the records say so for ever.
         spec: the front end's specification; None: the default.
+        way: how recordings become shards; None: on this machine (`jser.records.plan.Local`).
 
     Raises:
         InputError: anything about the input: see the messages.
@@ -169,7 +164,7 @@ def build(
     from jser.datasets import builder_class
 
     cls = builder_class(name)
-    return build_class(cls, corpus_dir, data_dir, variant, allow_partial, spec)
+    return build_class(cls, corpus_dir, data_dir, variant, allow_partial, spec, way)
 
 
 def build_class(
@@ -179,6 +174,7 @@ def build_class(
     variant: str | None = None,
     allow_partial: bool = False,
     spec: Spec | None = None,
+    way: Way | None = None,
 ) -> BuildResult:
     """`build` by a class that need not be in the registry, such as a manifest's."""
     started = time.monotonic()
@@ -201,7 +197,9 @@ def build_class(
                 source = cls.fetch(places.downloads_dir(root, name))
         with disk.only_build(root, name, variant):
             try:
-                return _build(cls, source, root, variant, allow_partial, spec, started)
+                return _build(
+                    cls, source, root, variant, allow_partial, spec, way or Local(), started
+                )
             except faults.FilesAtFault as error:
                 raise faults.listed(error, places.faults_list(root, name, variant)) from error
 
@@ -213,6 +211,7 @@ def _build(
     variant: str,
     allow_partial: bool,
     spec: Spec,
+    way: Way,
     started: float,
 ) -> BuildResult:
     info, kind = cls.INFO, cls.KIND
@@ -250,16 +249,8 @@ def _build(
         u.utterance_id: caching.address(content[u.path], info.max_seconds, u.cut)
         for u in utterances
     }
-    cache = caching.PackCache(places.cache_dir(root, variant, spec.hash()), kind.facts)
-    cache.verify(keys.values())
-    resumed = sum(key in cache for key in keys.values())
-    # Equal files are worked on once.
-    todo = {
-        keys[u.utterance_id]: Source(u.path, u.cut)
-        for u in utterances
-        if keys[u.utterance_id] not in cache
-    }
-    reasons = kind.extract(todo, cache, spec, variant, info) if todo else {}
+    plan = Plan(cls, root, variant, spec, utterances, keys)
+    facts, reasons, resumed = way.extract(plan)
     broken = [
         f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
         for u in utterances
@@ -271,20 +262,19 @@ def _build(
             "them, or leave them out with --allow_partial",
             broken,
         )
-    usable = [u for u in utterances if keys[u.utterance_id] in cache]
+    usable = [u for u in utterances if keys[u.utterance_id] in facts]
     if not usable:
         raise faults.FilesAtFault(
             f"{source}: none of its {len(broken)} {kind.things} can be used; replace them", broken
         )
-    facts = cache.facts(keys[u.utterance_id] for u in usable)
     facts_of = [facts[keys[u.utterance_id]] for u in usable]
     report = kind.audit(usable, facts_of, spec, Counted(info, sex, skipped, broken))
     doubt = kind.doubt(info, report)
     if doubt and not allow_partial:
         raise InputError(f"{source}: {doubt}")
-    staging = places.work_dir(root, info.name, variant)
+    staging = plan.work_dir()
     try:
-        staged = shards.write(cls, usable, keys, cache, staging, variant, spec)
+        staged = way.write(plan, usable)
         content_of = [
             (u.utterance_id, kind.content_hash(f), u.label)
             for u, f in zip(usable, facts_of, strict=True)
@@ -317,7 +307,7 @@ def _build(
         shards.publish(staged, final, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    cache.clear(keys.values())
+    way.clear(plan)
     return BuildResult(
         kind=kind,
         path=final,

@@ -25,6 +25,10 @@ from jser.frontend.decoding import Cut
 # What reading a damaged pack raises, or one of another version.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
+# So much of what is written is kept in memory as well: a corpus of 1,500 utterances is not read
+# again, and a long one does not fill the memory.
+KEPT_BYTES = 256 << 20
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -81,6 +85,8 @@ class PackCache:
         self._facts = facts
         self._pack: dict[str, Path] = {}
         self._keys: dict[Path, list[str]] = {}
+        self._kept: dict[Path, list[Finished]] = {}
+        self._room = KEPT_BYTES
         for path in sorted(folder.glob("*.npz")):
             try:
                 with np.load(path) as pack:
@@ -121,6 +127,10 @@ class PackCache:
         finally:
             temporary.unlink(missing_ok=True)
         self._note(path, keys)
+        size = sum(array.nbytes for array in arrays.values())
+        if size <= self._room:
+            self._kept[path] = items
+            self._room -= size
 
     def verify(self, keys: Iterable[str]) -> None:
         """Read the packs that hold `keys` whole; forget and remove damaged ones."""
@@ -149,7 +159,7 @@ class PackCache:
         """The utterances `keys`, pack by pack, each once."""
         wanted = set(keys)
         for path in sorted({self._pack[key] for key in wanted}):
-            for item in _read(path, self._facts):
+            for item in self._kept.pop(path, None) or _read(path, self._facts):
                 if item.key in wanted:
                     wanted.discard(item.key)
                     yield item

@@ -1,4 +1,4 @@
-"""Recordings -> log-Mel: decoding in threads, the front end in batches, finished ones cached."""
+"""Recordings -> log-Mel: decoding in threads, the front end in batches, finished ones handed on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jser import progress
 from jser.frontend import waveform
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
 from jser.frontend.waveform import AudioError, Waveform
-from jser.records.cache import Facts, Finished, PackCache
-from jser.records.kind import Source
+from jser.records.cache import Facts, Finished
+from jser.records.kind import Sink, Source
 
 BATCH_FILES = 64
 # A batch is decoded into memory: long recordings travel in smaller batches.
@@ -33,21 +33,21 @@ def threads() -> int:
 
 def extract(
     todo: Mapping[str, Source],
-    cache: PackCache,
+    sink: Sink,
     spec: LogMelSpec,
     max_seconds: float | None,
     keep_pcm: bool,
-    what: str,
+    what: str | None,
 ) -> dict[str, str]:
-    """Run the front end over files and leave the results in the cache.
+    """Run the front end over files and hand on the results.
 
     Args:
-        todo: key in the cache -> file or segment, for those that the cache lacks.
-        cache: gets one pack a batch, so that an interrupt loses one batch at most.
+        todo: key -> file or segment.
+        sink: gets each batch when it is done, in a thread of its own.
         spec: the front end's specification.
         max_seconds: only the beginning of each recording is kept.
         keep_pcm: store the waveform beside the features.
-        what: label of the progress bar.
+        what: label of the progress bar; None: no bar.
 
     Returns:
         Key -> what is wrong with its file; empty when all are good.
@@ -58,8 +58,10 @@ def extract(
     seconds = 0.0
     started = time.monotonic()
     pool = ThreadPoolExecutor(threads())
+    # One batch is written while the next is computed.
+    writer, written = ThreadPoolExecutor(1), None
     try:
-        with progress.bar(len(todo), what, unit="utterance") as tick:
+        with progress.maybe(len(todo), what, unit="utterance") as tick:
             for batch in _decoded(todo, pool, spec.sample_rate, max_seconds):
                 good: list[tuple[str, Waveform]] = []
                 decoded = 0
@@ -71,20 +73,24 @@ def extract(
                         else:
                             good.append((key, wave))
                 frames = log_mel_batch([wave.float32() for _, wave in good], spec)
-                cache.put(
-                    [
-                        Finished(
-                            key,
-                            _facts(wave),
-                            {"log_mel": mel} | ({"waveform": wave.pcm} if keep_pcm else {}),
-                        )
-                        for (key, wave), mel in zip(good, frames, strict=True)
-                    ]
-                )
+                if written:
+                    written.result()
+                done = [
+                    Finished(
+                        key,
+                        _facts(wave),
+                        {"log_mel": mel} | ({"waveform": wave.pcm} if keep_pcm else {}),
+                    )
+                    for (key, wave), mel in zip(good, frames, strict=True)
+                ]
+                written = writer.submit(sink.put, done)
                 seconds += sum(len(wave.pcm) for _, wave in good) / spec.sample_rate
                 speed = seconds / max(time.monotonic() - started, 1e-9)
                 tick(decoded, speed=f"{speed:,.0f} x real time")
+            if written:
+                written.result()
     finally:
+        writer.shutdown(wait=True)
         pool.shutdown(wait=True, cancel_futures=True)
     return broken
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from jser.frontend.decoding import Cut
-from jser.records.cache import Finished, PackCache
+from jser.records.cache import Finished
 from jser.records.files import Utterance
 from jser.records.info import CorpusInfo
 
@@ -28,6 +28,13 @@ class Source(NamedTuple):
 
     path: Path
     cut: Cut | None = None
+
+
+class Sink(Protocol):
+    """Where finished utterances go, a batch at a time: a cache's packs, or a shard."""
+
+    def put(self, items: list[Finished]) -> None:
+        """Take a batch; raises OSError."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +74,17 @@ class Kind(abc.ABC):
     def extract(
         self,
         todo: Mapping[str, Source],
-        cache: PackCache,
+        sink: Sink,
         spec: Any,
         variant: str,
-        info: CorpusInfo,
+        max_seconds: float | None,
+        what: str | None,
     ) -> dict[str, str]:
-        """Run the front end, results into the cache; key -> what is wrong with its file."""
+        """Run the front end, results into the sink; key -> what is wrong with its file.
+
+        `max_seconds`: only the beginning of a recording is kept. `what`: label of the progress
+        bar; None: no bar.
+        """
 
     @abc.abstractmethod
     def example(self, done: Finished) -> dict[str, object]:

@@ -15,11 +15,11 @@ from jser import progress
 from jser.frontend import image
 from jser.frontend.image import ImageError, ImageSpec, Picture
 from jser.records import picture_audit, places
-from jser.records.cache import Finished, PackCache
+from jser.records.cache import Finished
 from jser.records.extract import AHEAD, threads
 from jser.records.files import Utterance
 from jser.records.info import CorpusInfo
-from jser.records.kind import Counted, Kind, Source
+from jser.records.kind import Counted, Kind, Sink, Source
 
 # 12.6 MB of finished pictures at the default size.
 BATCH_FILES = 64
@@ -65,15 +65,16 @@ class PictureKind(Kind):
     def extract(
         self,
         todo: Mapping[str, Source],
-        cache: PackCache,
+        sink: Sink,
         spec: ImageSpec,
         variant: str,
-        info: CorpusInfo,
+        max_seconds: float | None,
+        what: str | None,
     ) -> dict[str, str]:
         """Decode in threads; one pack a batch, so that an interrupt loses one batch at most."""
-        del variant
+        del variant, max_seconds
         broken: dict[str, str] = {}
-        with progress.bar(len(todo), f"build {info.name}", unit="picture") as tick, image.quiet():
+        with progress.maybe(len(todo), what, unit="picture") as tick, image.quiet():
             for batch in _decoded(todo, spec):
                 good: list[tuple[str, Picture]] = []
                 for key, future in batch:
@@ -81,7 +82,7 @@ class PictureKind(Kind):
                         good.append((key, future.result()))
                     except ImageError as error:
                         broken[key] = error.reason
-                cache.put([Finished(k, _facts(p), {"image": p.pixels}) for k, p in good])
+                sink.put([Finished(k, _facts(p), {"image": p.pixels}) for k, p in good])
                 tick(len(batch))
         return broken
 

@@ -48,6 +48,11 @@ def cache_dir(data_dir: str | os.PathLike[str], variant: str, front_end_hash: st
     return Path(data_dir) / "cache" / "utterances" / f"{variant}-{front_end_hash}"
 
 
+def parts_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
+    """Folder of the finished shards of a build in parts that did not finish."""
+    return Path(data_dir) / "cache" / "parts" / f"{name}-{variant}"
+
+
 def audit_dir(data_dir: str | os.PathLike[str]) -> Path:
     """Folder of what `jser audit` has measured."""
     return Path(data_dir) / "cache" / "audit"

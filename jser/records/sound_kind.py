@@ -11,10 +11,10 @@ import tensorflow_datasets as tfds
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import audit as auditing
 from jser.records import extract, places
-from jser.records.cache import Facts, Finished, PackCache
+from jser.records.cache import Facts, Finished
 from jser.records.files import Utterance
 from jser.records.info import CorpusInfo
-from jser.records.kind import Counted, Kind, Source
+from jser.records.kind import Counted, Kind, Sink, Source
 
 
 class SoundKind(Kind):
@@ -46,19 +46,20 @@ class SoundKind(Kind):
     def extract(
         self,
         todo: Mapping[str, Source],
-        cache: PackCache,
+        sink: Sink,
         spec: LogMelSpec,
         variant: str,
-        info: CorpusInfo,
+        max_seconds: float | None,
+        what: str | None,
     ) -> dict[str, str]:
         """See `jser.records.extract.extract`."""
         return extract.extract(
             todo,
-            cache,
+            sink,
             spec,
-            max_seconds=info.max_seconds,
+            max_seconds=max_seconds,
             keep_pcm=variant == "waveform",
-            what=f"build {info.name}",
+            what=what,
         )
 
     def example(self, done: Finished) -> dict[str, object]:

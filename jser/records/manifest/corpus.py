@@ -17,6 +17,7 @@ from jser.records.info import CorpusInfo
 from jser.records.manifest import built, cells, reading
 from jser.records.manifest.options import Options
 from jser.records.manifest.reading import Manifest
+from jser.records.plan import Way
 
 # Other things that lie in the data folder, and the word that stands for a manifest's corpus.
 RESERVED = ("cache", "downloads", "faults", "ledger", "manifest", "weights")
@@ -59,6 +60,7 @@ def build(
     data_dir: str | os.PathLike[str] | None = None,
     variant: str = "log_mel",
     allow_partial: bool = False,
+    way: Way | None = None,
 ) -> tuple[BuildResult, list[str]]:
     """Build the records of a manifest; see `jser.records.builder.build`.
 
@@ -70,6 +72,7 @@ def build(
         variant: 'log_mel' or 'waveform'.
         allow_partial: build although recordings are missing or broken; faults of the table itself
             are not let through.
+        way: as of `jser.records.builder.build`.
 
     Returns:
         What the build did, and what was understood, a sentence each.
@@ -87,7 +90,7 @@ def build(
     except faults.FilesAtFault as error:
         raise faults.listed(error, places.faults_list(root, name, variant)) from error
     cls = builder_class(name, manifest, options)
-    result = build_class(cls, manifest.folder, root, variant, allow_partial)
+    result = build_class(cls, manifest.folder, root, variant, allow_partial, way=way)
     protocol = built.suited(result.audit["speakers"], result.audit["n_utterances"])
     return result, [
         *describe(manifest),
