@@ -24,7 +24,7 @@ from jser.frontend.framing import cut, frame_count, windows
 
 # Audio is cut into blocks of this many frames, so that one compiled shape serves every length.
 BLOCK_FRAMES = 64
-# What a small batch is made of stays in a core's cache: 128 blocks take five times as long, as the
+# What a small batch is made of stays in a core's cache: 128 blocks take four times as long, as the
 # system hands out fresh pages for every intermediate result. The numbers are the same.
 BATCH_BLOCKS = 8
 DELTA_REACH = 2
