@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import argparse
 import errno
-import functools
-import json
 import os
-import shlex
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from jser import interrupt
+from jser import commands, interrupt
 from jser.errors import InputError
 from jser.records.manifest import options
 
@@ -31,221 +27,6 @@ NO_ACCESS = (
     errno.ENAMETOOLONG, errno.EIO, errno.EFBIG, errno.ESTALE, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
 NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
-
-# Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
-
-
-def _build(args: argparse.Namespace) -> None:
-    from jser.datasets import builder_class
-    from jser.records.builder import build
-    from jser.records.manifest import corpus as own
-    from jser.records.sound_kind import SOUND
-
-    understood: list[str] = []
-    kind = SOUND if options.is_meant(args) else builder_class(args.corpus).KIND
-    variant = args.variant or kind.variants[-1]
-    places = (args.corpus_dir, args.data_dir, variant, args.allow_partial)
-    way = _way(args)
-    if options.is_meant(args):
-        result, understood = own.build(args.manifest, options.given(args), *places, way)
-    else:
-        result = build(args.corpus, *places, way=way)
-    print(kind.render(result.audit))
-    for line in understood:
-        print(line)
-    for reason, count in result.skipped.items():
-        print(f"left out: {count} ({reason})")
-    if result.faults_list:
-        print(f"every broken {kind.things[:-1]}, one a line: {result.faults_list}")
-    if result.already_built:
-        print(f"already built, nothing has changed: {result.path}")
-        return
-    seconds = max(result.seconds, 1e-9)
-    speed = f"{result.audio_seconds / seconds:,.0f} x real time"
-    if not result.audio_seconds:
-        speed = f"{result.computed / seconds:,.0f} a second"
-    resumed = f", {result.resumed} taken from an unfinished build" if result.resumed else ""
-    what = "pictures" if kind.name == "picture" else "utterances"
-    print(
-        f"built {result.computed} {what}{resumed} in {result.seconds:.1f} s ({speed}): "
-        f"{result.path}"
-    )
-
-
-def _way(args: argparse.Namespace) -> Any:
-    """How the records are to be built; None: in this process alone."""
-    if args.runner == "local" and args.beam_options is not None:
-        raise InputError(f"--beam_options={args.beam_options}: belongs to --runner=beam; add it")
-    if args.runner == "beam" and args.workers is not None:
-        raise InputError(
-            f"--workers={args.workers}: is of --runner=local; Beam is told by --beam_options how "
-            "many it may start"
-        )
-    if args.runner == "local" and args.workers is None:
-        return None
-    from jser.records import beam, parts, workers
-
-    if args.runner == "local":
-        if args.workers < 1:
-            raise InputError(f"--workers={args.workers}: is less than 1; give 1 or more")
-        return parts.Parts(functools.partial(workers.run, n=args.workers))
-    try:
-        given = shlex.split(args.beam_options or "")
-    except ValueError as error:
-        raise InputError(f"--beam_options={args.beam_options}: {error}; see its quotes") from error
-    beam.check()
-    return parts.Parts(functools.partial(beam.run, options=given))
-
-
-def _train(args: argparse.Namespace) -> None:
-    from jser import config as configs
-    from jser import experiment, preparation, run_directory
-
-    config = configs.load(args.config, args.overrides)
-    workdir = Path(args.workdir)
-    with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(config))
-        _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
-
-
-def _cross(args: argparse.Namespace) -> None:
-    from jser import cross, preparation, run_directory
-    from jser.evaluation import matrix
-
-    cells = cross.plan(args.config, args.corpora, args.overrides)
-    workdir = Path(args.workdir)
-    with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(cells[0].config))
-        result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
-    print(matrix.text(result, _width()))
-    print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
-
-
-def _evaluate(args: argparse.Namespace) -> None:
-    if len(args.run) == 2:
-        from jser.evaluation import compare, page, tables
-        from jser.evaluation.atomic import write_text
-
-        result = compare.compare(Path(args.run[0]), Path(args.run[1]))
-        print(tables.to_text(tables.render_comparison(result), _width()))
-        if args.html:
-            write_text(args.html, page.render_comparison(result))
-            print(f"page: {args.html}")
-        return
-    if len(args.run) > 2:
-        raise InputError(
-            f"evaluate: {len(args.run)} runs were given; give one to score it again, or two to "
-            "compare them"
-        )
-    if args.html:
-        raise InputError(
-            f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
-        )
-    from jser import experiment, preparation, run_directory
-
-    run_dir = Path(args.run[0])
-    config = run_directory.config_of(run_dir)
-    with run_directory.only_here(run_dir):
-        _use_compilation_cache(preparation.data_dir(config))
-        _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
-
-
-def _ladder(args: argparse.Namespace) -> None:
-    from jser import config as configs
-    from jser import ladder, preparation, run_directory
-    from jser.evaluation import rungs, tables
-
-    config = configs.load(args.config, args.overrides)
-    workdir = Path(args.workdir)
-    with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(config))
-        made = ladder.climb(
-            args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
-        )
-    print(tables.to_text(rungs.render(made), _width()))
-    print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
-
-
-def _audit(args: argparse.Namespace) -> None:
-    from jser import datasets
-    from jser.audit import content, page, pictures, text
-    from jser.evaluation.atomic import check_writable, write_text
-
-    seen = args.corpus in datasets.PICTURES
-    if seen and args.html:
-        raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
-    for option in ("html", "json"):
-        if path := getattr(args, option):
-            check_writable(path, f"--{option}")
-    gather = pictures.gather if seen else content.gather
-    found = gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
-    _print(pictures.render(found) if seen else text.render(found))
-    if args.html:
-        write_text(args.html, page.render(found))
-        print(f"page: {args.html}")
-    if args.json:
-        write_text(args.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-        print(f"json: {args.json}")
-
-
-def _weights(args: argparse.Namespace) -> None:
-    from jser.models import stems
-    from jser.models.stems import convert, weights
-    from jser.records import places
-
-    folder = places.weights_dir(args.data_dir or places.default_data_dir())
-    if args.net is None:
-        if args.file:
-            raise InputError(f"weights: --file={args.file} needs a net, for example alexnet")
-        for name, blocks, state in weights.status(folder):
-            print(f"{name}, {blocks}\n    {state}")
-        return
-    net = stems.get(args.net, "weights")
-    if args.file:
-        path = convert.convert(net, Path(args.file).expanduser(), folder)
-    else:
-        path = convert.fetch(net, folder)
-    weights.read_converted(net, path)
-    print(f"{net.title}: {net.count():,} parameters, hash checked: {path}")
-
-
-def _doctor(args: argparse.Namespace) -> None:
-    del args
-    from jser import doctor
-
-    doctor.show()
-
-
-def _show(report: dict, run_dir: Path) -> None:
-    from jser.evaluation.report import render
-
-    _print(render(report))
-    files = (str(run_dir / f"report.{kind}") for kind in ("html", "json", "txt"))
-    print(f"report: {', '.join(files)}")
-
-
-def _print(what: Any) -> None:
-    """Tables with colour on a terminal, and as plain text of 100 columns elsewhere."""
-    from rich.console import Console
-
-    from jser.evaluation.tables import to_text
-
-    if sys.stdout.isatty():
-        Console().print(what)
-    else:
-        print(to_text(what))
-
-
-def _width() -> int:
-    return os.get_terminal_size().columns if sys.stdout.isatty() else 100
-
-
-def _use_compilation_cache(data_dir: Path) -> None:
-    """Compiled programs are kept beside the records, so the second run starts at once."""
-    import jax
-
-    jax.config.update("jax_compilation_cache_dir", str(data_dir / "cache" / "xla"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -264,14 +45,12 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: jser build synthetic && "
         "jser train --config=dcnn_blstm:synthetic --workdir=runs/first",
     )
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    found = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(
         name: str, run: Callable[[argparse.Namespace], None], text: str, example: str
     ) -> argparse.ArgumentParser:
-        command = commands.add_parser(
-            name, help=text, description=text, epilog=f"example: {example}"
-        )
+        command = found.add_parser(name, help=text, description=text, epilog=f"example: {example}")
         command.set_defaults(run_command=run)
         return command
 
@@ -291,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
     build = add(
         "build",
-        _build,
+        commands.build,
         "Turn a corpus on disk into audited, sharded records.",
         "jser build emodb --corpus_dir=~/corpora/emodb",
     )
@@ -336,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
 
     train = add(
         "train",
-        _train,
+        commands.train,
         "Cross-validate a system: train, select on dev speakers, score the test once.",
         "jser train --config=dcnn_blstm:emodb --workdir=runs/emodb --config.epochs=40",
     )
@@ -351,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
 
     cross = add(
         "cross",
-        _cross,
+        commands.cross,
         "Train on each corpus and test on each: the matrix of all ordered pairs, as runs.",
         "jser cross emodb_4class ravdess --config=dcnn_blstm --workdir=runs/cross",
     )
@@ -367,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
 
     evaluate = add(
         "evaluate",
-        _evaluate,
+        commands.evaluate,
         "Make a run's report again from its checkpoints, or compare two runs by speaker.",
         "jser evaluate runs/a runs/b",
     )
@@ -377,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
 
     ladder = add(
         "ladder",
-        _ladder,
+        commands.ladder,
         "Show what each leak is worth: one system under ever stricter protocols.",
         "jser ladder --config=dcnn_blstm:ravdess --workdir=runs/ladder --config.seeds=0",
     )
@@ -388,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
 
     audit = add(
         "audit",
-        _audit,
+        commands.audit,
         "Show what a built corpus holds, what is in it twice, how it sounds, and what a protocol "
         "shares between its parts.",
         "jser audit ravdess --protocol=ravdess_emobox --html=ravdess.html",
@@ -402,7 +181,7 @@ def parser() -> argparse.ArgumentParser:
 
     weights = add(
         "weights",
-        _weights,
+        commands.weights,
         "Show which ImageNet weights are there, or fetch or convert those of a net.",
         "jser weights alexnet --file=~/Downloads/alexnet-owt-7be5be79.pth",
     )
@@ -412,7 +191,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add_data_dir(weights)
 
-    add("doctor", _doctor, "Show devices, versions, weights and built corpora.", "jser doctor")
+    add(
+        "doctor",
+        commands.doctor,
+        "Show devices, versions, weights and built corpora.",
+        "jser doctor",
+    )
     return top
 
 

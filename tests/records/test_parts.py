@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from jser.datasets.emodb import fake as emodb
+from jser.datasets.fi import fake as fi
 from jser.errors import InputError
-from jser.records import corpus, extract, parts, places
+from jser.records import corpus, extract, parts, pictures, places
 from jser.records.builder import build
 
 RECORDINGS = 10
@@ -174,6 +175,17 @@ def test_broken_recordings_are_reported_as_locally(source, tmp_path, monkeypatch
     assert one.audit == other.audit
     assert (one.resumed, one.computed) == (52, 0)
     assert corpus.load("emodb", tmp_path / "parts", "waveform").partial
+
+
+def test_pictures_go_in_parts_too(tmp_path):
+    source = fi.make(tmp_path / "s", per_class=3)
+    build("fi", source, tmp_path / "local")
+    build("fi", source, tmp_path / "parts", way=in_turn())
+    ours, theirs = (pictures.load("fi", tmp_path / d) for d in ("parts", "local"))
+    assert ours.fingerprint == theirs.fingerprint
+    assert list(ours.utterance_id) == list(theirs.utterance_id)
+    rows = np.arange(len(ours.label))
+    np.testing.assert_array_equal(ours.images(rows), theirs.images(rows))
 
 
 def test_mended_recording_is_taken_in(source, tmp_path, monkeypatch):

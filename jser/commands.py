@@ -1,0 +1,238 @@
+"""What each command does, given its words; `cli` is the table of the words."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from jser.errors import InputError
+from jser.records.manifest import options
+
+# Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
+
+
+def build(args: argparse.Namespace) -> None:
+    """Records of a corpus, or of a manifest."""
+    from jser.datasets import builder_class
+    from jser.records.builder import build
+    from jser.records.manifest import corpus as own
+    from jser.records.sound_kind import SOUND
+
+    understood: list[str] = []
+    kind = SOUND if options.is_meant(args) else builder_class(args.corpus).KIND
+    variant = args.variant or kind.variants[-1]
+    places = (args.corpus_dir, args.data_dir, variant, args.allow_partial)
+    way = _way(args)
+    if options.is_meant(args):
+        result, understood = own.build(args.manifest, options.given(args), *places, way)
+    else:
+        result = build(args.corpus, *places, way=way)
+    print(kind.render(result.audit))
+    for line in understood:
+        print(line)
+    for reason, count in result.skipped.items():
+        print(f"left out: {count} ({reason})")
+    if result.faults_list:
+        print(f"every broken {kind.things[:-1]}, one a line: {result.faults_list}")
+    if result.already_built:
+        print(f"already built, nothing has changed: {result.path}")
+        return
+    seconds = max(result.seconds, 1e-9)
+    speed = f"{result.audio_seconds / seconds:,.0f} x real time"
+    if not result.audio_seconds:
+        speed = f"{result.computed / seconds:,.0f} a second"
+    resumed = f", {result.resumed} taken from an unfinished build" if result.resumed else ""
+    what = "pictures" if kind.name == "picture" else "utterances"
+    print(
+        f"built {result.computed} {what}{resumed} in {result.seconds:.1f} s ({speed}): "
+        f"{result.path}"
+    )
+
+
+def _way(args: argparse.Namespace) -> Any:
+    """How the records are to be built; None: in this process alone."""
+    if args.runner == "local" and args.beam_options is not None:
+        raise InputError(f"--beam_options={args.beam_options}: belongs to --runner=beam; add it")
+    if args.runner == "beam" and args.workers is not None:
+        raise InputError(
+            f"--workers={args.workers}: is of --runner=local; Beam is told by --beam_options how "
+            "many it may start"
+        )
+    if args.runner == "local" and args.workers is None:
+        return None
+    from jser.records import beam, parts, workers
+
+    if args.runner == "local":
+        if args.workers < 1:
+            raise InputError(f"--workers={args.workers}: is less than 1; give 1 or more")
+        return parts.Parts(functools.partial(workers.run, n=args.workers))
+    try:
+        given = shlex.split(args.beam_options or "")
+    except ValueError as error:
+        raise InputError(f"--beam_options={args.beam_options}: {error}; see its quotes") from error
+    beam.check()
+    return parts.Parts(functools.partial(beam.run, options=given))
+
+
+def train(args: argparse.Namespace) -> None:
+    """A cross-validation, or what is left of one."""
+    from jser import config as configs
+    from jser import experiment, preparation, run_directory
+
+    config = configs.load(args.config, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(config))
+        _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
+
+
+def cross(args: argparse.Namespace) -> None:
+    """The matrix of corpora."""
+    from jser import cross, preparation, run_directory
+    from jser.evaluation import matrix
+
+    cells = cross.plan(args.config, args.corpora, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(cells[0].config))
+        result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
+    print(matrix.text(result, _width()))
+    print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """A run scored again, or two compared."""
+    if len(args.run) == 2:
+        from jser.evaluation import compare, page, tables
+        from jser.evaluation.atomic import write_text
+
+        result = compare.compare(Path(args.run[0]), Path(args.run[1]))
+        print(tables.to_text(tables.render_comparison(result), _width()))
+        if args.html:
+            write_text(args.html, page.render_comparison(result))
+            print(f"page: {args.html}")
+        return
+    if len(args.run) > 2:
+        raise InputError(
+            f"evaluate: {len(args.run)} runs were given; give one to score it again, or two to "
+            "compare them"
+        )
+    if args.html:
+        raise InputError(
+            f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
+        )
+    from jser import experiment, preparation, run_directory
+
+    run_dir = Path(args.run[0])
+    config = run_directory.config_of(run_dir)
+    with run_directory.only_here(run_dir):
+        _use_compilation_cache(preparation.data_dir(config))
+        _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
+
+
+def ladder(args: argparse.Namespace) -> None:
+    """The leak ladder."""
+    from jser import config as configs
+    from jser import ladder, preparation, run_directory
+    from jser.evaluation import rungs, tables
+
+    config = configs.load(args.config, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(preparation.data_dir(config))
+        made = ladder.climb(
+            args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
+        )
+    print(tables.to_text(rungs.render(made), _width()))
+    print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
+
+
+def audit(args: argparse.Namespace) -> None:
+    """What a built corpus holds."""
+    from jser import datasets
+    from jser.audit import content, page, pictures, text
+    from jser.evaluation.atomic import check_writable, write_text
+
+    seen = args.corpus in datasets.PICTURES
+    if seen and args.html:
+        raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
+    for option in ("html", "json"):
+        if path := getattr(args, option):
+            check_writable(path, f"--{option}")
+    gather = pictures.gather if seen else content.gather
+    found = gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
+    _print(pictures.render(found) if seen else text.render(found))
+    if args.html:
+        write_text(args.html, page.render(found))
+        print(f"page: {args.html}")
+    if args.json:
+        write_text(args.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        print(f"json: {args.json}")
+
+
+def weights(args: argparse.Namespace) -> None:
+    """ImageNet weights: shown, fetched or converted."""
+    from jser.models import stems
+    from jser.models.stems import convert, weights
+    from jser.records import places
+
+    folder = places.weights_dir(args.data_dir or places.default_data_dir())
+    if args.net is None:
+        if args.file:
+            raise InputError(f"weights: --file={args.file} needs a net, for example alexnet")
+        for name, blocks, state in weights.status(folder):
+            print(f"{name}, {blocks}\n    {state}")
+        return
+    net = stems.get(args.net, "weights")
+    if args.file:
+        path = convert.convert(net, Path(args.file).expanduser(), folder)
+    else:
+        path = convert.fetch(net, folder)
+    weights.read_converted(net, path)
+    print(f"{net.title}: {net.count():,} parameters, hash checked: {path}")
+
+
+def doctor(args: argparse.Namespace) -> None:
+    """What is here."""
+    del args
+    from jser import doctor
+
+    doctor.show()
+
+
+def _show(report: dict, run_dir: Path) -> None:
+    from jser.evaluation.report import render
+
+    _print(render(report))
+    files = (str(run_dir / f"report.{kind}") for kind in ("html", "json", "txt"))
+    print(f"report: {', '.join(files)}")
+
+
+def _print(what: Any) -> None:
+    """Tables with colour on a terminal, and as plain text of 100 columns elsewhere."""
+    from rich.console import Console
+
+    from jser.evaluation.tables import to_text
+
+    if sys.stdout.isatty():
+        Console().print(what)
+    else:
+        print(to_text(what))
+
+
+def _width() -> int:
+    return os.get_terminal_size().columns if sys.stdout.isatty() else 100
+
+
+def _use_compilation_cache(data_dir: Path) -> None:
+    """Compiled programs are kept beside the records, so the second run starts at once."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(data_dir / "cache" / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
