@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--data_dir",
             metavar="DIR",
-            help="where records lie; default: $JSER_DATA, then ~/jser_data",
+            help="default: $JSER_DATA, then ~/jser_data",
         )
 
     build = add(

@@ -345,7 +345,7 @@ def _tagged(rng: random.Random, data: bytes) -> bytes:
         lambda: _id3(rng) + data,
         lambda: data + b"TAG" + bytes(125),
     ]
-    if data[:4] == b"RIFF":  # libsndfile cannot read odd chunks of RF64
+    if data[:4] == b"RIFF":
         at = data.index(b"fmt ")
         n = rng.choice((0, 1, 3, 28, 1001))
         extra = rng.choice((b"JUNK", b"bext", b"LIST", b"PAD ", b"iXML", b"abcd"))
@@ -393,7 +393,9 @@ def case(seed: int, number: int, files: Mapping[str, bytes]) -> Damaged:
     elif kind == "parts of two files":
         data = _spliced(rng, files, original)
     elif kind.startswith("tags"):
-        original = rng.choice([name for name in sorted(files) if not name.endswith("ogg")])
+        # libsndfile reads neither Ogg nor RF64 behind a tag.
+        names = [n for n in sorted(files) if not n.endswith("ogg") and n != "rf64.wav"]
+        original = rng.choice(names)
         data = _tagged(rng, files[original])
     else:
         data = files[original]
