@@ -110,8 +110,10 @@ def evaluate(args: argparse.Namespace) -> None:
     """A run scored again, or two compared."""
     if len(args.run) == 2:
         from jser.evaluation import compare, page, tables
-        from jser.evaluation.atomic import write_text
+        from jser.evaluation.atomic import check_writable, write_text
 
+        if args.html:
+            check_writable(args.html, "--html")
         result = compare.compare(Path(args.run[0]), Path(args.run[1]))
         print(tables.to_text(tables.render_comparison(result), _width()))
         if args.html:
@@ -162,6 +164,8 @@ def audit(args: argparse.Namespace) -> None:
     seen = args.corpus in datasets.PICTURES
     if seen and args.html:
         raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
+    if args.html and args.json and Path(args.html).absolute() == Path(args.json).absolute():
+        raise InputError(f"--html={args.html}: --json names the same file; name two")
     for option in ("html", "json"):
         if path := getattr(args, option):
             check_writable(path, f"--{option}")

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
 
+from jser.errors import InputError
+from jser.evaluation.atomic import write_text
 from jser.models import stems
 from jser.models.stems import sources
 from tests.conftest import refused, train_command
@@ -205,6 +208,23 @@ def test_page_of_one_run_has_a_place_of_its_own(run, tiny_run, tmp_path):
     assert not (tmp_path / "x.html").exists()
     out = (tiny_run / "stdout").read_text()
     assert str(tiny_run / "run" / "report.html") in out
+
+
+def test_output_never_replaces_what_is_no_file(run, data, tiny_run, tmp_path):
+    """A rename over a device or a pipe, by root, would put a file in its place."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    both = tiny_run / "run"
+    audit = ("audit", "synthetic", f"--data_dir={data}")
+    for words in ((*audit, f"--json={pipe}"), (*audit, f"--html={pipe}"),
+                  ("evaluate", both, both, f"--html={pipe}")):  # fmt: skip
+        refused(run(*words), 1, str(pipe), "is a device or a pipe; name a file")
+    assert pipe.is_fifo()
+    with pytest.raises(InputError, match="is not replaced"):
+        write_text(pipe, "x")
+    same = tmp_path / "a.html"
+    refused(run(*audit, f"--html={same}", f"--json={same}"), 1, "names the same file; name two")
+    assert not same.exists()
 
 
 def test_evaluate_compares_two_runs(run, tiny_run, tmp_path):

@@ -12,11 +12,13 @@ def check_writable(path: str | Path, option: str) -> None:
     """Refuse a file that could not be written, before hours are spent on what goes into it.
 
     Raises:
-        InputError: it is a folder, or its folder cannot be made or written to.
+        InputError: it is a folder or a device, or its folder cannot be made or written to.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{option}={one_line(path)}: is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{option}={one_line(path)}: is a device or a pipe; name a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -29,8 +31,14 @@ def check_writable(path: str | Path, option: str) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` (UTF-8) to a temporary name beside `path`, then rename it into place."""
+    """Write `text` (UTF-8) to a temporary name beside `path`, then rename it into place.
+
+    Raises:
+        InputError: `path` is there and no file: a device would be replaced by a file.
+    """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{one_line(path)}: is no file, and is not replaced; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -242,7 +242,10 @@ def _load(run: Path) -> tuple[dict[str, Any], Judged]:
         report = json.loads(path.read_text(encoding="utf-8"))
         missing = [field for field in _NEEDED if report.get(field) is None]
     except (OSError, ValueError, AttributeError):
-        raise InputError(f"{path}: no readable report; run jser evaluate {run} first.") from None
+        raise InputError(
+            f"{path}: no readable report; run jser evaluate {run} first, or its jser train command "
+            "again where it is not finished."
+        ) from None
     if missing:
         raise InputError(
             f"{path}: lacks {', '.join(missing)}; make it again with jser evaluate {run}."
