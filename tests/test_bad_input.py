@@ -280,7 +280,9 @@ def largest(stage):
 
 @pytest.fixture
 def a_run(tiny_run, tmp_path):
-    return shutil.copytree(tiny_run / "run", tmp_path / "run")
+    return shutil.copytree(
+        tiny_run / "run", tmp_path / "run", ignore=shutil.ignore_patterns("*.tmp")
+    )
 
 
 @pytest.mark.parametrize("kind", EVALUATE)

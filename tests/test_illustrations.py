@@ -38,7 +38,7 @@ def test_page_without_sound_holds_no_recording(ready, judged, tiny_run, data, tm
     assert illustrations.NO_SOUND in shown.remarks
     assert not any("are part of this page" in remark for remark in shown.remarks)
     run = tmp_path / "run"
-    shutil.copytree(tiny_run / "run", run)
+    shutil.copytree(tiny_run / "run", run, ignore=shutil.ignore_patterns("*.tmp"))
     assert "data:audio" in (run / "report.html").read_text(encoding="utf-8")
     assert cli.main(["evaluate", str(run), "--no_sound"]) == 0
     assert "data:audio" not in (run / "report.html").read_text(encoding="utf-8")
