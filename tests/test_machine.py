@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from jser import cli, interrupt, progress
+from jser import cli, commands, interrupt, progress
 from tests.conftest import jser, refused, train_command
 
 
@@ -30,7 +30,7 @@ def test_faults_of_the_machine(run, monkeypatch, error, words):
     def fails(_):
         raise error
 
-    monkeypatch.setattr(cli, "_doctor", fails)
+    monkeypatch.setattr(commands, "doctor", fails)
     refused(run("doctor"), 1, *words)
 
 
@@ -38,7 +38,7 @@ def test_a_bug_is_called_one(run, monkeypatch):
     def fails(_):
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(cli, "_doctor", fails)
+    monkeypatch.setattr(commands, "doctor", fails)
     status, _, err = run("doctor")
     assert status == 70
     assert "Traceback" in err

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -145,17 +146,20 @@ def load_cuts(
 # thousands of segments of a long recording must not have it looked through as often.
 _checked: dict[tuple[str, int, int], containers.Container] = {}
 _MOST_CHECKED = 1024
+# Two batches of one file are decoded at once: the second waits for what the first finds.
+_checking = threading.Lock()
 
 
 def _container(path: str | os.PathLike[str], file: BinaryIO) -> containers.Container:
     status = os.fstat(file.fileno())
     key = (os.fspath(path), status.st_size, status.st_mtime_ns)
-    found = _checked.get(key)
-    if found is None:
-        found = containers.check(file)
-        if len(_checked) >= _MOST_CHECKED:
-            _checked.clear()
-        _checked[key] = found
+    with _checking:
+        found = _checked.get(key)
+        if found is None:
+            found = containers.check(file)
+            if len(_checked) >= _MOST_CHECKED:
+                _checked.clear()
+            _checked[key] = found
     return found
 
 
