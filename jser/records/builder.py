@@ -6,6 +6,7 @@ without TensorFlow) is one of the ways of `plan`: on this machine, or in parts o
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import os
 import shutil
@@ -90,9 +91,9 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     @classmethod
+    @abc.abstractmethod
     def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
         """All that is under `corpus_dir`; raises InputError for what must not be there."""
-        raise NotImplementedError
 
     @classmethod
     def fetch(cls, folder: Path) -> Path:

@@ -329,6 +329,7 @@ def test_synthetic_corpus_is_generated(tmp_path):
 
 
 def real(name):
+    # Licensed recordings are no part of the project: who has them runs these with -m slow.
     beside = Path(jser.__file__).resolve().parents[1].parent / "shared" / "corpora"
     root = Path(os.environ.get("JSER_CORPORA") or beside)
     if not (root / name).is_dir():

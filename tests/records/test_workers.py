@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from jser import cli
@@ -73,11 +74,7 @@ def test_killed_build_takes_its_workers_along_and_goes_on(source, fingerprint, t
 
 
 def _children(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        pytest.skip("this system does not say which processes another has started")
+    return [child.pid for child in psutil.Process(pid).children()]
 
 
 def _alive(pid):
