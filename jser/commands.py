@@ -148,9 +148,7 @@ def ladder(args: argparse.Namespace) -> None:
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
         _use_compilation_cache(preparation.data_dir(config))
-        made = ladder.climb(
-            args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
-        )
+        made = ladder.climb(args.config, args.overrides, workdir)
     print(tables.to_text(rungs.render(made), _width()))
     print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
 

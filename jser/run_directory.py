@@ -11,6 +11,7 @@ from typing import Any
 
 from jser import config as configs
 from jser.errors import InputError, check_folder
+from jser.evaluation import settings
 from jser.evaluation.atomic import write_text
 
 
@@ -54,22 +55,9 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
         run_dir.rmdir()
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            out |= _flat(value, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = value
-    return out
-
-
 def _differences(there: dict[str, Any], ours: dict[str, Any]) -> str:
-    a, b = _flat(there), _flat(ours)
     found = [
-        f"{name} is {a.get(name)!r} there, {b.get(name)!r} here"
-        for name in sorted(a.keys() | b.keys())
-        if a.get(name) != b.get(name)
+        f"{name} is {a!r} there, {b!r} here" for name, a, b in settings.differences(there, ours)
     ]
     return "; ".join(found[:3]) + (f"; {len(found) - 3} more" if len(found) > 3 else "")
 
