@@ -39,12 +39,7 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
             )
         return
     made = not run_dir.exists()
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
-        ) from error
+    _make(run_dir)
     if any(run_dir.iterdir()):
         raise InputError(
             f"{run_dir}: is not empty and holds no run; choose a new folder for --workdir"
@@ -53,6 +48,20 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
         write_text(path, text)
     elif made:
         run_dir.rmdir()
+
+
+def _make(run_dir: Path) -> None:
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        there = next((p for p in run_dir.parents if p.exists() and not p.is_dir()), run_dir)
+        raise InputError(
+            f"{there}: is no folder, and a run needs one of its own; choose another --workdir"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
+        ) from error
 
 
 def _differences(there: dict[str, Any], ours: dict[str, Any]) -> str:
@@ -144,12 +153,12 @@ def only_here(run_dir: Path) -> Iterator[None]:
     """
     check_folder(run_dir, "--workdir")
     made = not run_dir.exists()
+    _make(run_dir)
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
         directory = os.open(run_dir, os.O_RDONLY)
     except OSError as error:
         raise InputError(
-            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
+            f"{run_dir}: cannot be opened ({error.strerror}); choose another --workdir"
         ) from error
     try:
         _lock(directory, run_dir)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from jser.evaluation.certificates import clean
 from jser.evaluation.formats import COMPARABLE, percent, settings
 from jser.evaluation.page.markup import Element, folded, pairs, section, table, tag
 from jser.evaluation.page.results import fold_table
@@ -91,9 +92,8 @@ def certificate_parts(certificate: Mapping[str, Any], opened: bool = False) -> l
     verdict = (
         tag("p", tag("strong", "Shared: "), "; ".join(found), class_="must-read")
         if found
-        else tag("p", "Clean: train, dev and test share no speaker, no recording and no utterance, "
-                 "and train no session with the others.", class_="clean")
-    )  # fmt: skip
+        else tag("p", f"Clean: {clean(certificate)}.", class_="clean")
+    )
     rows = []
     for fold in certificate["folds"]:
         counts, speakers = fold["utterances"], fold["speakers"]
