@@ -52,7 +52,7 @@ def log_likelihood(log_posterior: jax.Array, border: jax.Array, length: jax.Arra
     first = (jnp.broadcast_to(null[0], never.shape), emotion[0], never)
 
     def step(
-        carry: tuple[_Alpha, jax.Array], frame: tuple[jax.Array, ...]
+        carry: tuple[_Alpha, jax.Array], frame: list[jax.Array]
     ) -> tuple[tuple[_Alpha, jax.Array], None]:
         (before, inside, after), total = carry
         e, n, new, go = frame

@@ -84,6 +84,11 @@ def test_two_frames_by_hand():
     np.testing.assert_allclose(gamma[0, 0, :, 0], [0.20 / 0.26, 0.21 / 0.26], rtol=1e-5)
 
 
+def test_one_frame_carries_the_emotion():
+    found = log_likelihood(np.log([[[0.5, 0.2, 0.3]]]), np.zeros((1, 1)), np.array([1]))
+    np.testing.assert_allclose(np.exp(found), [[0.5, 0.2]], rtol=1e-6)
+
+
 def test_the_shared_null_must_be_passed():
     """Two segments of two frames: E E straight over the border is no path, Null must be between."""
     assert (2, 2, 4, 4) not in paths(borders((2, 2)))
