@@ -39,7 +39,7 @@ class SvmSpec:
 
     kernels: tuple[str, ...] = KERNELS
     costs: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
-    gammas: tuple[float, ...] = (0.3, 1.0)
+    gammas: tuple[float, ...] = (0.1, 0.3, 1.0)
     inner_folds: int = 5
 
     def __post_init__(self) -> None:
