@@ -104,7 +104,7 @@ def test_unknown_configs_and_corpora(tmp_path):
         configs.load("dcnn_blst")
     with pytest.raises(UsageError, match="'emodp' is not a corpus; did you mean 'emodb'"):
         configs.load("dcnn_blstm:emodp")
-    with pytest.raises(UsageError, match=r"nowhere.py: no such file; packaged configs are \['dcnn"):
+    with pytest.raises(UsageError, match=r"nowhere.py: no such file; packaged configs are .*'dcnn"):
         configs.load(str(tmp_path / "nowhere.py"))
     (tmp_path / "empty.py").write_text("x = 1\n")
     with pytest.raises(UsageError, match=r"empty.py: the file has no get_config\(\)"):

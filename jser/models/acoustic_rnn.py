@@ -24,12 +24,12 @@ class AcousticRnn(nn.Module):
 
     Attributes:
         n_classes: K.
-        units: H of each LSTM layer, one after the other.
+        lstm: units H of each LSTM layer, one after the other.
         dense: units of the hidden dense layers.
     """
 
     n_classes: int
-    units: tuple[int, ...]
+    lstm: tuple[int, ...]
     dense: tuple[int, ...]
 
     @nn.compact
@@ -58,9 +58,9 @@ class AcousticRnn(nn.Module):
         def drop(value: jax.Array) -> jax.Array:
             return dropout(value, hyper["dropout"], self.make_rng("dropout")) if train else value
 
-        for number, units in enumerate(self.units[:-1]):
+        for number, units in enumerate(self.lstm[:-1]):
             x = drop(LSTM(units, name=f"lstm{number}")(x, length))
-        hidden = LSTM(self.units[-1], name=f"lstm{len(self.units) - 1}")(x, length)
+        hidden = LSTM(self.lstm[-1], name=f"lstm{len(self.lstm) - 1}")(x, length)
         z = drop(last_state(hidden))
         for number, units in enumerate(self.dense):
             z = drop(nn.relu(nn.Dense(units, name=f"dense{number}")(z)))

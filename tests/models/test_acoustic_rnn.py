@@ -12,7 +12,7 @@ B, S, D, K = 4, 9, 6, 3
 LENGTH = np.array([9, 5, 1, 0], np.int32)
 HYPER = {"dropout": 0.4}
 POOLED = np.zeros((B, 1), np.float32)
-MODEL = AcousticRnn(n_classes=K, units=(5, 4), dense=(7,))
+MODEL = AcousticRnn(n_classes=K, lstm=(5, 4), dense=(7,))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_learns_what_only_the_order_tells():
     x = 0.1 * rng.standard_normal((16, 6, 3)).astype(np.float32)
     x[np.arange(16), np.where(label, 1, 4), 0] += 2
     length = np.full(16, 6)
-    model = AcousticRnn(n_classes=2, units=(8, 8), dense=(8,))
+    model = AcousticRnn(n_classes=2, lstm=(8, 8), dense=(8,))
     params = initialised(model, x, length)
     adam = optax.adam(0.03)
 
