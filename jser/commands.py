@@ -83,24 +83,26 @@ def _way(args: argparse.Namespace) -> Any:
 def train(args: argparse.Namespace) -> None:
     """A cross-validation, or what is left of one."""
     from jser import config as configs
-    from jser import experiment, preparation, run_directory
+    from jser import experiment, run_directory
+    from jser.records import places
 
     config = configs.load(args.config, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(config))
+        _use_compilation_cache(places.of_config(config))
         _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
 def cross(args: argparse.Namespace) -> None:
     """The matrix of corpora."""
-    from jser import cross, preparation, run_directory
+    from jser import cross, run_directory
     from jser.evaluation import matrix
+    from jser.records import places
 
     cells = cross.plan(args.config, args.corpora, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(cells[0].config))
+        _use_compilation_cache(places.of_config(cells[0].config))
         result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
     print(matrix.text(result, _width()))
     print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
@@ -129,25 +131,27 @@ def evaluate(args: argparse.Namespace) -> None:
         raise InputError(
             f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
         )
-    from jser import experiment, preparation, run_directory
+    from jser import experiment, run_directory
+    from jser.records import places
 
     run_dir = Path(args.run[0])
     config = run_directory.config_of(run_dir)
     with run_directory.only_here(run_dir):
-        _use_compilation_cache(preparation.data_dir(config))
+        _use_compilation_cache(places.of_config(config))
         _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
 
 
 def ladder(args: argparse.Namespace) -> None:
     """The leak ladder."""
     from jser import config as configs
-    from jser import ladder, preparation, run_directory
+    from jser import ladder, run_directory
     from jser.evaluation import rungs, tables
+    from jser.records import places
 
     config = configs.load(args.config, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(config))
+        _use_compilation_cache(places.of_config(config))
         made = ladder.climb(
             args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
         )

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from jser import config as configs
-from jser import emotions, experiment, preparation, run_directory
+from jser import emotions, experiment, run_directory
 from jser.config import UsageError
 from jser.errors import InputError
 from jser.evaluation import atomic, matrix, page
 from jser.protocols import corpora as by_corpus
-from jser.records import selection
+from jser.records import places, selection
 
 # What the matrix decides itself.
 _OURS = ("corpus", "protocol")
@@ -64,7 +64,7 @@ def plan(reference: str, names: Sequence[str], overrides: Sequence[tuple[str, st
     # What decides features is of all corpora, in every cell: else the diagonal has another system.
     base = configs.load(f"{reference}:{joined}", overrides)
     by = emotions.label_map(base.labels)
-    data_dir = preparation.data_dir(base)
+    data_dir = places.of_config(base)
     label_sets = [selection.classes_of(name, data_dir) for name in together]
     classes = selection.shared_classes(together, label_sets, by, base.classes)
     own = {name: configs.load(f"{reference}:{name}", overrides) for name in together}
@@ -138,6 +138,6 @@ def _finished(cell: Cell, folder: Path) -> dict[str, Any] | None:
         known = known or {report["corpus"]: report["fingerprint"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None  # made again from the checkpoints
-    data_dir = preparation.data_dir(cell.config)
+    data_dir = places.of_config(cell.config)
     same = all(selection.fingerprint_of(n, data_dir) == print_ for n, print_ in known.items())
     return report if same else None

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from jser import config as configs
-from jser import experiment, preparation, protocols, run_directory
+from jser import experiment, protocols, run_directory
 from jser.errors import InputError
 from jser.evaluation import page, rungs, tables
 from jser.evaluation.atomic import write_text
 from jser.protocols import Protocol, Records
-from jser.records import selection
+from jser.records import places, selection
 
 SPEAKER = "speaker_disjoint"  # the rung that the others are held against
 ENROL = "speaker_enrol:10"
@@ -162,7 +162,7 @@ def climb(
             raise InputError(f"ladder: --config.{field} is set by the rungs; leave it out")
     config = configs.load(reference, overrides)
     corpus = selection.load(
-        config.corpus, preparation.data_dir(config), "log_mel", config.labels, config.classes
+        config.corpus, places.of_config(config), "log_mel", config.labels, config.classes
     )
     steps, left_out = plan(config, corpus)
     # All configs are read before the first is trained: a fault is found at once.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 # Of recordings, and of pictures.
 VARIANTS = ("log_mel", "waveform")
@@ -16,6 +17,11 @@ SIDECAR = "jser_corpus.json"
 def default_data_dir() -> Path:
     """The data folder when none is given: ``$JSER_DATA``, else ``~/jser_data``."""
     return Path(os.environ.get("JSER_DATA") or Path.home() / "jser_data")
+
+
+def of_config(config: Any) -> Path:
+    """The data folder of an experiment: its config's, where that names one."""
+    return Path(config.data_dir) if config.data_dir else default_data_dir()
 
 
 def records_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
