@@ -93,6 +93,21 @@ def train(args: argparse.Namespace) -> None:
         _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
+def compare(args: argparse.Namespace) -> None:
+    """Several systems on one corpus."""
+    from jser import lineup, run_directory
+    from jser.evaluation import lineup as table
+    from jser.records import places
+
+    runs = lineup.plan(args.configs, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(places.of_config(runs[0].config))
+        result = lineup.run(runs, workdir, args.allow_leak, not args.no_sound)
+    print(table.text(result, _width()))
+    print(f"table: {', '.join(str(workdir / name) for name in lineup.FILES)}")
+
+
 def cross(args: argparse.Namespace) -> None:
     """The matrix of corpora."""
     from jser import cross, run_directory

@@ -76,7 +76,7 @@ def clean(tree: Mapping[str, Any]) -> str:
     counts = tree.get("near_duplicates")
     near = bool(any(counts.values()) if isinstance(counts, Mapping) else counts)
     if tree.get("of_pictures"):
-        said = "train, dev and test share no picture and no known author"
+        said = "train, dev and test share no picture, and no author or session that is known"
         return f"{said}; but nearly equal pictures are shared" if near else said
     said = (
         "train, dev and test share no speaker, no recording and no utterance, and train no session "
