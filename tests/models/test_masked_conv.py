@@ -49,7 +49,9 @@ def test_pool_and_its_gradient_against_xla(window):
         return jnp.where(jnp.isfinite(x), x, 0.0)
 
     np.testing.assert_array_equal(ours(x), theirs(x))
-    gradients = (jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x) * weight)))(x) for f in (ours, theirs))
+    gradients = (
+        jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x) * weight)))(x) for f in (ours, theirs)
+    )
     np.testing.assert_allclose(*gradients, atol=1e-6)
 
 
