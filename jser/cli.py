@@ -174,7 +174,9 @@ def parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("corpus", metavar="CORPUS")
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
-    audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
+    audit.add_argument(
+        "--dev_speakers", type=int, metavar="N", help="of the protocol's folds; default: 2"
+    )
     audit.add_argument("--html", metavar="FILE", help="the same as one page that needs no network")
     audit.add_argument("--json", metavar="FILE", help="the same as data, with every figure")
     add_data_dir(audit)

@@ -83,24 +83,26 @@ def _way(args: argparse.Namespace) -> Any:
 def train(args: argparse.Namespace) -> None:
     """A cross-validation, or what is left of one."""
     from jser import config as configs
-    from jser import experiment, preparation, run_directory
+    from jser import experiment, run_directory
+    from jser.records import places
 
     config = configs.load(args.config, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(config))
+        _use_compilation_cache(places.of_config(config))
         _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
 def cross(args: argparse.Namespace) -> None:
     """The matrix of corpora."""
-    from jser import cross, preparation, run_directory
+    from jser import cross, run_directory
     from jser.evaluation import matrix
+    from jser.records import places
 
     cells = cross.plan(args.config, args.corpora, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(cells[0].config))
+        _use_compilation_cache(places.of_config(cells[0].config))
         result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
     print(matrix.text(result, _width()))
     print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
@@ -129,38 +131,58 @@ def evaluate(args: argparse.Namespace) -> None:
         raise InputError(
             f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
         )
-    from jser import experiment, preparation, run_directory
+    from jser import experiment, run_directory
+    from jser.records import places
 
     run_dir = Path(args.run[0])
     config = run_directory.config_of(run_dir)
     with run_directory.only_here(run_dir):
-        _use_compilation_cache(preparation.data_dir(config))
+        _use_compilation_cache(places.of_config(config))
         _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
 
 
 def ladder(args: argparse.Namespace) -> None:
     """The leak ladder."""
     from jser import config as configs
-    from jser import ladder, preparation, run_directory
+    from jser import ladder, run_directory
     from jser.evaluation import rungs, tables
+    from jser.records import places
 
     config = configs.load(args.config, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(preparation.data_dir(config))
-        made = ladder.climb(
-            args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
-        )
+        _use_compilation_cache(places.of_config(config))
+        made = ladder.climb(args.config, args.overrides, workdir)
     print(tables.to_text(rungs.render(made), _width()))
     print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
+
+
+_AUDIT_EXAMPLES = {
+    "protocol": "leave_one_speaker_out",
+    "html": "audit.html",
+    "json": "audit.json",
+    "data_dir": "~/jser_data",
+}
 
 
 def audit(args: argparse.Namespace) -> None:
     """What a built corpus holds."""
     from jser import datasets
     from jser.audit import content, page, pictures, text
+    from jser.config import UsageError
     from jser.evaluation.atomic import check_writable, write_text
 
+    for option, example in _AUDIT_EXAMPLES.items():
+        if getattr(args, option) == "":
+            raise UsageError(
+                f"--{option}= is empty; give a value, for example --{option}={example}, or leave "
+                "it out"
+            )
+    if args.dev_speakers is not None and not args.protocol:
+        raise UsageError(
+            f"--dev_speakers={args.dev_speakers}: is of a protocol's folds; add --protocol=NAME, "
+            "for example --protocol=leave_one_speaker_out"
+        )
     seen = args.corpus in datasets.PICTURES
     if seen and args.html:
         raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
@@ -170,7 +192,12 @@ def audit(args: argparse.Namespace) -> None:
         if path := getattr(args, option):
             check_writable(path, f"--{option}")
     gather = pictures.gather if seen else content.gather
-    found = gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
+    found = gather(
+        args.corpus,
+        args.data_dir,
+        args.protocol,
+        2 if args.dev_speakers is None else args.dev_speakers,
+    )
     _print(pictures.render(found) if seen else text.render(found))
     if args.html:
         write_text(args.html, page.render(found))

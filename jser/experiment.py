@@ -13,11 +13,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import illustrations, naming, readouts, run_directory, scoring, size, two_stage
+from jser import (
+    answering,
+    illustrations,
+    readouts,
+    run_directory,
+    scoring,
+    size,
+    systems,
+    two_stage,
+)
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.preparation import Prepared, prepare
+from jser.preparation import Prepared, bags_of, prepare
 from jser.training import fusion, loop, members, population
 
 STAGES = ("select", "refit")
@@ -75,7 +84,8 @@ def _refit_tables(prepared: Prepared, selected: population.State) -> population.
         n_copies=prepared.copies_in_tables,
         balance=members.Balance(**config.balance.to_dict()),
         epochs=config.epochs,
-        width=prepared.features.frames.shape[-1],
+        width=prepared.tables.mean.shape[-1],
+        bags=bags_of(config),
     )
     # A member that failed in the first stage has chosen no epoch: it trains one, and is reported.
     tables = members.refit(whole, np.maximum(selected.best_epoch, 1))
@@ -107,7 +117,7 @@ def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
         InputError: there is no finished run.
     """
     config = run_directory.config_of(run_dir)
-    stages = list(STAGES if config.refit else STAGES[:1])
+    stages = list(STAGES if config.refit else STAGES[:1]) if config.get("epochs") else []
     if two_stage.is_on(config):
         stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
     if not run_directory.is_finished(run_dir) or any(
@@ -147,6 +157,7 @@ def run(
         The report.
     """
     clock = _CompileClock()
+    system = systems.get(config.system)
     run_directory.claim(run_dir, config, write=False)
     prepared = prepare(config, allow_leak)
     run_directory.claim(run_dir, config)
@@ -156,10 +167,21 @@ def run(
     started = time.monotonic()
     beside = readouts.fit(prepared, run_dir)
     fitted = time.monotonic()
-    prepared, state = train(prepared, run_dir)
-    trained = time.monotonic()
-    plan = _plan(config, prepared.program, prepared.tables)
-    results = scoring.score(prepared, beside, state, plan, run_dir)
+    network: Any = {}
+    failed = 0
+    if not isinstance(prepared, Prepared):
+        answered = answering.by_view(prepared)
+        trained = time.monotonic()
+    else:
+        prepared, state = train(prepared, run_dir)
+        trained = time.monotonic()
+        plan = _plan(config, prepared.program, prepared.tables)
+        answered = answering.by_network(prepared, state, plan)
+        # All members of one ensemble answer for a fold and seed.
+        size_of = bags_of(config).size
+        network = jax.tree.map(lambda leaf: leaf[:size_of], state.best_params)
+        failed = int(state.failed.sum())
+    results = scoring.score(prepared, beside, answered, run_dir)
     seconds = run_directory.add_times(
         run_dir,
         {
@@ -175,23 +197,21 @@ def run(
         prepared.corpus,
         prepared.protocol,
         prepared.certificate,
-        system=naming.title(config),
+        system=system.title(config),
         normalisation=config.normalisation,
         level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
-            config.stem.level
+            system.level(config)
         ],
-        parameters=size.parameters(
-            config, jax.tree.map(lambda leaf: leaf[0], state.best_params), beside
-        ),
+        parameters=size.parameters(config, network, beside),
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
         selection="test" if prepared.protocol.test_selects else "nested",
         baseline=results.baseline,
-        baseline_name=fusion.VIEWS["stem"],
+        baseline_name=fusion.VIEWS[results.view],
         parts=results.parts,
-        failed_members=int(state.failed.sum()),
-        trim_db=config.stem.trim_db,
+        failed_members=failed,
+        trim_db=system.trim_db(config),
     )
     html = page.render(
         made,

@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from jser import systems
 from jser.errors import InputError
 from jser.evaluation import examples
 from jser.evaluation.examples import Choice, Example, Shown
 from jser.evaluation.predictions import Judged
 from jser.frontend.log_mel import LogMelSpec, band_centres
-from jser.preparation import Prepared, data_dir, stem_spec
-from jser.records import recordings, selection
+from jser.preparation import Ready
+from jser.records import places, recordings, selection
 from jser.records.corpus import Corpus
-from jser.training.step_times import step_bounds
 
 NO_SOUND = "The recordings were left out of this page (--no_sound)."
 
 
-def collect(prepared: Prepared, judged: Judged, sound: bool = True) -> Shown:
+def collect(prepared: Ready, judged: Judged, sound: bool = True) -> Shown:
     """Examples of a run's test utterances.
 
     Args:
@@ -52,7 +52,7 @@ def _example(
         band_hz=band_centres(front_end),
         hop=front_end.hop / front_end.sample_rate,
         window=front_end.window / front_end.sample_rate,
-        steps=step_bounds(static, stem_spec(config)),
+        steps=systems.get(config.system).step_bounds(config, static),
         waveform=sound.get(choice.utterance_id),
         sample_rate=front_end.sample_rate,
     )
@@ -69,7 +69,7 @@ def _sound(config: Any, corpus: Corpus, wanted: list[str]) -> tuple[dict[str, np
         except InputError as error:
             return {}, f"Nothing can be heard: {error}, then `jser evaluate RUN` adds the sound."
     licences = {
-        origin.name: recordings.licence(origin.name, data_dir(config), origin.variant)
+        origin.name: recordings.licence(origin.name, places.of_config(config), origin.variant)
         for origin in selection.origins(corpus)
     }
     several = len(licences) > 1
@@ -90,7 +90,7 @@ def _find(config: Any, corpus: Corpus, wanted: list[str]) -> dict[str, np.ndarra
     for origin in behind:
         prefix = f"{origin.name}{selection.MARK}" if len(behind) > 1 else ""
         own = [u.removeprefix(prefix) for u in wanted if u.startswith(prefix)]
-        heard = recordings.find(origin.name, data_dir(config), origin.fingerprint, own)
+        heard = recordings.find(origin.name, places.of_config(config), origin.fingerprint, own)
         found |= {prefix + u: sound for u, sound in heard.items()}
     return found
 
@@ -101,7 +101,7 @@ def _about_attention(config: Any, judged: Judged) -> tuple[str, ...]:
     n = len(np.unique(judged.seed))
     averaged = f"Attention and posteriors are means over the {n} seeds. " if n > 1 else ""
     others = ["a linear path"] if config.model.get("linear_path") else []
-    others += ["read-outs"] if config.readout.views else []
+    others += ["read-outs"] if config.get("readout", {}).get("views") else []
     beside = (
         f" The answer also uses {' and '.join(others)} of the whole utterance, without attention."
         if others

@@ -97,6 +97,10 @@ NUMBERS = {
     "stem.cross_fit": Range(0, 1000),
     "augment.snr_db": Range(-60, 120),
     "augment.speeds": Range(0.5, 2),
+    "frames.trim_db": Range(0, 300),
+    "selection.level": Range(0, 1, above=True),
+    "selection.correlation": Range(0, 1, above=True),
+    "model.lstm": Range(1, 8192),
     "model.units": Range(1, 8192),
     "model.dense": Range(1, 65536),
     "readout.penalties": Range(0.001, 1000000),
@@ -108,6 +112,8 @@ NUMBERS = {
         for part in ("hyper", "tune.hyper")
         for n, allowed in _TRAINING.items()
     },
+    "hyper.metric": Range(0, 1000),
+    "hyper.momentum": Range(0, 1, below=True),
     "hyper.input_dropout": Range(0, 1, below=True),
     "hyper.mixup": Range(0, 100, above=True),
     "tune.epochs": Range(1, 100000),
@@ -127,6 +133,7 @@ TUPLES = {
     "augment.snr_db": Entries(2, 2),
     "augment.speeds": Entries(1, 10, once=True),
     "model.dense": Entries(0, 16),
+    "model.lstm": Entries(1, 8),
     "readout.views": Entries(0, 3, once=True),
     "readout.penalties": Entries(1, 20, once=True),
 }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jser.preparation import Prepared
+from jser.preparation import Ready
 from jser.training import fusion
 from jser.training.readout import Readout
 
@@ -22,19 +22,19 @@ class Readouts:
     Attributes:
         together: view -> its read-out in the system's sum; empty where the config names no view.
         alone: view -> sequence of ``{view: its read-out by itself}``, of the views of the sum and
-            of ``stem``, which is the baseline in any case.
+            of the inputs' baseline in any case.
     """
 
     together: tuple[Mapping[str, Readout], ...]
     alone: Mapping[str, tuple[Mapping[str, Readout], ...]]
 
 
-def fit(prepared: Prepared, run_dir: Path) -> Readouts:
+def fit(prepared: Ready, run_dir: Path) -> Readouts:
     """Fit the read-outs that a config asks for, or take them from an interrupted run.
 
     Args:
         prepared: from `preparation.prepare`.
-        run_dir: gets ``readouts.npz``, and ``baseline.npz`` where no view of the sum is the stem's.
+        run_dir: gets ``readouts.npz``, and ``baseline.npz`` where the baseline is not in the sum.
 
     Raises:
         InputError: the disk is full.
@@ -43,7 +43,7 @@ def fit(prepared: Prepared, run_dir: Path) -> Readouts:
 
     def fitted(views: tuple[str, ...], file: str) -> list[fusion.FoldReadouts]:
         return fusion.fit(
-            {view: prepared.views[view] for view in views},
+            {view: prepared.inputs.views[view] for view in views},
             prepared.corpus.label,
             prepared.corpus.speaker,
             len(prepared.corpus.classes),
@@ -55,8 +55,9 @@ def fit(prepared: Prepared, run_dir: Path) -> Readouts:
         )
 
     used = tuple(config.readout.views)
+    baseline = prepared.inputs.baseline
     folds = fitted(used, "readouts") if used else []
     alone = {view: tuple({view: fold.alone[view]} for fold in folds) for view in used}
-    if "stem" not in used:
-        alone["stem"] = tuple(dict(fold.alone) for fold in fitted(("stem",), "baseline"))
+    if baseline not in used:
+        alone[baseline] = tuple(dict(fold.alone) for fold in fitted((baseline,), "baseline"))
     return Readouts(tuple(fold.together for fold in folds), alone)

@@ -10,17 +10,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
 
 from jser import config as configs
+from jser.answering import Answered
 from jser.evaluation import ledger
 from jser.evaluation.predictions import Predictions
-from jser.preparation import Prepared, data_dir
+from jser.preparation import Ready
 from jser.readouts import Readouts
-from jser.training import fusion, loop, population
+from jser.records import places
+from jser.training import fusion
 from jser.training.readout import Readout
 
 SEQUENCE = "sequence part alone"
@@ -32,36 +32,31 @@ class Results:
 
     Attributes:
         system: the configuration's scores.
-        baseline: of the stem's pooled features with a ridge read-out: what a network has to beat.
+        baseline: of a ridge read-out of the inputs' baseline view: what the system has to beat.
         parts: name -> scores, of the system's parts alone, where there is more than one.
+        view: the baseline's.
     """
 
     system: ledger.Scores
     baseline: ledger.Scores
     parts: dict[str, ledger.Scores]
+    view: str
 
     def each_alone(self) -> dict[str, ledger.Scores]:
         """All that two runs may have in common: the sequence part, and each view's read-out."""
         parts = self.parts or {SEQUENCE: self.system}
-        return {**parts, fusion.VIEWS["stem"]: self.baseline}
+        return {**parts, fusion.VIEWS[self.view]: self.baseline}
 
 
-def score(
-    prepared: Prepared,
-    readouts: Readouts,
-    state: population.State,
-    plan: loop.Plan,
-    run_dir: Path,
-) -> Results:
-    """Predict each fold's test utterances with its own members and read-outs; score them once."""
+def score(prepared: Ready, readouts: Readouts, answered: Answered, run_dir: Path) -> Results:
+    """Score the answers on each fold's test utterances once, with what stands beside them."""
     config, protocol = prepared.config, prepared.protocol
-    sequence = _sequence_part(prepared, state, plan)
-    weights_hash = _hash(state.best_params)
+    sequence, weights_hash = answered.predictions, answered.content
 
     def scores_of(by_fold: Sequence[Mapping[str, Readout]]) -> dict[str, np.ndarray]:
         return fusion.scores(
             by_fold,
-            prepared.views,
+            prepared.inputs.views,
             sequence.fold,
             sequence.utterance_index,
             len(prepared.corpus.classes),
@@ -73,7 +68,7 @@ def score(
             prepared.corpus,
             protocol,
             run_dir,
-            data_dir(config) / "ledger",
+            places.of_config(config) / "ledger",
             configs.config_hash(config),
             hashed,
             role,
@@ -91,9 +86,14 @@ def score(
         )
         return judge(predictions, fusion.digest(readouts.alone[view]), role)
 
-    baseline = judge_alone("stem", "baseline")
+    of_baseline = prepared.inputs.baseline
+    baseline = judge_alone(of_baseline, "baseline")
     if not readouts.together:
-        return Results(judge(sequence, weights_hash, "system"), baseline, {})
+        parts = {
+            name: judge(part, f"{weights_hash} {name}", "part")
+            for name, part in answered.parts.items()
+        }
+        return Results(judge(sequence, weights_hash, "system"), baseline, parts, of_baseline)
     added = scores_of(readouts.together)
     summed = config.readout.sequence * sequence.posterior + sum(added.values())
     fused = Predictions(
@@ -108,36 +108,6 @@ def score(
     ).hexdigest()
     parts = {SEQUENCE: judge(sequence, weights_hash, "part")}
     for view in added:
-        if view != "stem":
+        if view != of_baseline:
             parts[f"{fusion.VIEWS[view]}, alone"] = judge_alone(view, "part")
-    return Results(judge(fused, system_hash, "system"), baseline, parts)
-
-
-def _sequence_part(prepared: Prepared, state: population.State, plan: loop.Plan) -> Predictions:
-    """Posteriors and attention of the trained members."""
-    protocol, tables = prepared.protocol, prepared.tables
-    width = max(len(fold.test) for fold in protocol.folds)
-    rows = np.full((len(tables), width), -1, np.int32)
-    for p, k in enumerate(tables.fold):
-        rows[p, : len(protocol.folds[k].test)] = protocol.folds[k].test
-    logits, attention = loop.predict(
-        prepared.program, prepared.features, tables, state.best_params, rows, plan
-    )
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    posterior = shifted / shifted.sum(-1, keepdims=True)
-    member, place = np.nonzero(rows >= 0)
-    return Predictions(
-        utterance_index=rows[member, place],
-        fold=tables.fold[member],
-        seed=tables.seed[member],
-        posterior=posterior[member, place].astype(np.float32),
-        attention=attention[member, place].astype(np.float32),
-    )
-
-
-def _hash(tree: Any) -> str:
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        digest.update(str(path).encode())
-        digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
+    return Results(judge(fused, system_hash, "system"), baseline, parts, of_baseline)

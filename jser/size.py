@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import two_stage
-from jser.models import stems
+from jser import systems
 from jser.readouts import Readouts
 
 
@@ -28,18 +27,5 @@ def parameters(config: Any, network: Any, readouts: Readouts) -> int:
     return (
         sum(np.size(leaf) for leaf in jax.tree.leaves(network))
         + sum(readout.kernel.size + readout.bias.size for readout in beside)
-        + _stem(config)
+        + systems.get(config.system).frozen_parameters(config)
     )
-
-
-def _stem(config: Any) -> int:
-    """Of the blocks that the taps need, but for those that are the network's own."""
-    net = stems.get(config.stem.net)
-    needed = net.needed(config.stem.taps)
-    if not config.stem.train_from:
-        return net.count(needed)
-    first = net.index(config.stem.train_from)
-    # Where something reads the frozen stem's features too, the tuned blocks are there twice.
-    read = config.model.linear_path or {"stem", "narrow"} & set(config.readout.views)
-    times = int(bool(read)) + int(two_stage.is_on(config))
-    return net.count(needed[:first]) + times * net.count(needed[first:])

@@ -31,7 +31,8 @@ ROWS = 8
 
 def is_on(config: Any) -> bool:
     """Whether a config asks for two stages."""
-    return bool(config.stem.train_from) and config.stem.tuning == "two_stage"
+    stem = config.get("stem")
+    return bool(stem and stem.train_from) and stem.tuning == "two_stage"
 
 
 def stage_names(stage: str, n_groups: int) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def tune(
         InputError: a fold has fewer training speakers than groups.
     """
     config, corpus = prepared.config, prepared.corpus
-    on_stem = prepared.on_stem
+    on_stem = prepared.inputs.on_stem
     assert on_stem is not None
     n_groups = on_stem.tuning.cross_fit
     protocol = prepared.protocol if chosen is None else members.merged(prepared.protocol)
@@ -133,7 +134,8 @@ def _second(
     states: list[State],
 ) -> Prepared:
     """Stage 2 on the stems' features: a set of features a member."""
-    config, steps, tables = prepared.config, prepared.steps, prepared.tables
+    config, steps, tables = prepared.config, prepared.inputs.steps, prepared.tables
+    assert steps is not None
     speaker = prepared.corpus.speaker
     stem_of = [cross_fit.stem_of(fold, speaker, len(states) - 1) for fold in protocol.folds]
     groups, mean, scale = [], [], []

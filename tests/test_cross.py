@@ -56,13 +56,15 @@ def test_features_are_those_of_each_corpus(corpora):
     }
     both = preparation.prepare(load(data, "ravdess+emodb", components="0"))
     assert both.corpus.name == "emodb+ravdess"
-    start, at = 0, both.steps
+    start, at = 0, both.inputs.steps
     for origin in both.corpus.origins:
         own = alone[origin.name]
         for i, row in enumerate(origin.rows):
-            mine = own.features.frames[0][own.steps.places([row])]
+            mine = own.features.frames[0][own.inputs.steps.places([row])]
             np.testing.assert_array_equal(both.features.frames[0][at.places([start + i])], mine)
-            np.testing.assert_array_equal(both.views["stem"][start + i], own.views["stem"][row])
+            np.testing.assert_array_equal(
+                both.inputs.views["stem"][start + i], own.inputs.views["stem"][row]
+            )
         start += len(origin.rows)
     assert start == len(both.corpus.label)
 
@@ -72,7 +74,7 @@ def test_normalisation_sees_the_training_corpora_alone(corpora):
     for p, k in enumerate(ready.tables.fold):
         fold = ready.protocol.folds[k]
         assert set(ready.corpus.corpus_of[fold.test]) == {fold.name}
-        frames = ready.features.frames[0][ready.steps.places(fold.train)].astype(np.float32)
+        frames = ready.features.frames[0][ready.inputs.steps.places(fold.train)].astype(np.float32)
         np.testing.assert_allclose(ready.tables.mean[p], frames.mean(0), atol=1e-4)
         # Neither labels nor figures of the test corpus are in the member.
         assert (ready.tables.label[p][fold.test] == -1).all()
@@ -210,4 +212,6 @@ def test_a_config_with_a_corpus_and_a_folder_with_a_run(run, corpora, tmp_path):
     refused(run(*command), 2, "write --config=dcnn_blstm")
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text("{}")
-    refused(run(*words(corpora, tmp_path / "m", "emodb", "ravdess")), 1, "holds a run; choose")
+    refused(
+        run(*words(corpora, tmp_path / "m", "emodb", "ravdess")), 1, "holds a run itself; choose"
+    )

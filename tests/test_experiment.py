@@ -153,7 +153,7 @@ def test_drawn_copies_are_versions_of_the_members_own_utterances(data):
 def test_mean_and_scale_are_of_training_rows(data):
     """components=0: one set of features, each member's own figures, nothing of dev or test."""
     ready = preparation.prepare(load(data, components="0"))
-    steps, frames = ready.steps, ready.features.frames[0]
+    steps, frames = ready.inputs.steps, ready.features.frames[0]
     for p, k in enumerate(ready.tables.fold):
         rows = ready.protocol.folds[k].train
         x = np.concatenate(

@@ -59,5 +59,5 @@ def test_what_is_fitted(data, tmp_path, views, files):
         means = [fold[view].mean for fold in folds]
         for fold, mean in zip(prepared.protocol.folds, means, strict=True):
             own = np.concatenate([fold.train, fold.dev])
-            x = prepared.views[view][own].astype(np.float32)
+            x = prepared.inputs.views[view][own].astype(np.float32)
             np.testing.assert_allclose(mean, x.mean(0), atol=1e-5)

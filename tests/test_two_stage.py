@@ -13,7 +13,7 @@ from jser import config as configs
 from jser import experiment, preparation, two_stage
 from jser.errors import InputError
 from jser.models import stems
-from jser.training import blocks, cross_fit, loop, members, population
+from jser.training import blocks, cross_fit, loop, members, population, tuning
 from tests.conftest import TINY
 from tests.models.stems.small_nets import SMALL
 from tests.training.conftest import same_bits
@@ -148,7 +148,7 @@ def tuned(ready, run_dir, **corpus):
 
 def steps_of(ready, p, utterances):
     """Features of stage 2 of some utterances, for member p."""
-    rows = ready.steps.places(utterances)
+    rows = ready.inputs.steps.places(utterances)
     return ready.features.frames[p][rows]
 
 
@@ -194,7 +194,7 @@ def test_features_of_stage_2(prepared, first):
     n = len(ready.tables)
     assert ready.features.frames.shape[0] == n
     assert ready.tables.group.tolist() == list(range(n))
-    np.testing.assert_array_equal(ready.features.length, prepared.steps.length)
+    np.testing.assert_array_equal(ready.features.length, prepared.inputs.steps.length)
     for p, k in enumerate(ready.tables.fold):
         train = prepared.protocol.folds[k].train
         x = steps_of(ready, p, train).astype(np.float32)
@@ -203,7 +203,7 @@ def test_features_of_stage_2(prepared, first):
     # Tuned: no longer what the frozen stem gives.
     assert (ready.features.frames[0] != prepared.features.frames[0]).any()
     # Read-outs, fitted before any stem is tuned, would see no other values after it.
-    assert ready.views is prepared.views
+    assert ready.inputs.views is prepared.inputs.views
     assert len(states) == 3
 
 
@@ -313,8 +313,8 @@ def test_without_one_training_a_run_is_not_finished(whole, tmp_path, stage):
 
 def test_the_papers_preset(data):
     config = configs.load("dcnn_blstm_paper:emodb")
-    spec, tuning = preparation.tuning.parts(config.stem.to_dict())
-    assert (spec.taps, tuning.train_from, tuning.tuning) == (("fc7",), "fc6", "two_stage")
+    spec, tuned = tuning.parts(config.stem.to_dict())
+    assert (spec.taps, tuned.train_from, tuned.tuning) == (("fc7",), "fc6", "two_stage")
     plain = dict(configs.fields(configs.load("dcnn_blstm:emodb")))
     assert set(dict(configs.fields(config))) == set(plain)  # no field of its own
 

@@ -24,7 +24,11 @@ def render(certificate: Certificate) -> Group:
 def render_json(tree: Mapping[str, Any]) -> Group:
     """The same of a certificate as JSON has it, with the near-duplicates that an audit adds."""
     table = Table(title=f"{tree['corpus']}: {tree['description']}")
-    for column in ("fold", "train", "dev", "test", "test speakers", "shared", "sentences heard"):
+    spoken = not tree.get("of_pictures")
+    columns = ["fold", "train", "dev", "test", "shared"]
+    if spoken:
+        columns = [*columns[:4], "test speakers", "shared", "sentences heard"]
+    for column in columns:
         table.add_column(column)
     for fold in tree["folds"]:
         counts, speakers = fold["utterances"], fold["speakers"]
@@ -42,18 +46,47 @@ def render_json(tree: Mapping[str, Any]) -> Group:
         table.add_row(
             fold["name"],
             *(_how_many(counts[part], speakers[part]) for part in ("train", "dev", "test")),
-            " ".join(speakers["test"]),
+            *([" ".join(speakers["test"])] if spoken else []),
             "; ".join(shared) or "nothing",
-            f"{fold['sentences_heard']} of {fold['sentences_tested']}",
+            *([f"{fold['sentences_heard']} of {fold['sentences_tested']}"] if spoken else []),
         )
     # A protocol may leak by its own account, where nothing that is known is shared.
     leaks = tree["summary"] if tree["found"] else [tree["leak"]] if tree["leak"] else []
-    verdict = f"LEAK: {'; '.join(leaks)}" if leaks else "clean: nothing is shared"
-    return Group(table, *(Text(line) for line in (verdict, *_properties(tree))))
+    verdict = f"LEAK: {'; '.join(leaks)}" if leaks else f"clean: {clean(tree)}"
+    properties = _properties(tree) if spoken else _of_pictures(tree)
+    return Group(table, *(Text(line) for line in (verdict, *properties)))
+
+
+def _of_pictures(tree: Mapping[str, Any]) -> Iterator[str]:
+    """What is allowed and has to be known of pictures."""
+    near = {pair.replace("_", " and "): n for pair, n in tree["near_duplicates"].items() if n}
+    counts = ", ".join(f"{n} in {parts}" for parts, n in near.items())
+    yield f"nearly equal pictures in two parts of a fold: {counts or 'none'}"
+    yield from _missing(tree["folds"])
+    unknown = sum(fold["speaker_unknown"]["test"] for fold in tree["folds"])
+    if unknown:
+        yield f"test pictures of unknown authors: {unknown}"
+
+
+def clean(tree: Mapping[str, Any]) -> str:
+    """What the parts of a certificate without a leak do not share, and what they do all the same.
+
+    Near-duplicates are counted by fold in an audit, and for a run over all folds.
+    """
+    counts = tree.get("near_duplicates")
+    near = bool(any(counts.values()) if isinstance(counts, Mapping) else counts)
+    if tree.get("of_pictures"):
+        said = "train, dev and test share no picture and no known author"
+        return f"{said}; but nearly equal pictures are shared" if near else said
+    said = (
+        "train, dev and test share no speaker, no recording and no utterance, and train no session "
+        "with the others"
+    )
+    return f"{said}; but near-duplicates, one recording in two forms, are shared" if near else said
 
 
 def _properties(tree: Mapping[str, Any]) -> Iterator[str]:
-    """What is allowed and has to be known, over all folds."""
+    """What is allowed and has to be known of recordings, over all folds."""
     folds = tree["folds"]
     if tree["text_seen"] is None:
         yield "sentences: which are spoken is not known"
@@ -71,13 +104,17 @@ def _properties(tree: Mapping[str, Any]) -> Iterator[str]:
     yield "utterances by women: " + ", ".join(
         f"{_women(folds, part)} of {part}" for part in ("train", "dev", "test")
     )
+    yield from _missing(folds)
+    unknown = sum(fold["speaker_unknown"]["test"] for fold in folds)
+    if unknown:
+        yield f"test utterances of unknown speakers: {unknown}"
+
+
+def _missing(folds: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for part in ("train", "dev", "test"):
         lacking = [fold["name"] for fold in folds if fold["classes_missing"][part]]
         if lacking:
             yield f"classes missing from {part} in {len(lacking)} of {len(folds)} folds"
-    unknown = sum(fold["speaker_unknown"]["test"] for fold in folds)
-    if unknown:
-        yield f"test utterances of unknown speakers: {unknown}"
 
 
 def _how_many(utterances: int, speakers: Sequence[str]) -> str:

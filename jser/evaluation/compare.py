@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jser.errors import InputError
-from jser.evaluation import metrics
+from jser.evaluation import metrics, settings
 from jser.evaluation.intervals import (
     FEWEST_SPEAKERS,
     holm,
@@ -20,10 +20,11 @@ from jser.evaluation.intervals import (
 )
 from jser.evaluation.predictions import (
     Judged,
+    Unit,
     confusion_by,
     read_csv,
     read_parts,
-    speaker_units,
+    units,
 )
 
 # What must be equal for two scores to be of one test, and what only asks for a remark.
@@ -37,18 +38,38 @@ def speaker_uar(by_speaker: np.ndarray) -> np.ndarray:
     return np.asarray(np.mean(metrics.uar(by_speaker), axis=1))
 
 
-def paired(by_speaker: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
+def picture_shares(by_picture: np.ndarray) -> np.ndarray:
+    """What each picture adds to the pooled UAR, times G: [G], with the UAR as their mean.
+
+    A picture has one class, so a UAR of its own would count common classes more than rare ones.
+
+    Args:
+        by_picture: [G, R, K, K].
+    """
+    total = by_picture.sum((0, 3)).mean(0)  # [K]
+    hits = np.diagonal(by_picture, axis1=-2, axis2=-1).mean(1)  # [G, K]
+    by_class = np.divide(hits, total, out=np.zeros(hits.shape), where=total > 0)
+    return np.asarray(by_class.sum(1) * len(by_picture) / max(np.sum(total > 0), 1))
+
+
+def paired(by_speaker: np.ndarray, reference: np.ndarray, unit: Unit = "speaker") -> dict[str, Any]:
     """Compare two systems' matrices [G, R, K, K] of the same speakers, in the same order.
+
+    Where pictures are the units, a picture's difference is that of `picture_shares`, so the test is
+    of the difference of UAR itself.
 
     Returns:
         `difference`: pooled UAR, system less reference, with `low` and `high` of the jackknife
         (None with fewer than five speakers); `speaker_difference`: the mean of the speakers'
         differences of UAR, with `p` of the two-sided sign-flip test, `test` (how p was found), and
         `smallest_detectable`, the mean difference seen with power .8 at alpha .05 (None where these
-        speakers are too few to see any); `n_speakers`; `speakers_better`.
+        speakers are too few to see any); `n_speakers`; `speakers_better`; `unit`, the word
+        for what is called a speaker here.
     """
-    interval = jackknife_t(by_speaker, metrics.uar, minus=reference)
-    differences = speaker_uar(by_speaker) - speaker_uar(reference)
+    word = unit or "speaker"
+    interval = jackknife_t(by_speaker, metrics.uar, minus=reference, unit=word)
+    of_each = picture_shares if unit == "picture" else speaker_uar
+    differences = of_each(by_speaker) - of_each(reference)
     test = sign_flip_test(differences)
     enough = len(differences) >= FEWEST_SPEAKERS
     return {
@@ -62,6 +83,7 @@ def paired(by_speaker: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
         "smallest_detectable": smallest_detectable(differences),
         "n_speakers": len(differences),
         "speakers_better": int(np.sum(differences > 0)),
+        "unit": word,
     }
 
 
@@ -91,20 +113,21 @@ def compare(run_a: str | Path, run_b: str | Path) -> dict[str, Any]:
             f"{run_a} and {run_b} were tested on different utterances ({len(first)} and "
             f"{len(second)}); evaluate both on all folds of the protocol."
         )
-    speakers = sorted({str(s) for s in speaker_units(tables[0])})
-    matrices = [_matrices(table, speakers) for table in tables]
-    each = [speaker_uar(m) for m in matrices]
+    unit = _unit(reports[0])
+    speakers = sorted({str(s) for s in units(tables[0], unit)})
+    matrices = [_matrices(table, speakers, unit) for table in tables]
+    each = [] if unit == "picture" else [speaker_uar(m) for m in matrices]
     return {
         "corpus": reports[0]["corpus"],
         "protocol": reports[0]["protocol"],
         "a": _side(run_a, reports[0]),
         "b": _side(run_b, reports[1]),
-        **paired(matrices[1], matrices[0]),
+        **paired(matrices[1], matrices[0], unit),
         "per_speaker": [
             {"speaker": s or "unknown", "a": float(a), "b": float(b), "difference": float(b - a)}
-            for s, a, b in zip(speakers, *each, strict=True)
+            for s, a, b in zip(speakers if each else (), *each, strict=True)
         ],
-        "parts": _parts(Path(run_a), Path(run_b), first, speakers),
+        "parts": _parts(Path(run_a), Path(run_b), first, speakers, unit),
         "marks": list(dict.fromkeys(reports[0]["marks"] + reports[1]["marks"])),
         "settings": _settings(Path(run_a), Path(run_b)),
         "remarks": _remarks(reports),
@@ -123,23 +146,12 @@ def _settings(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
             tree = json.loads((run / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return []
-        trees.append(_flat(tree) if isinstance(tree, dict) else {})
-    a, b = trees
+        trees.append(tree if isinstance(tree, dict) else {})
     return [
-        {"field": field, "a": a.get(field), "b": b.get(field)}
-        for field in sorted(a.keys() | b.keys())
-        if a.get(field) != b.get(field) and field.partition(".")[0] not in _NO_SETTING
+        {"field": field, "a": a, "b": b}
+        for field, a, b in settings.differences(*trees)
+        if field.partition(".")[0] not in _NO_SETTING
     ]
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
@@ -149,6 +161,7 @@ def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
         InputError: as `compare`, but for the protocol.
     """
     (a, ours), (b, theirs) = _load(Path(run)), _load(Path(reference))
+    unit = _unit(a)
     for field in ("fingerprint", "classes"):
         if a.get(field) != b.get(field):
             raise InputError(
@@ -160,8 +173,8 @@ def across(run: str | Path, reference: str | Path) -> dict[str, Any]:
             f"{run} and {reference} were tested on different utterances; evaluate both on all "
             "folds of their protocols"
         )
-    speakers = sorted({str(s) for s in speaker_units(ours)})
-    return paired(_matrices(ours, speakers), _matrices(theirs, speakers))
+    speakers = sorted({str(s) for s in units(ours, unit)})
+    return paired(_matrices(ours, speakers, unit), _matrices(theirs, speakers, unit), unit)
 
 
 def _remarks(reports: Sequence[dict[str, Any]]) -> list[str]:
@@ -181,13 +194,22 @@ def _remarks(reports: Sequence[dict[str, Any]]) -> list[str]:
     return found
 
 
-def _matrices(table: Judged, speakers: Sequence[str]) -> np.ndarray:
+def _unit(report: dict[str, Any]) -> Unit:
+    """What a run's statistics take as independent; runs before pictures: the speaker."""
+    return "picture" if report.get("unit") == "picture" else "speaker"
+
+
+def _matrices(table: Judged, speakers: Sequence[str], unit: Unit) -> np.ndarray:
     seeds = sorted({int(s) for s in table.seed})
-    return confusion_by(table, speaker_units(table), speakers, seeds)
+    return confusion_by(table, units(table, unit), speakers, seeds)
 
 
 def _parts(
-    run_a: Path, run_b: Path, truth: dict[str, tuple[str, int]], speakers: Sequence[str]
+    run_a: Path,
+    run_b: Path,
+    truth: dict[str, tuple[str, int]],
+    speakers: Sequence[str],
+    unit: Unit,
 ) -> list[dict[str, Any]]:
     """What `paired` returns of each part that lies in both runs' parts.csv; none without it."""
     paths = [run / "parts.csv" for run in (run_a, run_b)]
@@ -204,9 +226,9 @@ def _parts(
                     f"{path}: its rows are not those of predictions.csv; run jser evaluate on the "
                     "run again."
                 )
-        matrices = [_matrices(table, speakers) for table in (a[name], b[name])]
+        matrices = [_matrices(table, speakers, unit) for table in (a[name], b[name])]
         uar = [float(metrics.uar(m.sum(0)).mean()) for m in matrices]
-        result = paired(matrices[1], matrices[0])
+        result = paired(matrices[1], matrices[0], unit)
         found.append({"name": name, "a": uar[0], "b": uar[1], **result})
     return found
 
@@ -223,16 +245,16 @@ def verdict(result: dict[str, Any]) -> str:
     """One sentence on a comparison: the difference, its interval, p, and what could be seen."""
     low, high, see = result["low"], result["high"], result["smallest_detectable"]
     between = f" [{100 * low:+.1f}, {100 * high:+.1f}]" if low is not None else ""
-    p = result.get("p_holm", result["p"])
+    p, unit = result.get("p_holm", result["p"]), result.get("unit", "speaker")
     word = "p (Holm)" if "p_holm" in result else "p"
     shown = f"{word} = {p:.3f}" if p >= 0.001 else f"{word} < 0.001"
     if see is None:
-        reach = "too few speakers to see any difference"
+        reach = f"too few {unit}s to see any difference"
     else:
         reach = f"smallest detectable {100 * see:.1f}"
     return (
         f"{100 * result['difference']:+.1f} points UAR{between}, {shown} over "
-        f"{result['n_speakers']} speakers ({result['test'].partition(', ')[2]}); {reach}"
+        f"{result['n_speakers']} {unit}s ({result['test'].partition(', ')[2]}); {reach}"
     )
 
 

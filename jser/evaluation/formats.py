@@ -48,13 +48,22 @@ def plural(n: int, word: str) -> str:
     return f"{n:,} {word}{'s' * (n != 1)}"
 
 
+def of_pictures(report: Mapping[str, Any]) -> bool:
+    """Whether pictures were tested, and not recordings."""
+    return bool(report.get("things") == "pictures")
+
+
+def by_unit(report: Mapping[str, Any]) -> str:
+    """Of what an interval is: ``95 % by speaker``."""
+    return f"95 % by {report.get('unit') or 'speaker'}"
+
+
 def tested(report: Mapping[str, Any]) -> str:
     """How much was tested."""
-    speakers = (
-        plural(report["n_speakers"], "speaker") if report["n_speakers"] else "unknown speakers"
-    )
+    thing, who = ("picture", "author") if of_pictures(report) else ("utterance", "speaker")
+    people = plural(report["n_speakers"], who) if report["n_speakers"] else f"unknown {who}s"
     utterances, seeds = report["n_utterances"], len(report["seeds"])
-    return f"{plural(utterances, 'utterance')}, {speakers}, {plural(seeds, 'seed')}"
+    return f"{plural(utterances, thing)}, {people}, {plural(seeds, 'seed')}"
 
 
 def settings_that_differ(result: Mapping[str, Any]) -> list[str]:
@@ -94,12 +103,15 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     heard = report["sentences"]
     if heard["tested"]:
         seen += f", {heard['heard_in_training']} of {heard['tested']} counted fold by fold"
-    rows.append(("test sentences heard in training", seen))
+    spoken = not of_pictures(report)
+    if spoken:
+        rows.append(("test sentences heard in training", seen))
+    level = f"level {report['level']}; " if spoken else ""
     rows.append(
         (
             "selection",
-            f"{report['selection']}; normalisation {report['normalisation']}; level "
-            f"{report['level']}; headline {report['pooling_rule']}",
+            f"{report['selection']}; normalisation {report['normalisation']}; {level}"
+            f"headline {report['pooling_rule']}",
         )
     )
     rows.append(

@@ -25,8 +25,17 @@ import numpy as np
 
 from jser.errors import InputError
 from jser.evaluation import metrics
-from jser.evaluation.predictions import Judged, Predictions, confusion_by, speaker_units
+from jser.evaluation.predictions import (
+    Judged,
+    Predictions,
+    Unit,
+    confusion_by,
+    speaker_units,
+    unit_of,
+    units,
+)
 from jser.protocols import Protocol, Records
+from jser.protocols.records import of_pictures
 
 Role = Literal["system", "baseline", "part"]
 
@@ -48,6 +57,8 @@ class Scores:
         configs_scored: this configuration is the k-th scored on this corpus and protocol.
         configs_total: configurations scored there so far. For a baseline both count only those
             before it, as it is no choice.
+        unit: what intervals and tests take as independent, see `predictions.unit_of`.
+        by_unit: [U, R, K, K]; `by_speaker` where the speaker is it.
     """
 
     judged: Judged
@@ -61,6 +72,8 @@ class Scores:
     is_new: bool
     configs_scored: int
     configs_total: int
+    unit: Unit
+    by_unit: np.ndarray
 
 
 def score(
@@ -93,12 +106,16 @@ def score(
     _check(predictions, corpus, protocol)
     judged = _judge(predictions, corpus, protocol)
     seeds = tuple(sorted({int(s) for s in judged.seed}))
-    unit = speaker_units(judged)
-    speakers = tuple(sorted({str(s) for s in unit}))
+    whose = speaker_units(judged)
+    speakers = tuple(sorted({str(s) for s in whose}))
     present = {int(f) for f in predictions.fold}
     folds = tuple(fold.name for k, fold in enumerate(protocol.folds) if k in present)
     missing = tuple(fold.name for k, fold in enumerate(protocol.folds) if k not in present)
-    by_speaker = confusion_by(judged, unit, speakers, seeds)
+    by_speaker = by_unit = confusion_by(judged, whose, speakers, seeds)
+    unit = unit_of(judged, of_pictures(corpus))
+    if unit == "picture":
+        one = units(judged, unit)
+        by_unit = confusion_by(judged, one, sorted({str(name) for name in one}), seeds)
     by_fold = confusion_by(judged, judged.fold, folds, seeds)
     fingerprint = str(getattr(corpus, "fingerprint", ""))
     folds_hash = protocol.folds_hash()
@@ -125,7 +142,19 @@ def score(
     entries, is_new = _enter(shared_path(ledger_dir, fingerprint, protocol.name), line)
     place, total = _count(entries, config_hash)
     return Scores(
-        judged, speakers, seeds, by_speaker, folds, by_fold, missing, key, is_new, place, total
+        judged,
+        speakers,
+        seeds,
+        by_speaker,
+        folds,
+        by_fold,
+        missing,
+        key,
+        is_new,
+        place,
+        total,
+        unit,
+        by_unit,
     )
 
 

@@ -10,12 +10,14 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from jser.errors import InputError
 from jser.evaluation import atomic
+
+Unit = Literal["speaker", "picture", ""]
 
 _COLUMNS = ("utterance_id", "speaker", "fold", "seed", "truth", "predicted")
 
@@ -109,6 +111,22 @@ def speaker_units(judged: Judged) -> np.ndarray:
     if np.all(judged.speaker != ""):
         return judged.speaker
     return np.full(len(judged.speaker), "")
+
+
+def unit_of(judged: Judged, pictures: bool) -> Unit:
+    """What is independent of the next in statistics of these rows.
+
+    The speaker, or the author of pictures. Where some are unknown: of pictures each by itself,
+    which the report says; of recordings nothing, since a voice is in all that one person says.
+    """
+    if np.all(judged.speaker != ""):
+        return "speaker"
+    return "picture" if pictures else ""
+
+
+def units(judged: Judged, unit: Unit) -> np.ndarray:
+    """Whose a row is in statistics by `unit`, str [R']."""
+    return judged.utterance_id if unit == "picture" else speaker_units(judged)
 
 
 def write_csv(path: str | Path, judged: Judged) -> None:

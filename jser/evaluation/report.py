@@ -23,6 +23,7 @@ from jser.evaluation.predictions import write_csv, write_parts
 from jser.evaluation.tables import render, text
 from jser.evaluation.yardsticks import beside
 from jser.protocols import Certificate, Protocol, Records
+from jser.protocols.records import of_pictures
 
 __all__ = ["build", "installed_versions", "render", "text", "write"]
 
@@ -88,11 +89,11 @@ def build(
         `low` and `high` are the 95 % interval by speaker of the mean over seeds, None with fewer
         than five speakers. `confusion` [K][K] is summed over seeds (rows: truth).
     """
-    conf = scores.by_speaker
+    conf, unit = scores.by_unit, scores.unit
     pooled = conf.sum(0)  # [R, K, K]
     fold_values = {m: np.mean(f(scores.by_fold), axis=1) for m, f in corpora.METRICS.items()}
     absent = [c for c, n in zip(corpus.classes, pooled.sum((0, 2)), strict=True) if n == 0]
-    headline, other = speaker_interval(conf, metrics.uar)
+    headline, other = speaker_interval(conf, metrics.uar, unit=unit or "speaker")
     alone = {baseline_name: baseline} if baseline else {}
     report: dict[str, Any] = {
         "marks": [],
@@ -102,6 +103,8 @@ def build(
         "classes": list(corpus.classes),
         "n_utterances": len(np.unique(scores.judged.utterance_id)),
         "n_speakers": len(scores.speakers) if scores.speakers != UNKNOWN else 0,
+        "things": "pictures" if of_pictures(corpus) else "recordings",
+        "unit": unit or None,
         "protocol": protocol.name,
         "protocol_description": protocol.description,
         "folds_hash": certificate.folds_hash,
@@ -126,15 +129,13 @@ def build(
         "normalisation": normalisation,
         "level": level,
         "trim_db": trim_db,
-        "interval_method": headline.method
-        if scores.speakers != UNKNOWN
-        else "none: who speaks is not known",
+        "interval_method": headline.method if unit else "none: who speaks is not known",
         "pooling_rule": pooling_rule,
         "seeds": list(scores.seeds),
         **{name: figure(conf, function) for name, function in corpora.METRICS.items()},
         "uar_fold_mean": float(np.mean(fold_values["uar"])),
         "wa_fold_mean": float(np.mean(fold_values["wa"])),
-        "interval_beside": _beside(conf, other),
+        "interval_beside": _beside(conf, other, unit),
         "per_speaker": _per_speaker(scores, corpus),
         "folds": _folds(scores, protocol, fold_values),
         "per_class_recall": dict(
@@ -198,19 +199,21 @@ def installed_versions() -> dict[str, str]:
 # --------------------------------------------------------------------------------- the parts of it
 
 
-def _beside(conf: np.ndarray, other: Any) -> dict[str, Any] | None:
+def _beside(conf: np.ndarray, other: Any, unit: str) -> dict[str, Any] | None:
     """The other interval method's interval, of each metric."""
     if other is None:
         return None
     found: dict[str, Any] = {"method": other.method}
     for name, function in corpora.METRICS.items():
-        _, interval = speaker_interval(conf, function)
+        _, interval = speaker_interval(conf, function, unit=unit)
         if interval is not None:
             found[name] = {"low": interval.low, "high": interval.high}
     return found
 
 
 def _per_speaker(scores: Scores, corpus: Records) -> list[dict[str, Any]]:
+    if scores.unit == "picture":
+        return []  # nobody is known
     wa = np.mean(metrics.wa(scores.by_speaker), axis=1)
     n = scores.by_speaker[:, 0].sum((-2, -1))
     return [
@@ -261,11 +264,11 @@ def _other(scores: Scores, other: Scores, name: str) -> dict[str, Any]:
         other.by_speaker[:, 0].sum(-1), scores.by_speaker[:, 0].sum(-1)
     ):
         raise ValueError(f"{name} was scored on other utterances than the system")
-    figures = {m: figure(other.by_speaker, f) for m, f in corpora.METRICS.items()}
+    figures = {m: figure(other.by_unit, f) for m, f in corpora.METRICS.items()}
     return {
         "name": name,
         **figures,
-        "comparison": paired(scores.by_speaker, other.by_speaker),
+        "comparison": paired(scores.by_unit, other.by_unit, scores.unit),
     }
 
 
@@ -305,7 +308,13 @@ def _marks(report: Mapping[str, Any], protocol: Protocol) -> list[str]:
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
     found = []
-    if not report["n_speakers"]:
+    pictures = report["things"] == "pictures"
+    if report["unit"] == "picture":
+        found.append(
+            "Whose the pictures are is not known: intervals and tests take each as independent of "
+            "the others, and are too narrow where several are of one hand or series."
+        )
+    elif not report["n_speakers"]:
         found.append("Who speaks is not known: there can be no interval by speaker.")
     elif not report["cross_corpus"]:
         found += _few(report["n_speakers"], report["uar"], "test speakers")
@@ -314,8 +323,13 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
     near = {k.replace("_", " and "): n for k, n in (report["near_duplicates"] or {}).items() if n}
     if near:
         counts = ", ".join(f"{n} in {parts}" for parts, n in near.items())
+        alike = (
+            "nearly the same picture"
+            if pictures
+            else "one recording at another level, rate, codec or cut"
+        )
         found.append(
-            f"Near-duplicates, pairs that are one recording at another level, rate, codec or cut, "
+            f"Near-duplicates, pairs that are {alike}, "
             f"lie in two parts of a fold: {counts}. `jser audit` names them."
         )
     if report["absent_classes"]:

@@ -12,10 +12,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from jser.evaluation import corpora
 from jser.evaluation.compare import verdict
 from jser.evaluation.formats import (
     COMPARABLE,
     between,
+    by_unit,
     others,
     percent,
     plural,
@@ -41,7 +43,8 @@ def render(report: Mapping[str, Any]) -> Group:
     by_fold = [set(f["test_speakers"]) for f in report["folds"]]
     if not all(len(s) == 1 for s in by_fold):
         parts.append(_rows("Folds", report["folds"], _fold_name))
-    parts.append(_rows("Test speakers", report["per_speaker"], _speaker_name, side=2))
+    if report["per_speaker"]:
+        parts.append(_rows("Test speakers", report["per_speaker"], _speaker_name, side=2))
     if report["yardsticks"]:
         parts.append(_yardsticks(report["yardsticks"]))
     parts.append(Text())
@@ -82,7 +85,8 @@ def render_comparison(result: Mapping[str, Any]) -> Group:
     for part in result["parts"]:
         scored = f"UAR {percent(part['a'])} and {percent(part['b'])}"
         parts.append(Text(f"  {part['name']}: {scored}; {verdict(part)}", style="dim"))
-    parts.append(titled("Test speakers, UAR in %", table))
+    if result["per_speaker"]:
+        parts.append(titled("Test speakers, UAR in %", table))
     if more > 0:
         parts.append(Text(f"  and {more} more", style="dim"))
     parts += [Text(f"  {remark}", style="yellow") for remark in result["remarks"]]
@@ -101,27 +105,32 @@ def _title(report: Mapping[str, Any]) -> Text:
 
 
 def _headline(report: Mapping[str, Any]) -> RenderableType:
-    columns = ["%", "UAR", "95 % by speaker", "seeds' sd", "mean of folds", "WA", "macro F1"]
-    table = empty_table(columns, left=1)
+    first = corpora.FIRST.get(report["corpus"], "uar")
+    second = "wa" if first == "uar" else "uar"
+    names = {"uar": "UAR", "wa": "WA"}
+    columns = ["%", names[first], by_unit(report), "seeds' sd", "mean of folds", names[second]]
+    table = empty_table([*columns, "macro F1"], left=1)
     rows = [(report["system"], report, "bold")]
     rows += [(other["name"], other, "") for other in others(report)]
     for name, figures, style in rows:
-        uar = figures["uar"]
+        figure = figures[first]
         table.add_row(
             Text(name, style=style),
-            Text(percent(uar["mean"]), style=style),
-            between(uar),
-            percent(uar["std"]),
-            percent(figures.get("uar_fold_mean")),
-            Text(percent(figures["wa"]["mean"]), style=style),
+            Text(percent(figure["mean"]), style=style),
+            between(figure),
+            percent(figure["std"]),
+            percent(figures.get(f"{first}_fold_mean")),
+            Text(percent(figures[second]["mean"]), style=style),
             percent(figures["macro_f1"]["mean"]),
         )
-    majority = report["majority"]
-    table.add_row(
-        "majority class", percent(majority["uar"]), "", "", "", percent(majority["wa"]), ""
-    )
-    table.add_row("chance", percent(report["chance_uar"]), "", "", "", "", "")
+    for name, floor in (("majority class", report["majority"]), ("chance", _chance(report))):
+        cells = [percent(floor.get(metric)) for metric in (first, second)]
+        table.add_row(name, cells[0], "", "", "", cells[1], "")
     return Padding(table, (1, 0, 1, 1))
+
+
+def _chance(report: Mapping[str, Any]) -> dict[str, float]:
+    return {"uar": report["chance_uar"]}
 
 
 def _test_corpus(one: Mapping[str, Any]) -> RenderableType:

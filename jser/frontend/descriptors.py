@@ -168,9 +168,15 @@ def _track(found: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Arr
     return jax.vmap(one)(found, length)
 
 
-@functools.partial(jax.jit, static_argnames="spec")
-def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Array:
-    """Blocks [B, n] and their track [B, 64, 3] -> raw descriptors [B, 64, D]."""
+def raw_columns(
+    blocks: jax.Array, track: jax.Array, spec: DescriptorSpec
+) -> tuple[list[jax.Array], jax.Array, jax.Array]:
+    """Raw descriptors of blocks [B, n] with their track [B, 64, 3], in the order of the table.
+
+    Returns:
+        The columns [B, 64] in front of the MFCC, the MFCC [B, 64, cepstra] and the auditory bands
+        [B, 64, bands]. Under `jax.jit`, what is not used is not computed.
+    """
     before, _ = margins(spec)
     period, voicing, hnr = track[..., 0], track[..., 1], track[..., 2]
     # One frame more in front: flux compares with it.
@@ -226,6 +232,13 @@ def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Arra
         spectral.DB * jnp.log(spectral.band_power(power, hz, 1000, 4000) + spectral.FLOOR),
     ]
     cepstra = spectral.matmul(log_mel, spectral.cosines(spec.bands, spec.cepstra))
+    return columns, cepstra, auditory
+
+
+@functools.partial(jax.jit, static_argnames="spec")
+def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Array:
+    """Blocks [B, n] and their track [B, 64, 3] -> raw descriptors [B, 64, D]."""
+    columns, cepstra, auditory = raw_columns(blocks, track, spec)
     return jnp.concatenate([jnp.stack(columns, -1), cepstra, auditory], axis=-1)
 
 
@@ -278,6 +291,56 @@ def _by_blocks(function, blocks, others, spec: DescriptorSpec) -> np.ndarray:
     return np.concatenate([np.asarray(p) for p in parts])[: len(blocks)]
 
 
+@dataclasses.dataclass(frozen=True)
+class Tracked:
+    """Recordings in blocks, with their pitch known: what frames are computed from.
+
+    Attributes:
+        blocks: float32 [blocks, n], see `cut`.
+        track: float32 [blocks, 64, 3]: period in samples (0 where unvoiced), voicing 0..1, HNR dB.
+        lengths: frames T_i of each recording.
+        spec: of the descriptors.
+    """
+
+    blocks: np.ndarray
+    track: np.ndarray
+    lengths: list[int]
+    spec: DescriptorSpec
+
+    def rows(self, function) -> list[np.ndarray]:
+        """Views float32 [T_i, C] of a compiled function of (blocks, track, spec=) -> [B, 64, C]."""
+        made = _by_blocks(function, self.blocks, self.track, self.spec)
+        return _by_recording(made, self.lengths)
+
+
+def _by_recording(rows: np.ndarray, lengths: Sequence[int]) -> list[np.ndarray]:
+    """[blocks, 64, C] -> views [T_i, C]."""
+    n_blocks = [-(-t // BLOCK_FRAMES) for t in lengths]
+    edges = np.concatenate([[0], np.cumsum(n_blocks)])
+    return [
+        rows[a:b].reshape(-1, rows.shape[-1])[:t]
+        for a, b, t in zip(edges[:-1], edges[1:], lengths, strict=True)
+    ]
+
+
+def tracked(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> Tracked:
+    """Cut recordings float32 [samples_i] (at least one) into blocks and follow their pitch."""
+    peaks = np.array([np.abs(x).max(initial=0) for x in waveforms], np.float32)
+    if spec.level == "peak":
+        waveforms = [x / max(p, 1e-9) for x, p in zip(waveforms, peaks, strict=True)]
+        peaks = np.ones_like(peaks)
+    lengths = [frame_count(len(x), spec.window, spec.hop) for x in waveforms]
+    before, after = margins(spec)
+    blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=before, after=after)
+    n_blocks = [-(-t // BLOCK_FRAMES) for t in lengths]
+    found = _by_blocks(_candidates, blocks, np.repeat(peaks, n_blocks), spec)
+    track = np.zeros((len(blocks), BLOCK_FRAMES, 3), np.float32)
+    paths = along(_track, _by_recording(found, lengths), spec)
+    for to, of in zip(_by_recording(track, lengths), paths, strict=True):
+        to[:] = of[: len(to)]
+    return Tracked(blocks, track, lengths, spec)
+
+
 def descriptors(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> list[np.ndarray]:
     """Descriptors of recordings of any lengths.
 
@@ -292,27 +355,4 @@ def descriptors(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> list[n
     """
     if not waveforms:
         return []
-    peaks = np.array([np.abs(x).max(initial=0) for x in waveforms], np.float32)
-    if spec.level == "peak":
-        waveforms = [x / max(p, 1e-9) for x, p in zip(waveforms, peaks, strict=True)]
-        peaks = np.ones_like(peaks)
-    lengths = [frame_count(len(x), spec.window, spec.hop) for x in waveforms]
-    n_blocks = [-(-t // BLOCK_FRAMES) for t in lengths]
-    before, after = margins(spec)
-    blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=before, after=after)
-    edges = np.concatenate([[0], np.cumsum(n_blocks)])
-
-    def by_recording(rows: np.ndarray) -> list[np.ndarray]:
-        """[blocks, 64, C] -> views [T_i, C]."""
-        return [
-            rows[a:b].reshape(-1, rows.shape[-1])[:t]
-            for a, b, t in zip(edges[:-1], edges[1:], lengths, strict=True)
-        ]
-
-    found = _by_blocks(_candidates, blocks, np.repeat(peaks, n_blocks), spec)
-    track = np.zeros((len(blocks), BLOCK_FRAMES, 3), np.float32)
-    tracked = along(_track, by_recording(found), spec)
-    for to, of in zip(by_recording(track), tracked, strict=True):
-        to[:] = of[: len(to)]
-    rows = _by_blocks(_rows, blocks, track, spec)
-    return [x.copy() for x in by_recording(rows)]
+    return [x.copy() for x in tracked(waveforms, spec).rows(_rows)]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 # Finite, so that a sequence without a true step yields numbers and not NaN.
 FAR = -1e9
+KINDS = ("learned", "self", "mean")
 
 
 def masked_softmax(scores: jax.Array, mask: jax.Array) -> jax.Array:

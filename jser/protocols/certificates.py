@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from jser.errors import InputError
+from jser.protocols import pictures
 from jser.protocols.folds import Fold, Protocol
 from jser.protocols.records import Records, of_pictures
 
@@ -70,8 +71,10 @@ class Certificate:
     sentences_heard: int
     dev_test_same_session: bool
     folds: tuple[FoldCertificate, ...]
-    # Pairs of one recording whose samples differ, 'train_test' -> pairs; None: not looked for.
+    # Pairs of one recording, or picture, that differ in what is stored: 'train_test' -> pairs, each
+    # counted once; None: not looked for.
     near_duplicates: dict[str, int] | None = None
+    of_pictures: bool = False  # and not of recordings
 
     def to_json(self) -> dict[str, typing.Any]:
         """The certificate as a dict that `json.dump` takes."""
@@ -83,14 +86,20 @@ def certificate(corpus: Records, protocol: Protocol, allow_leak: str | None = No
 
     Refused: a speaker, a session, a recording (same PCM hash) or an utterance id in both train and
     dev or train and test; and, except for the session, in both dev and test. Where a protocol
-    promises that no sentence of the test is trained on, a sentence too. A protocol that says itself
-    that it leaks is not refused.
+    promises that no sentence of the test is trained on, a sentence too; where one promises to keep
+    nearly equal pictures together, these (elsewhere they are counted: that two pictures are one is
+    a measurement, equal pixels are a proof). A protocol that says itself that it leaks is not
+    refused.
 
     Raises:
         LeakError: something is shared and `allow_leak` gives no reason.
     """
     folds = tuple(_fold_certificate(corpus, fold) for fold in protocol.folds)
-    counted = [(fold.name, pair, n, what) for fold in folds for pair, n, what in _leaks(fold)]
+    counted = [
+        (fold.name, pair, n, what)
+        for fold in folds
+        for pair, n, what in _leaks(fold, of_pictures(corpus))
+    ]
     if protocol.text_disjoint:
         for fold in folds:
             for pair, n in (
@@ -99,6 +108,17 @@ def certificate(corpus: Records, protocol: Protocol, allow_leak: str | None = No
             ):
                 if n:
                     counted.append((fold.name, pair, n, "sentences"))
+    near = None
+    if seen := of_pictures(corpus):
+        across = [pictures.near_across(corpus, fold) for fold in protocol.folds]
+        near = {pair: len(set().union(*(f[pair] for f in across))) for pair in across[0]}
+        if protocol.by == "picture":
+            counted += [
+                (fold.name, pair, len(pairs), "near-duplicates")
+                for fold, parts in zip(folds, across, strict=True)
+                for pair, pairs in parts.items()
+                if pairs
+            ]
     found = tuple(
         f"fold {name}: {pair.replace('_', ' and ')} share {n} {what}"
         for name, pair, n, what in counted
@@ -107,9 +127,10 @@ def certificate(corpus: Records, protocol: Protocol, allow_leak: str | None = No
     reason = protocol.leak or (allow_leak or "").strip() or None
     if found and reason is None:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        way_out = "picture_k_fold:K" if seen else "a protocol by speaker"
         raise LeakError(
             f"protocol {protocol.name} on {corpus.name} leaks ({'; '.join(found[:3])}{more}); "
-            f"choose a protocol by speaker, or {ALLOW_LEAK_HINT}."
+            f"choose {way_out}, or {ALLOW_LEAK_HINT}."
         )
     tested = sum(f.sentences_tested for f in folds)
     heard = sum(f.sentences_heard for f in folds)
@@ -122,21 +143,24 @@ def certificate(corpus: Records, protocol: Protocol, allow_leak: str | None = No
         leak=reason if found else protocol.leak,
         found=found,
         summary=tuple(summary.values()),
-        warnings=_warnings(folds, summary, of_pictures(corpus)),
+        warnings=_warnings(folds, summary, seen),
         text_seen=heard > 0 if tested else None,
         sentences_tested=tested,
         sentences_heard=heard,
         dev_test_same_session=any(f.shared["dev_test"]["sessions"] for f in folds),
         folds=folds,
+        near_duplicates=near,
+        of_pictures=seen,
     )
 
 
-def _leaks(fold: FoldCertificate) -> Iterator[tuple[str, int, str]]:
+def _leaks(fold: FoldCertificate, seen: bool) -> Iterator[tuple[str, int, str]]:
     """Pair of parts, how many and of what they share that they must not."""
     for pair, counts in fold.shared.items():
         for word, n in counts.items():
             if n and not (pair == "dev_test" and word == "sessions"):
-                yield pair, n, word.replace("_", " ")
+                thing = "pictures" if seen and word == "recordings" else word
+                yield pair, n, thing.replace("_", " ")
 
 
 def _summary(

@@ -37,7 +37,7 @@ class Protocol:
 
     name: str
     folds: tuple[Fold, ...]
-    by: typing.Literal["speaker", "session", "split", "corpus", "utterance"]
+    by: typing.Literal["speaker", "session", "split", "corpus", "utterance", "picture"]
     leak: str | None
     description: str
     text_disjoint: bool = False

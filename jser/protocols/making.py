@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jser.errors import InputError
-from jser.protocols import corpora, published, sessions, text_disjoint
+from jser.protocols import corpora, pictures, published, sessions, text_disjoint
 from jser.protocols.dev_speakers import choose, seeded_order
 from jser.protocols.folds import Protocol, fold_of, where
 from jser.protocols.naming import Name, parse
@@ -56,12 +56,17 @@ def make(name: str, corpus: Records, dev_speakers: int = 2, seed: int = 0) -> Pr
 def _base(name: Name, corpus: Records, dev_speakers: int, seed: int) -> Protocol:
     if name.kind == "random":
         return _random(name, corpus, seed)
+    if name.kind in pictures.KINDS:
+        return pictures.make(name, corpus, seed)
     if name.kind == "published_split":
         return published.published_split(name, corpus, dev_speakers, seed)
     speakers = sorted({str(s) for s in corpus.speaker})
     if "" in speakers:
         raise InputError(
-            f"{corpus.name}: some utterances have no speaker, so {name.full} cannot be made; "
+            f"{corpus.name}: some pictures have no author, so {name.full} cannot be made; "
+            f"use picture_k_fold:K."
+            if of_pictures(corpus)
+            else f"{corpus.name}: some utterances have no speaker, so {name.full} cannot be made; "
             f"use random:K."
         )
     if name.kind == corpora.NAME:

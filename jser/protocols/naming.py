@@ -20,6 +20,8 @@ PROTOCOL_NAMES = (
     "leave_one_corpus_out",
     "published_split",
     "published_split:TEST",
+    "picture_split",
+    "picture_k_fold:K",
     "random:K",
 )
 # What may stand behind any of them: see `text_disjoint`, and `making` for the last.

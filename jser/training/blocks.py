@@ -25,6 +25,7 @@ from jser.training.population import (
     State,
     finish_epoch,
     init_member,
+    own_steps,
     predict_rows,
     shuffle,
     train_step,
@@ -39,7 +40,7 @@ class BlockProgram:
     shuffle: Callable[..., jax.Array]
     train: Callable[..., tuple[State, jax.Array]]
     finish: Callable[..., tuple[State, EpochMetrics]]
-    predict: Callable[..., tuple[jax.Array, jax.Array]]
+    predict: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
 
 
 def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
@@ -119,12 +120,12 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
     def finish(
         features: Features, member: Members, state: State, losses: jax.Array
     ) -> tuple[State, EpochMetrics]:
-        return finish_epoch(program, features, member, state, losses / program.steps_per_epoch)
+        return finish_epoch(program, features, member, state, losses / own_steps(program, member))
 
     def predict(
-        features: Features, member: Members, params: Params, rows: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        return predict_rows(program, features, member, params, rows)
+        features: Features, member: Members, params: Params, stats: Params, rows: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        return predict_rows(program, features, member, params, stats, rows)
 
     def order(epoch: jax.Array, member: Members) -> jax.Array:
         return shuffle(program, member, epoch)
@@ -134,7 +135,7 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
         shuffle=over_block(order, 1, 1),
         train=over_block(train, 3, 2, donate=(3,)),
         finish=over_block(finish, 3, 1, donate=(2,)),
-        predict=over_block(predict, 3, 1),
+        predict=over_block(predict, 4, 1),
     )
 
 

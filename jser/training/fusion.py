@@ -31,9 +31,13 @@ VIEWS = {
     "stem": "pooled stem features, ridge",
     "narrow": "narrow-band picture, ridge",
     "descriptors": "descriptors, ridge",
+    "frames": "mean and deviation of the frames, ridge",
+    "levels": "pooled levels, ridge",
 }
+# Views that a config may name for its sum; the others are baselines.
+IN_SUMS = ("stem", "narrow", "descriptors")
 # Views whose columns have units of their own.
-MIXED_UNITS = ("descriptors",)
+MIXED_UNITS = ("descriptors", "frames")
 _FIELDS = tuple(field.name for field in fields(Readout))
 
 
@@ -44,9 +48,9 @@ def check_views(names: Sequence[str]) -> None:
         InputError: there is no such view.
     """
     for name in names:
-        if name not in VIEWS:
-            near = difflib.get_close_matches(name, VIEWS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"views are {', '.join(VIEWS)}"
+        if name not in IN_SUMS:
+            near = difflib.get_close_matches(name, IN_SUMS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"views are {', '.join(IN_SUMS)}"
             raise InputError(f"readout.views: {name!r} is no view; {hint}")
 
 

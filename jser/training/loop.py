@@ -97,6 +97,7 @@ class MetricsLog:
                 "epoch": epoch,
                 "fold": int(self._members.fold[p]),
                 "seed": int(self._members.seed[p]),
+                "bag": int(self._members.bag[p]),
                 **{
                     f.name: _number(getattr(metrics, f.name)[p])
                     for f in dataclasses.fields(metrics)
@@ -194,6 +195,7 @@ def fit(
         jax.device_put(np.int32(i), shared)
         for i in range(0, program.steps_per_epoch, plan.steps_per_call)
     ]
+    calls = _calls(members.train_index, program.batch_size, plan)
     work = int(np.sum(np.maximum(members.epochs - start, 0)))
     try:
         with (
@@ -210,7 +212,7 @@ def fit(
                         measured.append(None)
                         continue
                     states[b], metrics = _epoch(
-                        compiled, features, table, states[b], epoch_on_device, firsts
+                        compiled, features, table, states[b], epoch_on_device, firsts[: calls[b]]
                     )
                     # The block before is fetched while this one computes.
                     measured.append(metrics)
@@ -234,6 +236,15 @@ def fit(
             f"({float(members.hyper['learning_rate'][0]):g})"
         )
     return final
+
+
+def _calls(train_index: np.ndarray, batch_size: int, plan: Plan) -> list[int]:
+    """Calls of an epoch that a block has rows for: those of a small bag are few."""
+    steps = -(-np.sum(train_index >= 0, axis=1) // batch_size)
+    blocks_of = range(0, len(steps), plan.block)
+    return [
+        max(1, -(-int(steps[i : i + plan.block].max()) // plan.steps_per_call)) for i in blocks_of
+    ]
 
 
 def _check_memory(block: State, n_blocks: int, plan: Plan) -> None:
@@ -302,11 +313,15 @@ def predict(
     program: Program,
     features: Features,
     members: Members,
-    params: Any,
+    state: State,
     rows: np.ndarray,
     plan: Plan,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits [P, V, K] and attention [P, V, S] of each member's own rows int [P, V]."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each member's best epoch's answers on its own rows int [P, V].
+
+    Returns:
+        Logits [P, V, K], attention [P, V, S] and embedding [P, V, E].
+    """
     mesh = blocks.member_mesh(list(plan.devices))
     compiled = blocks.compile_block(program, mesh, plan.width, plan.steps_per_call)
     features = jax.device_put(features, NamedSharding(mesh, PartitionSpec()))
@@ -314,11 +329,11 @@ def predict(
     split = NamedSharding(mesh, PartitionSpec("member"))
     missing = -len(members) % plan.block
     padded = jax.tree.map(
-        lambda a: np.concatenate([a, np.repeat(a[-1:], missing, 0)]), (params, rows)
+        lambda a: np.concatenate([a, np.repeat(a[-1:], missing, 0)]),
+        (state.best_params, state.best_stats, rows),
     )
     out = []
     for b, table in enumerate(tables):
         chosen = jax.tree.map(lambda a: a[b * plan.block : (b + 1) * plan.block], padded)  # noqa: B023
-        my_params, my_rows = jax.device_put(chosen, split)
-        out.append(compiled.predict(features, table, my_params, my_rows))
+        out.append(compiled.predict(features, table, *jax.device_put(chosen, split)))
     return blocks.from_blocks(out, len(members))

@@ -9,6 +9,7 @@ import numpy as np
 
 from jser.errors import InputError
 from jser.protocols import Protocol, member_labels
+from jser.training import ensemble
 from jser.training.population import Members
 
 
@@ -102,36 +103,46 @@ def make(
     balance: Balance,
     epochs: int,
     width: int,
+    bags: ensemble.Bags = ensemble.Bags(),  # noqa: B008
 ) -> Members:
-    """The members folds x seeds of a protocol, as a host table.
+    """The members folds x seeds of a protocol, and of an ensemble, as a host table.
 
     Args:
         label: int [N], the corpus' labels; each member keeps those of its train and dev only.
         protocol: folds.
-        seeds: one member a fold and seed.
+        seeds: one ensemble a fold and seed.
         hyper: scalars, the same for all members here.
         n_copies: augmented copies of each utterance among the features' rows.
         balance: see `Balance`.
         epochs: of every member.
         width: d, of the features.
+        bags: members of the ensemble; as a rule one.
     """
-    pairs = [(k, seed) for k in range(len(protocol.folds)) for seed in seeds]
+    triples = [
+        (k, seed, bag)
+        for k in range(len(protocol.folds))
+        for seed in seeds
+        for bag in range(bags.size)
+    ]
     order = np.random.default_rng(0).permutation(len(label))
     own = [member_labels(label, fold) for fold in protocol.folds]
-    train = [
-        train_rows(fold.train, own[k], len(label), n_copies, balance, order)
-        for k, fold in enumerate(protocol.folds)
-    ]
-    p = len(pairs)
-    folds = np.array([k for k, _ in pairs], np.int32)
+    heard: list[np.ndarray] = []
+    for k, fold in enumerate(protocol.folds):
+        for seed in seeds:
+            for taken in ensemble.samples(own[k][fold.train], bags, seed):
+                mine = fold.train[taken]
+                heard.append(train_rows(mine, own[k], len(label), n_copies, balance, order))
+    p = len(triples)
+    folds = np.array([k for k, _, _ in triples], np.int32)
     return Members(
         fold=folds,
-        seed=np.array([s for _, s in pairs], np.int32),
+        seed=np.array([s for _, s, _ in triples], np.int32),
+        bag=np.array([b for _, _, b in triples], np.int32),
         group=folds.copy(),
         hyper={name: np.full(p, value, np.float32) for name, value in hyper.items()},
-        train_index=_table([train[k] for k, _ in pairs]),
-        dev_index=_table([protocol.folds[k].dev for k, _ in pairs]),
-        label=np.stack([own[k] for k, _ in pairs]).astype(np.int32),
+        train_index=_table(heard),
+        dev_index=_table([protocol.folds[k].dev for k in folds]),
+        label=np.stack([own[k] for k in folds]).astype(np.int32),
         mean=np.zeros((p, width), np.float32),
         scale=np.ones((p, width), np.float32),
         epochs=np.full(p, epochs, np.int32),

@@ -40,6 +40,20 @@ def check_speakers(mode: str, speaker: np.ndarray) -> None:
         )
 
 
+def of_whole(x: np.ndarray, speaker: np.ndarray, mode: str) -> np.ndarray:
+    """`by_group` of vectors of whole utterances.
+
+    Args:
+        x: [R, D]; row ``c * N + u`` is copy c of utterance u, copy 0 the original.
+        speaker: str [N].
+        mode: a name of `MODES`. A single vector has no statistics of its own: ``utterance`` leaves
+            it as it is.
+    """
+    kind = "train" if mode == "utterance" else mode
+    speakers = np.tile(speaker, len(x) // len(speaker))
+    return by_group(x, np.ones(len(x), np.int32), speakers, kind, len(speaker))
+
+
 # Columns that are looked at in one go, so that no float32 copy of all of them is made.
 COLUMNS = 1024
 

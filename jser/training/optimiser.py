@@ -32,9 +32,17 @@ def warmup_cosine(
     return schedule
 
 
+# The place of the center loss' centres among a member's parameters.
+CENTRES = "centres"
+
+
 def matrices(params: optax.Params) -> optax.Params:
-    """Which parameters decay: matrices do, biases and scales do not."""
-    return jax.tree.map(lambda p: p.ndim > 1, params)
+    """Which parameters decay: matrices do; biases, scales and centres of classes do not."""
+    assert isinstance(params, dict)
+    return {
+        name: jax.tree.map(lambda p: p.ndim > 1 and name != CENTRES, part)  # noqa: B023
+        for name, part in params.items()
+    }
 
 
 def adamw(
@@ -112,9 +120,10 @@ def decay(
             for name, start in initial.items()
         }
         return jax.tree.map(
-            lambda u, p: u + hyper["weight_decay"] * p if p.ndim > 1 else u,
+            lambda u, p, decays: u + hyper["weight_decay"] * p if decays else u,
             updates,
             {**params, **pull},
+            matrices(params),
         )
 
     return optax.stateless(update)

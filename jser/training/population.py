@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -18,7 +19,7 @@ import jax.numpy as jnp
 import optax
 
 from jser.frontend.masking import OnTheFly
-from jser.training import objectives, optimiser
+from jser.training import metric_losses, objectives, optimiser
 
 Params = Any
 # jax.Array on the device, np.ndarray in the host's tables.
@@ -27,8 +28,15 @@ Hyper = dict[str, Array]
 
 # Stands for "before the first epoch" where a key is drawn.
 INITIAL = 2**31 - 1
-# Stands behind the three keys that a step is split into.
-DISTURB = 3
+# Stand behind the three keys that a step is split into.
+DISTURB, METRIC = 3, 4
+# Between the seeds of the members of an ensemble; it wraps around.
+BAG_STRIDE = 0x1F123BB5
+# Collections that a model may write: statistics, and what it shows beside its answer.
+STATS, SHOWN = "batch_stats", "intermediates"
+# Of the center loss, among the parameters.
+CENTRES = optimiser.CENTRES
+METRIC_LOSSES = ("none", "contrastive", "center")
 
 
 class Features(flax.struct.PyTreeNode):
@@ -65,6 +73,7 @@ class Members(flax.struct.PyTreeNode):
     Attributes:
         fold: int32 [P].
         seed: int32 [P].
+        bag: int32 [P], place in the member's ensemble.
         group: int32 [P], which set of features is the member's.
         hyper: name -> float32 [P].
         train_index: int32 [P, L], rows of `Features`; -1 pads; repeats are allowed.
@@ -77,6 +86,7 @@ class Members(flax.struct.PyTreeNode):
 
     fold: Array
     seed: Array
+    bag: Array
     group: Array
     hyper: Hyper
     train_index: Array
@@ -94,15 +104,19 @@ class State(flax.struct.PyTreeNode):
     """Training state; every leaf has the leading axis P.
 
     `average` is the exponential moving average of the parameters, which is what gets evaluated:
-    it makes the choice of the epoch matter less. `best_*` belong to the epoch that the member's
+    it makes the choice of the epoch matter less. `stats` are what a model counts and nobody trains
+    (of batch normalisation); they belong to `params`, so with them `average` should decay by 0.
+    `best_*` belong to the epoch that the member's
     dev speakers chose. `alive` ends with the member's last epoch, or with a loss that is not
     finite (then `failed`).
     """
 
     params: Params
     average: Params
+    stats: Params
     opt_state: Any
     best_params: Params
+    best_stats: Params
     best_score: Array
     best_loss: Array
     best_epoch: Array
@@ -127,6 +141,8 @@ class Program:
         model: ``apply(variables, x [B, S, D], length [B], pooled [B, U], hyper, train)`` gives
             (logits [B, K], attention [B, S]).
         optimiser: a name of `optimiser.make`.
+        metric_loss: ``none``, ``contrastive`` or ``center``: a loss on the embedding that the model
+            sows, added with the weight ``hyper.metric``.
         log_posteriors: logits are log-posteriors already, each step's own averaged: the loss is
             then the mean of the steps' losses.
         disturb: what happens to training inputs on the fly; never to dev or test.
@@ -152,6 +168,7 @@ class Program:
     optimiser: str = "adamw"
     log_posteriors: bool = False
     disturb: OnTheFly | None = None
+    metric_loss: str = "none"
 
     @property
     def total_steps(self) -> int:
@@ -161,7 +178,7 @@ class Program:
 
 def member_key(member: Members, epoch: jax.Array | int) -> jax.Array:
     """Random key of one member's epoch; never depends on the member's place."""
-    key = jax.random.fold_in(jax.random.key(0), member.seed)
+    key = jax.random.fold_in(jax.random.key(0), member.seed + BAG_STRIDE * member.bag)
     return jax.random.fold_in(jax.random.fold_in(key, member.fold), epoch)
 
 
@@ -187,9 +204,22 @@ def gather(
     return x, length, features.pooled[group, safe].astype(jnp.float32)
 
 
-def variables(features: Features, member: Members, params: Params) -> dict[str, Params]:
-    """What a member's model is applied with: its parameters and its group's constants."""
-    return {"params": params, **jax.tree.map(lambda a: a[member.group], features.constants)}
+def variables(
+    features: Features, member: Members, params: Params, stats: Params
+) -> dict[str, Params]:
+    """What a member's model is applied with: parameters, statistics, its group's constants."""
+    constants = jax.tree.map(lambda a: a[member.group], features.constants)
+    return {"params": params, **({STATS: stats} if stats else {}), **constants}
+
+
+def embedding_of(shown: Mapping[str, Any]) -> jax.Array | None:
+    """What a model sowed as its ``embedding`` [B, E], in itself or in a part of it."""
+    found = [
+        leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(shown.get(SHOWN, {}))
+        if any(getattr(key, "key", None) == "embedding" for key in path)
+    ]
+    return found[-1] if found else None
 
 
 def transform(
@@ -213,11 +243,24 @@ def init_member(program: Program, features: Features, member: Members) -> State:
     key = member_key(member, INITIAL)
     made = program.model.init(key, x, length, pooled, member.hyper, False)
     params = {**made["params"], **features.initial}
+    if program.metric_loss == "center":
+        shown = jax.eval_shape(
+            lambda p: program.model.apply(
+                {**made, "params": p}, x, length, pooled, member.hyper, False, mutable=[SHOWN]
+            )[1],
+            params,
+        )
+        embedding = embedding_of(shown)
+        assert embedding is not None
+        params[CENTRES] = jnp.zeros((program.n_classes, embedding.shape[-1]))
+    stats = made.get(STATS, {})
     return State(
         params=params,
         average=params,
+        stats=stats,
         opt_state=transform(program, features, member).init(params),
         best_params=params,
+        best_stats=stats,
         best_score=jnp.float32(-1.0),
         best_loss=jnp.float32(jnp.inf),
         best_epoch=jnp.int32(0),
@@ -239,6 +282,12 @@ def shuffle(program: Program, member: Members, epoch: jax.Array) -> jax.Array:
     total = program.steps_per_epoch * program.batch_size
     order = jnp.pad(order, (0, total - order.shape[0]), constant_values=-1)
     return order.reshape(program.steps_per_epoch, program.batch_size)
+
+
+def own_steps(program: Program, member: Members) -> jax.Array:
+    """Steps of an epoch that have a row of the member's; in those behind them nothing changes."""
+    n = jnp.sum(member.train_index >= 0)
+    return jnp.maximum(-(-n // program.batch_size), 1)
 
 
 def train_step(
@@ -278,19 +327,30 @@ def train_step(
         ) / jnp.maximum(both, 1e-9)[:, None]
         weight = jnp.where(label >= 0, both, 0.0)
 
-    def loss_of(params: Params) -> jax.Array:
-        logits, _ = program.model.apply(
-            variables(features, member, params),
+    def loss_of(params: Params) -> tuple[jax.Array, Params]:
+        (logits, _), shown = program.model.apply(
+            variables(features, member, params, state.stats),
             x,
             length,
             pooled,
             member.hyper,
             True,
             rngs={"dropout": dropout_key},
+            mutable=[STATS, SHOWN],
         )
-        return objectives.cross_entropy(logits, target, weight, program.log_posteriors)
+        loss = objectives.cross_entropy(logits, target, weight, program.log_posteriors)
+        if program.metric_loss != "none":
+            embedding = embedding_of(shown)
+            assert embedding is not None
+            if program.metric_loss == "center":
+                beside = metric_losses.center(embedding, label, weight, params[CENTRES])
+            else:
+                pairs = jax.random.fold_in(key, METRIC)
+                beside = metric_losses.contrastive(embedding, label, weight, pairs)
+            loss = loss + member.hyper["metric"] * beside
+        return loss, shown.get(STATS, {})
 
-    loss, grads = jax.value_and_grad(loss_of)(state.params)
+    (loss, stats), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     updates, opt_state = transform(program, features, member).update(
         grads, state.opt_state, state.params
     )
@@ -305,6 +365,7 @@ def train_step(
     return state.replace(
         params=keep(params, state.params),
         average=keep(average, state.average),
+        stats=keep(stats, state.stats),
         opt_state=keep(opt_state, state.opt_state),
         failed=failed,
         alive=state.alive & ~failed,
@@ -312,23 +373,32 @@ def train_step(
 
 
 def predict_rows(
-    program: Program, features: Features, member: Members, params: Params, rows: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Logits [V, K] and attention [V, S] of rows int [V], in batches of the training's size."""
+    program: Program,
+    features: Features,
+    member: Members,
+    params: Params,
+    stats: Params,
+    rows: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Logits [V, K], attention [V, S] and embedding [V, E] of rows int [V].
+
+    In batches of the training's size. E is 0 where the model shows no embedding.
+    """
     padded = -(-rows.shape[0] // program.batch_size) * program.batch_size
     batches = jnp.pad(rows, (0, padded - rows.shape[0]), constant_values=-1)
 
-    def one(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def one(batch: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         x, length, pooled = gather(features, member, batch)
-        seen = variables(features, member, params)
-        out: Any = program.model.apply(seen, x, length, pooled, member.hyper, False)
-        return out
+        seen = variables(features, member, params, stats)
+        (logits, alpha), shown = program.model.apply(
+            seen, x, length, pooled, member.hyper, False, mutable=[SHOWN]
+        )
+        embedding = embedding_of(shown)
+        return logits, alpha, logits[:, :0] if embedding is None else embedding
 
-    logits, alpha = jax.lax.map(one, batches.reshape(-1, program.batch_size))
-    return (
-        logits.reshape(padded, -1)[: rows.shape[0]],
-        alpha.reshape(padded, -1)[: rows.shape[0]],
-    )
+    found = jax.lax.map(one, batches.reshape(-1, program.batch_size))
+    logits, alpha, embedding = (a.reshape(padded, a.shape[-1])[: rows.shape[0]] for a in found)
+    return logits, alpha, embedding
 
 
 def finish_epoch(
@@ -339,7 +409,9 @@ def finish_epoch(
     The best epoch has the highest dev UAR over the classes present; ties go to the lower dev
     loss, then to the earlier epoch. A member without dev rows (a refit) keeps its last epoch.
     """
-    logits, _ = predict_rows(program, features, member, state.average, member.dev_index)
+    logits, _, _ = predict_rows(
+        program, features, member, state.average, state.stats, member.dev_index
+    )
     label = row_labels(features, member, member.dev_index)
     one_hot = objectives.targets(label, program.n_classes)
     count = one_hot.sum(0)
@@ -360,6 +432,7 @@ def finish_epoch(
     pick = lambda new, old: jnp.where(better, new, old)  # noqa: E731
     new = state.replace(
         best_params=jax.tree.map(pick, state.average, state.best_params),
+        best_stats=jax.tree.map(pick, state.stats, state.best_stats),
         best_score=pick(uar, state.best_score),
         best_loss=pick(dev_loss, state.best_loss),
         best_epoch=pick(epoch, state.best_epoch),

@@ -87,17 +87,16 @@ def timed(
     """Seconds, wall and processor, of each way to the features of `count` recordings."""
     import numpy as np
 
-    from jser import preparation
     from jser.frontend.descriptors import DescriptorSpec, descriptors
     from jser.frontend.functionals import functionals
     from jser.frontend.log_mel import LogMelSpec, log_mel_batch
     from jser.records import places
-    from jser.training import narrow_view, stem_features
+    from jser.training import narrow_view, stem_features, tuning
 
     drawn = np.random.default_rng(0).permutation(len(corpus.waveform))[:count]
     sounds = [corpus.waveform[i].astype(np.float32) / 32768 for i in drawn]
-    spec = preparation.stem_spec(config)
-    weights = places.weights_dir(preparation.data_dir(config))
+    spec = tuning.parts(config.stem.to_dict())[0]
+    weights = places.weights_dir(places.of_config(config))
     described = DescriptorSpec(level=spec.level)
 
     def by_stem(front_end: Any, of: Any) -> None:

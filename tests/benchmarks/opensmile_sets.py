@@ -176,7 +176,7 @@ def run(args: Any) -> dict[str, Any]:
     numbers, judged, odd = {}, {}, {}
     config_hash = configs.config_hash(config)
     for name in (REFERENCE, "stem", "narrow"):
-        x = prepared.views[name]
+        x = prepared.inputs.views[name]
         numbers[name] = x.shape[1]
         role = "baseline" if name == "stem" else "part"
         judged[name] = judge(x, prepared, *where, config_hash, role, name=name)

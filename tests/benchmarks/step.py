@@ -51,6 +51,7 @@ def make_members(count: int, rows: int, classes: int, hyper: dict[str, float], w
     return population.Members(
         fold=np.zeros(count, np.int32),
         seed=np.arange(count, dtype=np.int32),
+        bag=np.zeros(count, np.int32),
         group=np.zeros(count, np.int32),
         hyper={name: np.full(count, value, np.float32) for name, value in hyper.items()},
         train_index=np.tile(np.arange(rows, dtype=np.int32), (count, 1)),
@@ -110,7 +111,7 @@ def main() -> None:
     import jax
 
     from jser import config as configs
-    from jser.models import registry
+    from jser.models.dcnn_blstm import DcnnBlstm
     from jser.training import population
 
     machine = timing.machine()
@@ -120,7 +121,7 @@ def main() -> None:
     if args.units:
         settings["units"] = args.units
     program = population.Program(
-        model=registry.make(config.system, n_classes=args.classes, **settings),
+        model=DcnnBlstm(n_classes=args.classes, **settings),
         n_classes=args.classes,
         batch_size=config.batch_size,
         steps_per_epoch=-(-args.utterances // config.batch_size),

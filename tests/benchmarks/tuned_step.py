@@ -28,7 +28,8 @@ def population_on(block: str, args: argparse.Namespace) -> tuple[Any, Any, Any]:
     import numpy as np
 
     from jser import config as configs
-    from jser.models import registry, stems
+    from jser.models import stems
+    from jser.models.dcnn_blstm import DcnnBlstm
     from jser.training import population, tuning
     from jser.training.projection import Projection
     from jser.training.stem_features import StepFeatures, steps_of
@@ -56,7 +57,7 @@ def population_on(block: str, args: argparse.Namespace) -> tuple[Any, Any, Any]:
     features = population.Features(
         steps.frames[None], steps.offset, steps.length, pooled, source, n_steps
     )
-    model: Any = registry.make(config.system, n_classes=8, **config.model.to_dict())
+    model: Any = DcnnBlstm(n_classes=8, **config.model.to_dict())
     if block != "frozen":
         before = net.before(block)
         h, w, c = net.shape(before, 128, 2 * frames)

@@ -250,7 +250,7 @@ def test_near_pairs_against_the_plain_loop(monkeypatch):
 def test_protocols(built):
     c = pictures.load("fi", built)
     for name in ("leave_one_speaker_out", "speaker_k_fold:3"):
-        with pytest.raises(InputError, match=r"fi: some utterances have no speaker.*use random:K"):
+        with pytest.raises(InputError, match=r"fi: some pictures have no author.*use picture_k"):
             protocols.make(name, c)
     made = protocols.make("random:5", c)
     assert made.leak == RANDOM_PICTURES_LEAK
@@ -267,8 +267,36 @@ def test_a_picture_on_both_sides_is_counted(copy, tmp_path):
     build("fi", copy, tmp_path)
     c = pictures.load("fi", tmp_path)
     certificate = protocols.certificate(c, protocols.make("random:5", c))
-    assert any("1 recording" in sentence for sentence in certificate.summary)
+    assert any("1 picture in" in sentence for sentence in certificate.summary)
     assert any(w.startswith("The test was seen in training") for w in certificate.warnings)
+
+
+def test_what_the_audit_found_alike_stays_together(copy, tmp_path):
+    """Stored again, smaller, under another class; and copies of it, byte for byte."""
+    first = copy / "amusement" / "amusement_00001.jpg"
+    with Image.open(first) as picture:
+        smaller = picture.resize((80, 54))
+    for emotion in ("amusement", "fear", "awe", "anger", "sadness"):
+        smaller.save(copy / emotion / "again.png")
+    shutil.copy(first, copy / "disgust" / "copy.jpg")
+    build("fi", copy, tmp_path)
+    c = pictures.load("fi", tmp_path)
+    assert c.audit["near_duplicates"]
+    tied = np.isin(c.pixel_sha256, c.pixel_sha256[[
+        list(c.utterance_id).index(name) for name in ("amusement/amusement_00001", "awe/again")
+    ]])  # fmt: skip
+    assert tied.sum() == 7
+    for seed in range(5):
+        for name in ("picture_split", "picture_k_fold:5"):
+            protocol = protocols.make(name, c, seed=seed)
+            for fold in protocol.folds:
+                sides = [int(tied[part].sum()) for part in (fold.train, fold.dev, fold.test)]
+                assert sorted(sides) == [0, 0, 7]
+            certificate = protocols.certificate(c, protocol)
+            assert certificate.leak is None
+            assert "7 pictures that are or nearly are another" in certificate.description
+    loose = protocols.certificate(c, protocols.make("random:5", c))
+    assert sum(loose.near_duplicates.values()) > 0
 
 
 def test_each_kind_is_refused_where_the_other_is_needed(built, run):
@@ -308,7 +336,11 @@ def test_commands(source, tmp_path, run):
     assert found["built"]["n_utterances"] == 40
     assert found["protocol"]["leak"] == RANDOM_PICTURES_LEAK
     refused(run("audit", "fi", data, "--html=x.html"), 1, "--html=x.html", "--json=FILE")
-    refused(run("audit", "fi", data, "--protocol=leave_one_speaker_out"), 1, "use random:K")
+    refused(run("audit", "fi", data, "--protocol=leave_one_speaker_out"), 1, "picture_k_fold:K")
+    status, out, err = run("audit", "fi", "--protocol=picture_k_fold:5", data)
+    assert status == 0, err
+    assert "clean: nothing is shared" in out
+    assert "test pictures of unknown authors: 40" in out
     refused(run("build", "fi"), 1, "fi: give --corpus_dir=DIR; ask its authors for the lists")
 
 

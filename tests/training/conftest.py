@@ -74,6 +74,7 @@ def make_members(n, epochs=3):
     return population.Members(
         fold=folds.astype(np.int32),
         seed=seeds.astype(np.int32),
+        bag=np.zeros(len(seeds), np.int32),
         group=folds.astype(np.int32),
         hyper={k: np.full(n, v, np.float32) for k, v in HYPER.items()},
         train_index=train,

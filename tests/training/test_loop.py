@@ -146,19 +146,20 @@ def test_no_member_left(fit, program, members):
 
 
 def test_predictions_do_not_depend_on_blocks(features, program, members, fit):
-    params = fit(program, members).best_params
+    state = fit(program, members)
     rows = np.tile(np.array([18, 19, -1, 20, 23, 21], np.int32), (5, 1))
 
     def predict(places, width, steps_per_call):
         plan = loop.Plan(width, steps_per_call, tuple(jax.devices()[:1]))
         chosen = take(members, places)
         return loop.predict(
-            program, features, chosen, take(params, places), rows[: len(places)], plan
+            program, features, chosen, take(state, places), rows[: len(places)], plan
         )
 
-    logits, alpha = predict(range(5), 1, 1)
+    logits, alpha, embedding = predict(range(5), 1, 1)
     assert logits.shape == (5, 6, 3)
     assert alpha.shape == (5, 6, features.max_steps)
+    assert embedding.shape == (5, 6, 0)  # this model shows none
     np.testing.assert_array_equal(logits[[3]], predict([3], 1, 1)[0])
     np.testing.assert_allclose(logits, predict(range(5), 2, 3)[0], atol=1e-5)
 

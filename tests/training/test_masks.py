@@ -67,7 +67,7 @@ def test_rows_beside_a_row_do_not_change_it(features, members):
     member = one(members, 0)
     state = population.init_member(program, features, member)
     predict = jax.jit(
-        lambda rows: population.predict_rows(program, features, member, state.params, rows)[0]
+        lambda rows: population.predict_rows(program, features, member, state.params, {}, rows)[0]
     )
     together = predict(jnp.arange(9))
     backwards = predict(jnp.arange(9)[::-1])

@@ -203,7 +203,8 @@ def test_dev_uar_by_hand(features, members):
     program = make_program()
     member = one(members, 0).replace(dev_index=jnp.array([12, 13, 15, 16, 18, -1]))
     state = population.init_member(program, features, member)
-    logits, _ = population.predict_rows(program, features, member, state.params, jnp.arange(24))
+    rows = jnp.arange(24)
+    logits, _, _ = population.predict_rows(program, features, member, state.params, {}, rows)
     said = np.argmax(logits, -1)
     recall = [np.mean([said[r] == k for r in rows]) for k, rows in ((0, (12, 15)), (1, (13, 16)))]
     _, metrics = population.finish_epoch(program, features, member, state, jnp.float32(0))

@@ -97,6 +97,7 @@ def make_members(n, width, epochs=1, **hyper):
     return population.Members(
         fold=(np.arange(n) % 2).astype(np.int32),
         seed=(np.arange(n) // 2).astype(np.int32),
+        bag=np.zeros(n, np.int32),
         group=(np.arange(n) % 2).astype(np.int32),
         hyper={k: np.full(n, v, np.float32) for k, v in (TUNED | hyper).items()},
         train_index=np.tile(np.arange(8, dtype=np.int32), (n, 1)),
@@ -185,7 +186,7 @@ def test_the_head_sees_what_it_sees_on_a_frozen_stem(components):
     features = jax.tree.map(jnp.asarray, on_stem.features)
     member = one(make_members(1, features.frames.shape[-1]), 0)
     state = init(program_on(on_stem), features, member)
-    logits, _ = predict(program_on(on_stem), features, member, state.params, jnp.arange(12))
+    logits, _, _ = predict(program_on(on_stem), features, member, state.params, {}, jnp.arange(12))
     rows = np.arange(steps.length[:8].sum())
     if components:
         frozen = projection.fit(steps.frames, rows, components)(steps.frames)
@@ -258,7 +259,7 @@ def test_training_lowers_the_loss(tuned):
     first, after = stepped(tuned, 2)
 
     def loss(params):
-        logits, _ = predict(program, features, table, params, jnp.arange(8))
+        logits, _, _ = predict(program, features, table, params, {}, jnp.arange(8))
         target = objectives.targets(jnp.asarray(LABEL[:8]), 3)
         return objectives.cross_entropy(logits, target, jnp.ones(8))
 
@@ -299,7 +300,7 @@ def test_padding_and_neighbours_change_no_logit(case):
     params = init(program, features, member).params
 
     def answers(features, rows):
-        return np.asarray(predict(program, features, member, params, jnp.asarray(rows))[0])
+        return np.asarray(predict(program, features, member, params, {}, jnp.asarray(rows))[0])
 
     together = answers(features, np.arange(12))
     assert np.abs(np.diff(together, axis=0)).max() > 1e-3
@@ -361,7 +362,7 @@ def test_disturbance_is_of_the_training_step_alone(tuned):
     results = [finish(p, features, member, first, jnp.float32(0)) for p in (clean, planted)]
     assert same_bits(*results)
     rows = jnp.arange(12)
-    results = [predict(p, features, member, first.params, rows) for p in (clean, planted)]
+    results = [predict(p, features, member, first.params, {}, rows) for p in (clean, planted)]
     assert same_bits(*results)
 
 

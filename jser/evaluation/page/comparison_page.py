@@ -14,7 +14,9 @@ from jser.evaluation.page.run_page import masthead
 
 def render_comparison(result: Mapping[str, Any]) -> str:
     """The page of what `compare.compare` returns."""
-    parts = [_difference(result), _speakers(result)]
+    parts = [_difference(result)]
+    if result["per_speaker"]:
+        parts.append(_speakers(result))
     if result["parts"]:
         parts.append(_alone(result))
     parts.append(_runs(result))
@@ -22,9 +24,9 @@ def render_comparison(result: Mapping[str, Any]) -> str:
     return document(
         f"Two runs on {result['corpus']}: {change} points UAR",
         masthead(
-            "Two runs, paired by speaker",
+            f"Two runs, paired by {result['unit']}",
             f"{result['corpus']}, {result['protocol']}",
-            plural(result["n_speakers"], "speaker"),
+            plural(result["n_speakers"], result["unit"]),
             result["marks"],
             parts,
         ),
@@ -48,8 +50,11 @@ def _difference(result: Mapping[str, Any]) -> Element:
     tiles = [
         ("p, sign-flip", f"{p:.3f}" if p >= 0.001 else "< 0.001"),
         ("smallest detectable", percent(seen) if seen is not None else "none"),
-        ("mean of speakers", points(result["speaker_difference"])),
-        ("speakers better with b", f"{result['speakers_better']} of {result['n_speakers']}"),
+        (f"mean of {result['unit']}s", points(result["speaker_difference"])),
+        (
+            f"{result['unit']}s better with b",
+            f"{result['speakers_better']} of {result['n_speakers']}",
+        ),
     ]
     remarks = [tag("li", sentence) for sentence in result["remarks"]]
     numbers = [
@@ -58,7 +63,7 @@ def _difference(result: Mapping[str, Any]) -> Element:
         ("b less a, points", points(result["difference"])),
         ("95 % interval", f"{points(low)} to {points(high)}" if low is not None else "none"),
         ("interval method", result["interval_method"]),
-        ("mean of the speakers' differences", points(result["speaker_difference"])),
+        (f"mean of the {result['unit']}s' differences", points(result["speaker_difference"])),
         ("p", f"{p:.4f}"),
         ("test", result["test"]),
         ("smallest detectable, points", percent(seen) if seen is not None else "none"),
@@ -66,8 +71,8 @@ def _difference(result: Mapping[str, Any]) -> Element:
     note = "Points of UAR, b less a."
     if seen is not None:
         note += (
-            " Inside the grey band lie mean differences that these speakers would often have "
-            "missed (power 0.8)."
+            f" Inside the grey band lie mean differences that these {result['unit']}s would often "
+            "have missed (power 0.8)."
         )
     return section(
         "difference",

@@ -13,6 +13,7 @@ from jser.evaluation.page.markup import Element, tag
 
 MOST_LINES = 60  # thin lines of a panel; the mean is of all members
 Row = Mapping[str, Any]  # a line of metrics.jsonl
+Member = tuple[int, int, int]  # fold, seed, place in an ensemble
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,20 @@ class Chosen:
 
     fold: int
     seed: int
+    bag: int
     epoch: int
     dev_uar: float
     dev_loss: float | None
+
+    @property
+    def in_ensemble(self) -> str:
+        """Words for the place in an ensemble; of its first member, or where there is none, none."""
+        return f", member {self.bag + 1}" if self.bag else ""
+
+
+def member_of(row: Row) -> Member:
+    """Whose figures a line has."""
+    return row["fold"], row["seed"], row.get("bag", 0)  # runs from before ensembles have no bag
 
 
 def stages(rows: Iterable[Row]) -> list[str]:
@@ -33,27 +45,27 @@ def stages(rows: Iterable[Row]) -> list[str]:
 
 def chosen(rows: Iterable[Row]) -> list[Chosen]:
     """What each member of a stage chose: the highest dev UAR, then the lower loss, then earlier."""
-    best: dict[tuple[int, int], tuple[tuple[float, float, int], Row]] = {}
+    best: dict[Member, tuple[tuple[float, float, int], Row]] = {}
     for row in rows:
         if row["dev_uar"] is None:
             continue
         loss = float("inf") if row["dev_loss"] is None else row["dev_loss"]
         rank = (-row["dev_uar"], loss, row["epoch"])
-        member = (row["fold"], row["seed"])
+        member = member_of(row)
         if member not in best or rank < best[member][0]:
             best[member] = (rank, row)
     return [
-        Chosen(fold, seed, row["epoch"], row["dev_uar"], row["dev_loss"])
-        for (fold, seed), (_, row) in sorted(best.items(), key=lambda item: item[0])
+        Chosen(*member, row["epoch"], row["dev_uar"], row["dev_loss"])
+        for member, (_, row) in sorted(best.items(), key=lambda item: item[0])
     ]
 
 
-def by_member(rows: Iterable[Row], name: str) -> dict[tuple[int, int], dict[int, float]]:
-    """(fold, seed) -> epoch -> value of a figure, where it is a number."""
-    found: dict[tuple[int, int], dict[int, float]] = {}
+def by_member(rows: Iterable[Row], name: str) -> dict[Member, dict[int, float]]:
+    """Member -> epoch -> value of a figure, where it is a number."""
+    found: dict[Member, dict[int, float]] = {}
     for row in rows:
         if row.get(name) is not None:
-            found.setdefault((row["fold"], row["seed"]), {})[row["epoch"]] = row[name]
+            found.setdefault(member_of(row), {})[row["epoch"]] = row[name]
     return found
 
 
@@ -68,7 +80,7 @@ class Curve:
     """One figure of all members; `group` names its colour."""
 
     name: str
-    members: Mapping[tuple[int, int], Mapping[int, float]]
+    members: Mapping[Member, Mapping[int, float]]
     group: str
     in_percent: bool = False
 
@@ -127,7 +139,7 @@ def panel(
     drawn += _hover(curves, across, last, top, height)
     for mark in marks:
         fold = names.get(mark.fold, f"number {mark.fold + 1}")
-        said = f"fold {fold}, seed {mark.seed}: epoch {mark.epoch} chosen, "
+        said = f"fold {fold}, seed {mark.seed}{mark.in_ensemble}: epoch {mark.epoch} chosen, "
         drawn.append(
             tag("circle", tag("title", said + curves[0].shown(mark.dev_uar)),
                 cx=across.x(mark.epoch), cy=y(mark.dev_uar), r=4, class_="mark chosen")

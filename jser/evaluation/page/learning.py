@@ -14,6 +14,7 @@ from jser.evaluation.page.curves import (
     by_member,
     chosen,
     mean_by_epoch,
+    member_of,
     panel,
     stages,
 )
@@ -67,7 +68,7 @@ def _fold_names(report: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _key(metrics: Sequence[Row]) -> Element:
-    n = len({(row["fold"], row["seed"]) for row in metrics})
+    n = len({member_of(row) for row in metrics})
     drawn = f"; {MOST_LINES} of them at most are drawn" if n > MOST_LINES else ""
     return tag(
         "p",
@@ -146,7 +147,7 @@ def _choices(picked: Sequence[Chosen], names: Mapping[int, str]) -> Element:
         [
             [
                 names.get(c.fold, f"number {c.fold + 1}"),
-                str(c.seed),
+                f"{c.seed}{c.in_ensemble}",
                 str(c.epoch),
                 percent(c.dev_uar),
                 "" if c.dev_loss is None else f"{c.dev_loss:.3f}",

@@ -5,31 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jser.evaluation import corpora
 from jser.evaluation.compare import verdict
-from jser.evaluation.formats import between, in_words, others, percent
+from jser.evaluation.formats import between, by_unit, in_words, of_pictures, others, percent
 from jser.evaluation.page import charts
 from jser.evaluation.page.charts import Bar, Estimate, Reference
 from jser.evaluation.page.markup import Element, figure, section, table, tag
 
+_WORDS = {"uar": "UAR", "wa": "accuracy (WA)"}
+
 
 def result(report: Mapping[str, Any]) -> Element:
     """The headline with its interval, beside what it has to beat."""
-    uar = report["uar"]
+    first = corpora.FIRST.get(report["corpus"], "uar")
+    headline, word = report[first], _WORDS[first]
     interval = (
-        tag("p", "95 % interval by speaker ", tag("b", between(uar)), class_="between")
-        if uar["low"] is not None
+        tag(
+            "p",
+            by_unit(report).replace("%", "% interval"),
+            " ",
+            tag("b", between(headline)),
+            class_="between",
+        )
+        if headline["low"] is not None
         else tag("p", "no interval: too few speakers", class_="between")
     )
     head = tag(
         "div",
         tag(
             "div",
-            tag("p", "UAR, pooled" if report["pooling_rule"] == "pooled" else "UAR", class_="note"),
-            tag("p", percent(uar["mean"]), tag("small", " %"), class_="number"),
+            tag(
+                "p",
+                f"{word}, pooled" if report["pooling_rule"] == "pooled" else word,
+                class_="note",
+            ),
+            tag("p", percent(headline["mean"]), tag("small", " %"), class_="number"),
             interval,
             class_="headline",
         ),
-        _tiles(report),
+        _tiles(report, first),
         class_="top",
     )
     base = report["baseline"]
@@ -54,12 +68,12 @@ def _against(base: Mapping[str, Any]) -> Element:
     return tag("p", tag("b", f"Against {base['name']}: "), words, class_="against")
 
 
-def _tiles(report: Mapping[str, Any]) -> Element:
-    std = report["uar"]["std"]
+def _tiles(report: Mapping[str, Any], first: str) -> Element:
+    std, second = report[first]["std"], "wa" if first == "uar" else "uar"
     rows: list[tuple[str, str]] = [
-        ("accuracy (WA)", percent(report["wa"]["mean"])),
+        (_WORDS[second], percent(report[second]["mean"])),
         ("macro F1", percent(report["macro_f1"]["mean"])),
-        ("mean of folds", percent(report["uar_fold_mean"])),
+        ("mean of folds", percent(report[f"{first}_fold_mean"])),
         ("sd over seeds", percent(std) if std is not None else "one seed"),
     ]
     return tag(
@@ -99,7 +113,7 @@ def _about_estimates(report: Mapping[str, Any]) -> str:
     note = f"UAR in %. Whiskers: {report['interval_method']}."
     if any(row["metric"] == "uar" for row in report["yardsticks"]):
         note += (
-            " Published figures have no interval by speaker; a hollow one may not or cannot be "
+            " Published figures have no interval; a hollow one may not or cannot be "
             "compared, see the yardsticks."
         )
     return note
@@ -111,7 +125,7 @@ def _said(report: Mapping[str, Any]) -> str:
 
 def _headline_table(report: Mapping[str, Any]) -> Element:
     beside, majority = report["interval_beside"], report["majority"]
-    head = ["%", "", "mean", "95 % by speaker", "the other method", "seeds' sd", "mean of folds"]
+    head = ["%", "", "mean", by_unit(report), "the other method", "seeds' sd", "mean of folds"]
     rows = []
     compared = [(report["system"], report)]
     compared += [(other["name"], other) for other in others(report)]
@@ -154,7 +168,8 @@ def classes(report: Mapping[str, Any]) -> Element:
         Bar(
             name,
             recall[name],
-            said=f"{name}: {in_words(recall[name])}, {sum(confusion[k]) // n_seeds} utterances",
+            said=f"{name}: {in_words(recall[name])}, {sum(confusion[k]) // n_seeds} "
+            f"{'pictures' if of_pictures(report) else 'utterances'}",
         )
         for k, name in enumerate(names)
     ]

@@ -40,7 +40,7 @@ def render(
     parts = [
         *whole,
         test_corpora(report),
-        speakers(report),
+        speakers(report) if report["per_speaker"] else None,
         learning(report, metrics),
         listening(report, shown),
         yardsticks(report),

@@ -3,7 +3,11 @@
 import pytest
 
 from jser import config as configs
-from jser import naming
+from jser import systems
+
+
+def title_of(config):
+    return systems.get(config.system).title(config)
 
 
 def title(**changed):
@@ -11,7 +15,7 @@ def title(**changed):
         "stem.net": "alexnet", "stem.taps": "fc7", "stem.picture": "segments", "readout.views": "",
     }  # fmt: skip
     fields |= {name.replace("__", "."): value for name, value in changed.items()}
-    return naming.title(configs.load("dcnn_blstm:synthetic", fields.items()))
+    return title_of(configs.load("dcnn_blstm:synthetic", fields.items()))
 
 
 @pytest.mark.parametrize(
@@ -66,4 +70,5 @@ def test_read_outs():
 
 @pytest.mark.parametrize("name", configs.packaged())
 def test_packaged_configs_have_a_name(name):
-    assert naming.title(configs.load(name)).startswith("A")
+    config = configs.load(name)
+    assert title_of(config).startswith(systems.get(config.system).LETTER)

@@ -1,0 +1,153 @@
+"""From trained members to one answer an utterance and seed: what the ledger then scores.
+
+The members of an ensemble vote. A read-out that is fitted after training (an extreme learning
+machine) reads what the network makes of an utterance; a system without a network is such a read-out
+of a view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from jser import progress
+from jser.evaluation.predictions import Predictions
+from jser.preparation import Prepared, Ready
+from jser.training import loop, population
+
+NETWORK = "network alone"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers on each fold's test utterances.
+
+    Attributes:
+        predictions: of the system, before read-outs that are fitted beside it.
+        content: sha256 of the parameters that gave them.
+        parts: name -> predictions, of what the system is made of.
+    """
+
+    predictions: Predictions
+    content: str
+    parts: Mapping[str, Predictions] = field(default_factory=dict)
+
+
+def by_network(prepared: Prepared, state: population.State, plan: loop.Plan) -> Answered:
+    """Answers of the trained members, each on its own fold's test utterances."""
+    tables, inputs = prepared.tables, prepared.inputs
+    rows = _test_rows(prepared)
+    logits, attention, _ = loop.predict(
+        prepared.program, prepared.features, tables, state, rows, plan
+    )
+    posterior = softmax(logits)
+    content = digest(state.best_params, state.best_stats)
+    size = int(tables.bag.max()) + 1
+    if inputs.fit_readout is None:
+        if size > 1:
+            posterior, attention = (
+                a.reshape(len(tables) // size, size, *a.shape[1:]) for a in (posterior, attention)
+            )
+            posterior, attention = votes(posterior), attention.mean(1)
+        return Answered(_predictions(prepared, rows[::size], posterior, attention, size), content)
+    everyone = np.arange(len(prepared.corpus.label), dtype=np.int32)
+    shown = loop.predict(
+        prepared.program,
+        prepared.features,
+        tables,
+        state,
+        np.tile(everyone, (len(tables), 1)),
+        plan,
+    )[2]
+    network = _predictions(prepared, rows, posterior, attention)
+    read = _predictions(prepared, rows, _read_out(prepared, shown, rows), attention)
+    return Answered(read, content, {NETWORK: network})
+
+
+def by_view(prepared: Ready) -> Answered:
+    """Answers of a read-out of the inputs' baseline view, where there is no network."""
+    x = prepared.inputs.views[prepared.inputs.baseline]
+    rows = _test_rows(prepared)
+    scores = _read_out(prepared, np.broadcast_to(x, (len(prepared.tables), *x.shape)), rows)
+    predictions = _predictions(prepared, rows, scores, None)
+    return Answered(predictions, digest({"scores": scores}))
+
+
+def votes(posterior: np.ndarray) -> np.ndarray:
+    """Majority vote of an ensemble, as shares [P, V, K] of posteriors [P, T, V, K].
+
+    A tie goes to the class with the larger sum of posteriors, which all together count less than
+    one vote.
+    """
+    size, n_classes = posterior.shape[1], posterior.shape[-1]
+    ballots = np.eye(n_classes, dtype=np.float32)[posterior.argmax(-1)].sum(1)
+    counted = ballots + 0.5 * posterior.mean(1)
+    return (counted / (size + 0.5)).astype(np.float32)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Posteriors over the last axis."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def digest(*trees: Any) -> str:
+    """sha256 (hex) of the leaves of trees, with their names."""
+    found = hashlib.sha256()
+    for tree in trees:
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            found.update(str(path).encode())
+            found.update(np.ascontiguousarray(leaf).tobytes())
+    return found.hexdigest()
+
+
+def _test_rows(prepared: Ready) -> np.ndarray:
+    """Each member's test utterances int [P, V]; -1 pads."""
+    folds = prepared.protocol.folds
+    rows = np.full((len(prepared.tables), max(len(fold.test) for fold in folds)), -1, np.int32)
+    for p, k in enumerate(prepared.tables.fold):
+        rows[p, : len(folds[k].test)] = folds[k].test
+    return rows
+
+
+def _read_out(prepared: Ready, shown: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Shares [P, V, K] by a read-out of shown [P, N, E], fitted on each member's own utterances."""
+    fit = prepared.inputs.fit_readout
+    assert fit is not None
+    tables = prepared.tables
+    n_classes = len(prepared.corpus.classes)
+    found = np.zeros((*rows.shape, n_classes), np.float32)
+    with progress.bar(len(tables), "read-outs", "member") as tick:
+        for p in range(len(tables)):
+            n = tables.label.shape[1]
+            # Copies of an utterance have no embedding here: a read-out is fitted on originals.
+            train = np.unique(tables.train_index[p][tables.train_index[p] >= 0] % n)
+            dev = tables.dev_index[p][tables.dev_index[p] >= 0]
+            answer = fit(shown[p], tables.label[p], train, dev, int(tables.seed[p]))
+            mine = rows[p] >= 0
+            found[p, mine] = answer(shown[p][rows[p][mine]])
+            tick(1)
+    return found
+
+
+def _predictions(
+    prepared: Ready,
+    rows: np.ndarray,
+    posterior: np.ndarray,
+    attention: np.ndarray | None,
+    stride: int = 1,
+) -> Predictions:
+    """Rows of the answers [P, V, ...] of every `stride`-th member."""
+    member, place = np.nonzero(rows >= 0)
+    return Predictions(
+        utterance_index=rows[member, place],
+        fold=prepared.tables.fold[::stride][member],
+        seed=prepared.tables.seed[::stride][member],
+        posterior=posterior[member, place].astype(np.float32),
+        attention=None if attention is None else attention[member, place].astype(np.float32),
+    )

@@ -1,0 +1,307 @@
+"""System A: a pretrained CNN stem, BLSTM, attention (Zhang H. et al. 2021); `docs/system_a.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jser.errors import InputError
+from jser.frontend import augment
+from jser.frontend.descriptors import DescriptorSpec
+from jser.frontend.log_mel import LogMelSpec
+from jser.frontend.masking import OnTheFly
+from jser.models import stems
+from jser.models.attention import KINDS
+from jser.models.dcnn_blstm import DcnnBlstm
+from jser.protocols import Protocol
+from jser.records import places, selection
+from jser.records.corpus import Corpus
+from jser.records.selection import Origin
+from jser.systems.contract import Inputs
+from jser.training import (
+    boundary,
+    descriptor_view,
+    fusion,
+    narrow_view,
+    normalisation,
+    population,
+    projection,
+    stem_features,
+    step_times,
+    tuning,
+)
+from jser.training.stem_features import StepFeatures
+from jser.training.stem_spec import StemSpec
+from jser.training.tuning import Tuning
+
+LETTER = "A"
+ARCHITECTURE = "DCNN-BLSTMwA"
+
+# The paper's features: N x 4096 of the second fully connected layer, before or after its ReLU.
+_FEATURES_OF_THE_PAPER = (("fc7",), ("relu7",))
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
+    if config.model.attention not in KINDS:
+        raise InputError(
+            f"model.attention: {config.model.attention!r} is none of {', '.join(KINDS)}"
+        )
+    spec, tuned = tuning.parts(config.stem.to_dict())
+    if tuned.train_from:
+        tuning.check_normalisation(config.normalisation)
+        tuning.check_steps_per_call(config.population.steps_per_call)
+    fusion.check_views(config.readout.views)
+    if "narrow" in config.readout.views:
+        narrow_view.check(spec)
+    needs_sound = bool(_copies(config)) or bool(
+        {"descriptors", "narrow"} & set(config.readout.views)
+    )
+    variant = "waveform" if needs_sound else "log_mel"
+    return selection.load(
+        config.corpus, places.of_config(config), variant, config.labels, config.classes
+    )
+
+
+def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
+    """See `contract.System`."""
+    spec, tuned = tuning.parts(config.stem.to_dict())
+    copies = _copies(config)
+    steps = _stem_features(config, corpus, spec, copies)
+    maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None
+    n_copies = len(copies)
+    speaker = np.tile(corpus.speaker, 1 + n_copies)
+    frames = normalisation.by_group(
+        steps.frames, steps.length, speaker, config.normalisation, len(corpus.label)
+    )
+    steps = steps.without_frames()
+
+    def of_whole(x: np.ndarray) -> np.ndarray:
+        return normalisation.of_whole(x, corpus.speaker, config.normalisation)
+
+    views = {name: of_whole(x) for name, x in _views(config, corpus, spec, copies).items()}
+    views["stem"] = of_whole(steps.pooled)
+    # Nothing can stand between the maps and a stem that learns: components come behind it.
+    components = 0 if tuned.train_from else config.components
+    standardise = config.normalisation != "none"
+    # Fitted on train alone, without dev: the first stage must not have seen the dev speakers.
+    train = [fold.train for fold in protocol.folds]
+    # Without components all folds share the steps, which the members scale.
+    groups = frames[None]
+    if components:
+        own = [steps.places(rows) for rows in train]
+        groups = projection.by_fold(frames, own, components, standardise, "components")
+    # Nothing but a linear path reads whole utterances.
+    pooled = np.zeros((1, len(steps.pooled), 1), np.float32)
+    if config.model.linear_path:
+        pooled = projection.by_fold(
+            views["stem"], train, config.pooled_components, standardise, "components of the whole"
+        )
+    source = np.tile(np.arange(len(corpus.label), dtype=np.int32), 1 + n_copies)
+    features = population.Features(
+        groups, steps.offset, steps.length, pooled, source, int(steps.length.max())
+    )
+    model: Any = DcnnBlstm(n_classes=len(corpus.classes), **config.model.to_dict())
+    on_stem = None
+    if maps is not None:
+        fitted = tuning.fit_folds(
+            frames,
+            [steps.places(rows) for rows in train],
+            config.components,
+            standardise,
+        )
+        on_stem = tuning.lay_out(
+            spec,
+            tuned,
+            maps,
+            steps,
+            features,
+            fitted,
+            config.components,
+            precision=config.precision,
+            weights_dir=places.weights_dir(places.of_config(config)),
+            n_mels=corpus.frames.shape[1],
+        )
+        if tuned.tuning == "end_to_end":
+            features, model = on_stem.features, on_stem.model(model)
+    scaling = None
+    if not components and on_stem is None and standardise:
+
+        def scaling(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return normalisation.moments(frames, steps.places(rows))
+
+    return Inputs(
+        views,
+        "stem",
+        steps,
+        features,
+        model,
+        scaling=scaling,
+        n_copies=n_copies,
+        disturb=_disturbance(config, spec, tuned, corpus, features),
+        on_stem=on_stem,
+    )
+
+
+def title(config: Any) -> str:
+    """See `contract.System`.
+
+    Only fc7 of the ImageNet AlexNet is the paper's A; convolutions make it A-conv, and another
+    fully connected layer, or one of random weights, A-fc. Read-outs whose scores are added are not
+    the paper's either, and are named.
+    """
+    letter = LETTER
+    net = stems.get(config.stem.net)
+    taps = tuple(config.stem.taps)
+    vectors = [tap for tap in taps if net.blocks[net.index(tap)].flat]
+    what = ", ".join(taps) if vectors else "convolutions"
+    imagenet = config.stem.weights == "imagenet"
+    if taps not in _FEATURES_OF_THE_PAPER or not imagenet:
+        letter += "-fc" if vectors else "-conv"
+    views = config.readout.views
+    beside = f" + read-outs ({', '.join(views)})" if views else ""
+    tuned = ""
+    if config.stem.train_from:
+        tuned = f" tuned from {config.stem.train_from}"
+        if config.stem.tuning == "two_stage":
+            tuned += " in two stages"
+        if views:
+            beside += " of the frozen stem"
+    source = "ImageNet" if imagenet else "random"
+    return f"{letter} ({ARCHITECTURE} on {net.title}'s {what}){beside}, {source} stem{tuned}"
+
+
+def level(config: Any) -> str:
+    """See `contract.System`."""
+    return str(config.stem.level)
+
+
+def trim_db(config: Any) -> float:
+    """See `contract.System`."""
+    return float(config.stem.trim_db)
+
+
+def frozen_parameters(config: Any) -> int:
+    """Of the blocks that the taps need, but for those that are the network's own."""
+    net = stems.get(config.stem.net)
+    needed = net.needed(config.stem.taps)
+    if not config.stem.train_from:
+        return net.count(needed)
+    first = net.index(config.stem.train_from)
+    # Where something reads the frozen stem's features too, the tuned blocks are there twice.
+    read = config.model.linear_path or {"stem", "narrow"} & set(config.readout.views)
+    times = int(bool(read)) + int(config.stem.tuning == "two_stage")
+    return net.count(needed[:first]) + times * net.count(needed[first:])
+
+
+def step_bounds(config: Any, static: np.ndarray) -> np.ndarray:
+    """See `contract.System`."""
+    return step_times.step_bounds(static, tuning.parts(config.stem.to_dict())[0])
+
+
+def _copies(config: Any) -> list[augment.CopySpec]:
+    return [
+        augment.CopySpec(name, tuple(config.augment.snr_db), tuple(config.augment.speeds))
+        for name in config.augment.copies
+    ]
+
+
+def _views(
+    config: Any, corpus: Corpus, spec: StemSpec, copies: Sequence[augment.CopySpec]
+) -> dict[str, np.ndarray]:
+    """What read-outs see beside the stem's own features: view -> [R, D]."""
+    cache = places.of_config(config) / "cache"
+    views = {}
+    if "descriptors" in config.readout.views:
+        described = DescriptorSpec(level=spec.level)
+        views["descriptors"] = descriptor_view.compute(
+            corpus, copies, described, cache / "descriptors"
+        )
+    if "narrow" in config.readout.views:
+        weights = places.weights_dir(places.of_config(config))
+        views["narrow"] = narrow_view.compute(corpus, spec, weights, cache / "stem")
+    return views
+
+
+def _stem_features(
+    config: Any, corpus: Corpus, spec: StemSpec, copies: Sequence[augment.CopySpec]
+) -> StepFeatures:
+    """Stem features of the originals and of every augmented copy, one behind the other."""
+    weights = places.weights_dir(places.of_config(config))
+
+    def key(origin: Origin) -> str:
+        return spec.key(origin.fingerprint, origin.front_end_hash, weights)
+
+    def compute(static: list[np.ndarray], what: str) -> StepFeatures:
+        return stem_features.compute(static, spec, weights, f"stem features{what}")
+
+    return _with_copies(config, corpus, copies, key, compute)
+
+
+def _maps(
+    config: Any,
+    corpus: Corpus,
+    spec: StemSpec,
+    tuned: Tuning,
+    copies: Sequence[augment.CopySpec],
+) -> StepFeatures:
+    """What the tuned blocks read, of the same rows."""
+    weights = places.weights_dir(places.of_config(config))
+    maps_spec = boundary.spec_of_maps(spec, tuned.train_from)
+
+    def key(origin: Origin) -> str:
+        known = maps_spec.key(origin.fingerprint, origin.front_end_hash, weights)
+        return f"{known}-before-{tuned.train_from}"
+
+    def compute(static: list[np.ndarray], what: str) -> StepFeatures:
+        return boundary.compute(
+            static, spec, tuned.train_from, weights, f"maps before {tuned.train_from}{what}"
+        )
+
+    return _with_copies(config, corpus, copies, key, compute)
+
+
+def _with_copies(
+    config: Any,
+    corpus: Corpus,
+    copies: Sequence[augment.CopySpec],
+    key: Callable[[Origin], str],
+    compute: Callable[[list[np.ndarray], str], StepFeatures],
+) -> StepFeatures:
+    """Features of the originals and of every copy, from the cache of each built corpus."""
+    folder = places.of_config(config) / "cache" / "stem"
+    behind = selection.origins(corpus)
+
+    def of_origin(origin: Origin, copy: augment.CopySpec | None) -> StepFeatures:
+        of_which = f" of {origin.name}" if len(behind) > 1 else ""
+
+        def make() -> StepFeatures:
+            whole = origin.whole()
+            if copy is None:
+                return compute(np.split(whole.frames, whole.offset[1:]), of_which)
+            assert whole.waveform is not None
+            changed = augment.copies(whole.waveform, list(whole.pcm_sha256), copy, LogMelSpec())
+            return compute(changed, f"{of_which} ({copy.name})")
+
+        name = key(origin) + (f"-{copy.key()}" if copy else "")
+        return stem_features.cached(folder, name, make)[0].taken(origin.rows)
+
+    return stem_features.joined(
+        [of_origin(origin, copy) for copy in (None, *copies) for origin in behind]
+    )
+
+
+def _disturbance(
+    config: Any, spec: StemSpec, tuned: Tuning, corpus: Corpus, features: population.Features
+) -> OnTheFly | None:
+    return tuning.disturbance(
+        spec,
+        tuned,
+        n_mels=corpus.frames.shape[1],
+        width=features.frames.shape[-1],
+        masks=config.augment.masking,
+        noise=config.augment.noise,
+        snr_db=config.augment.snr_db,
+    )
