@@ -60,12 +60,12 @@ class Cropped(nn.Module):
         steps = x.shape[1]
         room = jnp.maximum(length - self.frames, 0)
         if steps <= self.frames or self.is_initializing():
-            start = jnp.zeros_like(length)
+            start = jnp.zeros(length.shape, jnp.int32)
             return self._one(x, length, pooled, hyper, train, start)
         if train:
             drawn = jax.random.uniform(self.make_rng("dropout"), length.shape)
             # The product can round up to room + 1.
-            start = jnp.minimum((drawn * (room + 1)).astype(length.dtype), room)
+            start = jnp.minimum((drawn * (room + 1)).astype(jnp.int32), room)
             return self._one(x, length, pooled, hyper, train, start)
 
         count = -(-(steps - self.frames) // self.shift) + 1
