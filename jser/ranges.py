@@ -97,6 +97,7 @@ NUMBERS = {
     "stem.cross_fit": Range(0, 1000),
     "augment.snr_db": Range(-60, 120),
     "augment.speeds": Range(0.5, 2),
+    "model.level_units": Range(1, 8192),
     "model.units": Range(1, 8192),
     "model.dense": Range(1, 65536),
     "readout.penalties": Range(0.001, 1000000),
@@ -109,7 +110,9 @@ NUMBERS = {
         for n, allowed in _TRAINING.items()
     },
     "hyper.input_dropout": Range(0, 1, below=True),
+    "hyper.metric": Range(0, 1000),
     "hyper.mixup": Range(0, 100, above=True),
+    "hyper.momentum": Range(0, 1, below=True),
     "tune.epochs": Range(1, 100000),
     "tune.batch_size": Range(1, 65536),
     "tune.hyper.momentum": Range(0, 1, below=True),
@@ -127,6 +130,7 @@ TUPLES = {
     "augment.snr_db": Entries(2, 2),
     "augment.speeds": Entries(1, 10, once=True),
     "model.dense": Entries(0, 16),
+    "model.levels": Entries(0, 10, once=True),
     "readout.views": Entries(0, 3, once=True),
     "readout.penalties": Entries(1, 20, once=True),
 }

@@ -11,7 +11,7 @@ from jser.systems.contract import Inputs, System
 
 __all__ = ["NAMES", "Inputs", "System", "get"]
 
-NAMES = ("dcnn_blstm",)
+NAMES = ("cnn_rnn", "dcnn_blstm")
 
 
 def get(name: str) -> System:
