@@ -29,6 +29,9 @@ def collect(prepared: Ready, judged: Judged, sound: bool = True) -> Shown:
             recordings on, and a page with them is such a copy.
     """
     config, corpus = prepared.config, prepared.corpus
+    if prepared.certificate.of_pictures:
+        # Whose they are and whether they may be passed on, nobody knows; IAPS' may not.
+        return Shown(())
     chosen = examples.choose(judged)
     heard: dict[str, np.ndarray] = {}
     about_sound = NO_SOUND

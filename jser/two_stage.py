@@ -32,7 +32,7 @@ ROWS = 8
 def is_on(config: Any) -> bool:
     """Whether a config asks for two stages."""
     stem = config.get("stem")
-    return bool(stem and stem.train_from) and stem.tuning == "two_stage"
+    return bool(stem and stem.get("train_from")) and stem.tuning == "two_stage"
 
 
 def stage_names(stage: str, n_groups: int) -> tuple[str, ...]:

@@ -120,3 +120,32 @@ class CnnRnn(nn.Module):
         for vector in vectors:
             state, _ = cell(state, vector)
         return state
+
+
+class ScaledLevels(nn.Module):
+    """Levels at mean 0 and deviation 1 over a fold's training rows, each by itself, and a head.
+
+    A collection of its own, ``scaling``, holds ``mean`` and ``scale`` [L, D]; nobody trains it.
+
+    Attributes:
+        head: reads the scaled levels.
+    """
+
+    head: nn.Module
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        length: jax.Array,
+        pooled: jax.Array,
+        hyper: Mapping[str, jax.Array],
+        train: bool,
+    ) -> tuple[jax.Array, jax.Array]:
+        """What the head gives; arguments as `CnnRnn`'s."""
+        shape = x.shape[1:]
+        mean = self.variable("scaling", "mean", jnp.zeros, shape).value
+        scale = self.variable("scaling", "scale", jnp.ones, shape).value
+        x = jnp.where(length[:, None, None] > 0, (x - mean) * scale, 0.0)
+        answer: tuple[jax.Array, jax.Array] = self.head(x, length, pooled, hyper, train)
+        return answer

@@ -279,3 +279,18 @@ def moments(
         found = normalisation.moments(frames[:, level, :width], rows)
         mean[level, :width], scale[level, :width] = found
     return mean, scale
+
+
+def from_whole(whole: np.ndarray, true: tuple[int, ...]) -> StepFeatures:
+    """Levels again, from what is `pooled` of them: all of a row's, one behind the other.
+
+    Args:
+        whole: [R, sum of widths].
+        true: `widths` of the levels.
+    """
+    made = _Rows(len(whole))
+    levels = np.zeros((len(whole), len(true), max(true)), whole.dtype)
+    for level, part in enumerate(np.split(whole, np.cumsum(true)[:-1], axis=1)):
+        levels[:, level, : true[level]] = part
+    made.put(np.arange(len(whole)), levels, whole)
+    return made.features()
