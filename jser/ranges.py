@@ -113,8 +113,6 @@ NUMBERS = {
         for part in ("hyper", "tune.hyper")
         for n, allowed in _TRAINING.items()
     },
-    "hyper.metric": Range(0, 1000),
-    "hyper.momentum": Range(0, 1, below=True),
     "hyper.input_dropout": Range(0, 1, below=True),
     "hyper.metric": Range(0, 1000),
     "hyper.mixup": Range(0, 100, above=True),
