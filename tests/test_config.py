@@ -167,7 +167,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="is not empty and holds no run"):
         run_directory.claim(tmp_path, configs.load("dcnn_blstm"))
-    with pytest.raises(InputError, match="thesis.tex: is no folder, .* another --workdir"):
+    with pytest.raises(InputError, match=r"thesis\.tex: is no folder, .* another --workdir"):
         run_directory.claim(tmp_path / "thesis.tex" / "run", configs.load("dcnn_blstm"))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
