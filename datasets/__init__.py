@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jser.errors import InputError
@@ -74,6 +76,26 @@ def check_sound(name: str, who: str) -> None:
         )
 
 
+def unknown(name: str, own: Iterable[str] = ()) -> str:
+    """A sentence on a name that no corpus has: the nearest one, and the way to a corpus of one's
+    own.
+
+    Args:
+        name: as it was given.
+        own: further corpora that are there, built by the user.
+    """
+    known = [*names(), *own]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+    if variants := [full for full in known if full.startswith(f"{name}_")]:
+        hint = f"say which: {', '.join(variants)}"
+    given = name if re.fullmatch("[a-z][a-z0-9_]*", name) else "NAME"
+    return (
+        f"'{name}' is no known corpus; {hint} (one of your own is built first: "
+        f"`jser build manifest --manifest=FILE --name={given}`)"
+    )
+
+
 def builder_class(name: str) -> type[CorpusBuilder]:
     """The builder class of a corpus.
 
@@ -81,13 +103,7 @@ def builder_class(name: str) -> type[CorpusBuilder]:
         InputError: no such corpus; suggests the nearest name.
     """
     if name not in _BUILDERS:
-        near = difflib.get_close_matches(name, _BUILDERS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names())}"
-        if variants := [known for known in names() if known.startswith(f"{name}_")]:
-            hint = f"say which: {', '.join(variants)}"
-        elif not near:
-            hint += "; data of your own: jser build manifest --manifest=FILE"
-        raise InputError(f"'{name}' is no known corpus; {hint}")
+        raise InputError(unknown(name))
     module, attribute = _BUILDERS[name]
     cls: type[CorpusBuilder] = getattr(importlib.import_module(module), attribute)
     return cls

@@ -128,6 +128,25 @@ def parser() -> argparse.ArgumentParser:
     )
     add_no_sound(train)
 
+    compare = add(
+        "compare",
+        commands.compare,
+        "Run several systems on one corpus and protocol, and show them in one table.",
+        "jser compare --configs=acoustic_rnn:emodb,dcnn_blstm:emodb --workdir=runs/systems",
+    )
+    compare.add_argument(
+        "--configs",
+        required=True,
+        metavar="CONFIG,CONFIG",
+        help="the first is what the others are held against; one may have fields of its own: "
+        "NAME:CORPUS@FIELD=VALUE",
+    )
+    compare.add_argument("--workdir", required=True, metavar="DIR", help="gets a run a system")
+    compare.add_argument(
+        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
+    )
+    add_no_sound(compare)
+
     cross = add(
         "cross",
         commands.cross,
@@ -174,7 +193,9 @@ def parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("corpus", metavar="CORPUS")
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
-    audit.add_argument("--dev_speakers", type=int, default=2, metavar="N")
+    audit.add_argument(
+        "--dev_speakers", type=int, metavar="N", help="of the protocol's folds; default: 2"
+    )
     audit.add_argument("--html", metavar="FILE", help="the same as one page that needs no network")
     audit.add_argument("--json", metavar="FILE", help="the same as data, with every figure")
     add_data_dir(audit)
@@ -232,7 +253,7 @@ def _main(argv: Sequence[str] | None) -> int:
     warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
-    if unknown and args.command not in ("train", "cross", "ladder"):
+    if unknown and args.command not in ("train", "compare", "cross", "ladder"):
         top.error(f"unrecognised argument: {unknown[0]}")
     args.overrides = _overrides(unknown, top)
     try:

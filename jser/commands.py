@@ -93,6 +93,21 @@ def train(args: argparse.Namespace) -> None:
         _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
+def compare(args: argparse.Namespace) -> None:
+    """Several systems on one corpus."""
+    from jser import lineup, run_directory
+    from jser.evaluation import lineup as table
+    from jser.records import places
+
+    runs = lineup.plan(args.configs, args.overrides)
+    workdir = Path(args.workdir)
+    with run_directory.only_here(workdir):
+        _use_compilation_cache(places.of_config(runs[0].config))
+        result = lineup.run(runs, workdir, args.allow_leak, not args.no_sound)
+    print(table.text(result, _width()))
+    print(f"table: {', '.join(str(workdir / name) for name in lineup.FILES)}")
+
+
 def cross(args: argparse.Namespace) -> None:
     """The matrix of corpora."""
     from jser import cross, run_directory
@@ -152,19 +167,37 @@ def ladder(args: argparse.Namespace) -> None:
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
         _use_compilation_cache(places.of_config(config))
-        made = ladder.climb(
-            args.config, args.overrides, workdir, lambda line: print(line, file=sys.stderr)
-        )
+        made = ladder.climb(args.config, args.overrides, workdir)
     print(tables.to_text(rungs.render(made), _width()))
     print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
+
+
+_AUDIT_EXAMPLES = {
+    "protocol": "leave_one_speaker_out",
+    "html": "audit.html",
+    "json": "audit.json",
+    "data_dir": "~/jser_data",
+}
 
 
 def audit(args: argparse.Namespace) -> None:
     """What a built corpus holds."""
     from jser import datasets
     from jser.audit import content, page, pictures, text
+    from jser.config import UsageError
     from jser.evaluation.atomic import check_writable, write_text
 
+    for option, example in _AUDIT_EXAMPLES.items():
+        if getattr(args, option) == "":
+            raise UsageError(
+                f"--{option}= is empty; give a value, for example --{option}={example}, or leave "
+                "it out"
+            )
+    if args.dev_speakers is not None and not args.protocol:
+        raise UsageError(
+            f"--dev_speakers={args.dev_speakers}: is of a protocol's folds; add --protocol=NAME, "
+            "for example --protocol=leave_one_speaker_out"
+        )
     seen = args.corpus in datasets.PICTURES
     if seen and args.html:
         raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
@@ -174,7 +207,12 @@ def audit(args: argparse.Namespace) -> None:
         if path := getattr(args, option):
             check_writable(path, f"--{option}")
     gather = pictures.gather if seen else content.gather
-    found = gather(args.corpus, args.data_dir, args.protocol, args.dev_speakers)
+    found = gather(
+        args.corpus,
+        args.data_dir,
+        args.protocol,
+        2 if args.dev_speakers is None else args.dev_speakers,
+    )
     _print(pictures.render(found) if seen else text.render(found))
     if args.html:
         write_text(args.html, page.render(found))

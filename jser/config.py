@@ -72,12 +72,15 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
         # A corpus of the user's own is in no table; a config that takes any has a row for it.
         data_dir = dict(overrides).get("data_dir")
         if not hasattr(module, "OWN") or not built.is_there(part, data_dir):
-            sentence = f"--config={reference}: {_not_among(part, choices, 'a corpus')}"
+            own = built.names(data_dir) if hasattr(module, "OWN") else []
+            sentence = f"--config={reference}: {_not_among(part, [*choices, *own], 'a corpus')}"
             if hasattr(module, "OWN") and not sentence.endswith("?"):
                 sentence += (
                     "; one of your own is built first: jser build manifest --manifest=FILE "
                     f"--name={part}"
                 )
+                if not built.root(data_dir).is_dir():
+                    sentence += f"; there is no folder {built.root(data_dir)}, where it would lie"
             raise UsageError(sentence)
     with _faults_of(reference, module):
         config = module.get_config(argument) if argument else module.get_config()

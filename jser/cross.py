@@ -10,14 +10,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jser import config as configs
-from jser import emotions, experiment, run_directory
+from jser import emotions, series
 from jser.config import UsageError
-from jser.errors import InputError
 from jser.evaluation import atomic, matrix, page
 from jser.protocols import corpora as by_corpus
 from jser.records import places, selection
@@ -27,16 +25,10 @@ _OURS = ("corpus", "protocol")
 FILES = ("cross.txt", "cross.json", "cross.html")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A run of the matrix: one corpus within itself, or two that test each other."""
-
-    name: str
-    config: Any
-
-
-def plan(reference: str, names: Sequence[str], overrides: Sequence[tuple[str, str]]) -> list[Cell]:
-    """The runs of a matrix, those within a corpus first.
+def plan(
+    reference: str, names: Sequence[str], overrides: Sequence[tuple[str, str]]
+) -> list[series.Run]:
+    """The runs of a matrix, those within a corpus first; two that test each other are one run.
 
     Args:
         reference: of the config, without a corpus.
@@ -69,13 +61,13 @@ def plan(reference: str, names: Sequence[str], overrides: Sequence[tuple[str, st
     classes = selection.shared_classes(together, label_sets, by, base.classes)
     own = {name: configs.load(f"{reference}:{name}", overrides) for name in together}
     cells = [
-        Cell(name, _changed(base, classes, name, own[name].protocol, own[name].dev_speakers))
+        series.Run(name, _changed(base, classes, name, own[name].protocol, own[name].dev_speakers))
         for name in together
     ]
     for pair in itertools.combinations(together, 2):
         name = "+".join(pair)
         fewest = min(own[one].dev_speakers for one in pair)
-        cells.append(Cell(name, _changed(base, classes, name, by_corpus.NAME, fewest)))
+        cells.append(series.Run(name, _changed(base, classes, name, by_corpus.NAME, fewest)))
     return cells
 
 
@@ -94,7 +86,7 @@ def _changed(
 
 
 def run(
-    cells: Sequence[Cell], workdir: Path, allow_leak: str | None = None, sound: bool = True
+    cells: Sequence[series.Run], workdir: Path, allow_leak: str | None = None, sound: bool = True
 ) -> dict[str, Any]:
     """Train, or go on with, every run of a matrix, and write its table.
 
@@ -107,37 +99,10 @@ def run(
     Returns:
         See `matrix.build`.
     """
-    if (workdir / "config.json").exists():
-        raise InputError(f"{workdir}: holds a run; choose another --workdir for the matrix")
-    reports = {}
-    for cell in cells:
-        folder = workdir / cell.name
-        made = _finished(cell, folder)
-        if made is None:
-            print(f"{cell.name}: {folder}", flush=True)
-            with run_directory.only_here(folder):
-                made = experiment.run(cell.config, folder, allow_leak, sound)
-        reports[cell.name] = made
+    reports = series.run(cells, workdir, allow_leak, sound)
     result = matrix.build(reports, {cell.name: cell.config.to_dict() for cell in cells})
     atomic.write_text(workdir / FILES[0], matrix.text(result))
     atomic.write_text(workdir / FILES[2], page.render_matrix(result))
     text = json.dumps(result, indent=1, allow_nan=False)
     atomic.write_text(workdir / FILES[1], text + "\n")
     return result
-
-
-def _finished(cell: Cell, folder: Path) -> dict[str, Any] | None:
-    """The report of a run that is done, of this config and of the records that are there."""
-    if not (folder / "report.json").exists():
-        return None
-    run_directory.claim(folder, cell.config, write=False)
-    try:
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        behind = (report["joined"] or {}).get("corpora", [])
-        known = {one["name"]: one["fingerprint"] for one in behind}
-        known = known or {report["corpus"]: report["fingerprint"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # made again from the checkpoints
-    data_dir = places.of_config(cell.config)
-    same = all(selection.fingerprint_of(n, data_dir) == print_ for n, print_ in known.items())
-    return report if same else None

@@ -7,13 +7,13 @@ Rungs go from the most flattering to the strictest; only the protocol and the no
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jser import config as configs
-from jser import experiment, protocols, run_directory
+from jser import protocols, series
 from jser.errors import InputError
 from jser.evaluation import page, rungs, tables
 from jser.evaluation.atomic import write_text
@@ -138,12 +138,7 @@ def _share(smaller: Protocol, base: Protocol) -> float:
     return mean(smaller) / mean(base)
 
 
-def climb(
-    reference: str,
-    overrides: Sequence[tuple[str, str]],
-    workdir: Path,
-    tell: Callable[[str], None],
-) -> dict[str, Any]:
+def climb(reference: str, overrides: Sequence[tuple[str, str]], workdir: Path) -> dict[str, Any]:
     """Run every rung in a folder of its own under `workdir`, and make the table of them.
 
     A rung that is finished is not run again, one that was interrupted goes on.
@@ -152,7 +147,6 @@ def climb(
         reference: of the config, as `jser train` takes it.
         overrides: (field, value) pairs; normalisation is the ladder's own affair.
         workdir: gets a run directory a rung, ladder.json, ladder.txt and ladder.html.
-        tell: is given a line before each rung.
 
     Returns:
         What ladder.json holds.
@@ -167,21 +161,15 @@ def climb(
     steps, left_out = plan(config, corpus)
     # All configs are read before the first is trained: a fault is found at once.
     resolved = [configs.load(reference, [*overrides, *rung.changes]) for rung in steps]
-    for rung, its_config in zip(steps, resolved, strict=True):
-        if (workdir / rung.name).exists():
-            run_directory.claim(workdir / rung.name, its_config, write=False)
-    rows = []
-    for k, (rung, its_config) in enumerate(zip(steps, resolved, strict=True), start=1):
-        run_dir = workdir / rung.name
-        tell(f"rung {k} of {len(steps)}: {rung.title}")
-        if not run_directory.is_finished(run_dir):
-            with run_directory.only_here(run_dir):
-                experiment.run(its_config, run_dir, sound=False)
-        rows.append((rung, run_dir))
+    runs = [
+        series.Run(rung.name, its_config, rung.title)
+        for rung, its_config in zip(steps, resolved, strict=True)
+    ]
+    series.run(runs, workdir, sound=False)
     made = rungs.build(
         [
-            rungs.Rung(rung.name, rung.title, rung.what, rung.beside, run_dir)
-            for rung, run_dir in rows
+            rungs.Rung(rung.name, rung.title, rung.what, rung.beside, workdir / rung.name)
+            for rung in steps
         ],
         left_out,
     )

@@ -97,6 +97,10 @@ NUMBERS = {
     "stem.cross_fit": Range(0, 1000),
     "augment.snr_db": Range(-60, 120),
     "augment.speeds": Range(0.5, 2),
+    "frames.trim_db": Range(0, 300),
+    "selection.level": Range(0, 1, above=True),
+    "selection.correlation": Range(0, 1, above=True),
+    "model.lstm": Range(1, 8192),
     "model.level_units": Range(1, 8192),
     "model.units": Range(1, 8192),
     "model.dense": Range(1, 65536),
@@ -109,6 +113,8 @@ NUMBERS = {
         for part in ("hyper", "tune.hyper")
         for n, allowed in _TRAINING.items()
     },
+    "hyper.metric": Range(0, 1000),
+    "hyper.momentum": Range(0, 1, below=True),
     "hyper.input_dropout": Range(0, 1, below=True),
     "hyper.metric": Range(0, 1000),
     "hyper.mixup": Range(0, 100, above=True),
@@ -130,6 +136,7 @@ TUPLES = {
     "augment.snr_db": Entries(2, 2),
     "augment.speeds": Entries(1, 10, once=True),
     "model.dense": Entries(0, 16),
+    "model.lstm": Entries(1, 8),
     "model.levels": Entries(0, 10, once=True),
     "readout.views": Entries(0, 3, once=True),
     "readout.penalties": Entries(1, 20, once=True),

@@ -11,6 +11,7 @@ from typing import Any
 
 from jser import config as configs
 from jser.errors import InputError, check_folder
+from jser.evaluation import settings
 from jser.evaluation.atomic import write_text
 
 
@@ -38,12 +39,7 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
             )
         return
     made = not run_dir.exists()
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
-        ) from error
+    _make(run_dir)
     if any(run_dir.iterdir()):
         raise InputError(
             f"{run_dir}: is not empty and holds no run; choose a new folder for --workdir"
@@ -54,22 +50,23 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
         run_dir.rmdir()
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            out |= _flat(value, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = value
-    return out
+def _make(run_dir: Path) -> None:
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        there = next((p for p in run_dir.parents if p.exists() and not p.is_dir()), run_dir)
+        raise InputError(
+            f"{there}: is no folder, and a run needs one of its own; choose another --workdir"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
+        ) from error
 
 
 def _differences(there: dict[str, Any], ours: dict[str, Any]) -> str:
-    a, b = _flat(there), _flat(ours)
     found = [
-        f"{name} is {a.get(name)!r} there, {b.get(name)!r} here"
-        for name in sorted(a.keys() | b.keys())
-        if a.get(name) != b.get(name)
+        f"{name} is {a!r} there, {b!r} here" for name, a, b in settings.differences(there, ours)
     ]
     return "; ".join(found[:3]) + (f"; {len(found) - 3} more" if len(found) > 3 else "")
 
@@ -156,12 +153,12 @@ def only_here(run_dir: Path) -> Iterator[None]:
     """
     check_folder(run_dir, "--workdir")
     made = not run_dir.exists()
+    _make(run_dir)
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
         directory = os.open(run_dir, os.O_RDONLY)
     except OSError as error:
         raise InputError(
-            f"{run_dir}: cannot be made ({error.strerror}); choose another --workdir"
+            f"{run_dir}: cannot be opened ({error.strerror}); choose another --workdir"
         ) from error
     try:
         _lock(directory, run_dir)

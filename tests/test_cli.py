@@ -90,10 +90,61 @@ def test_wrong_configs_are_usage(run, config, field, words, tmp_path):
 def test_unknown_and_unbuilt_corpora(run, tmp_path):
     refused(run("build", "emodbb"), 1, "'emodbb' is no known corpus", "did you mean 'emodb'")
     refused(run("audit", "emodbb", f"--data_dir={tmp_path}"), 1, "emodbb")
-    unbuilt = train_command(tmp_path / "empty", tmp_path / "run")
+    unbuilt = train_command(tmp_path, tmp_path / "run")
     refused(run(*unbuilt), 1, "no records of synthetic there", "`jser build synthetic")
     refused(run("audit", "synthetic", f"--data_dir={tmp_path}"), 1, "no records of synthetic")
     refused(run("build", "ravdess", f"--corpus_dir={tmp_path / 'x'}"), 1, "no such folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("emodbb", ["did you mean 'emodb'?", "manifest --manifest=FILE --name=emodbb`"]),
+        ("mine", ["known are abc, ", "`jser build manifest --manifest=FILE --name=mine`"]),
+        ("iemocap", ["say which: iemocap_2280, ", "--name=iemocap`"]),
+        ("Mine?", ["'Mine?' is no known corpus", "--manifest=FILE --name=NAME`"]),
+    ],
+)
+def test_an_unknown_corpus_may_be_one_of_ones_own(run, name, words, tmp_path):
+    refused(run("audit", name, f"--data_dir={tmp_path}"), 1, *words)
+    result = run("audit", name, f"--data_dir={tmp_path / 'gone'}")
+    refused(result, 1, *words, f"there is no folder {tmp_path / 'gone'}")
+    if name != "Mine?":
+        refused(run("build", name), 1, *words)
+
+
+@pytest.mark.parametrize("corpus", ["synthetic", "fi"])
+def test_a_data_folder_that_is_not_there_is_not_the_corpus_fault(run, corpus, tmp_path):
+    gone, file = tmp_path / "gone", tmp_path / "file"
+    file.write_text("")
+    result = run("audit", corpus, f"--data_dir={gone}")
+    refused(
+        result, 1, f"{gone}: there is no such folder", f"or build them with `jser build {corpus}"
+    )
+    refused(run("audit", corpus, f"--data_dir={file}"), 1, f"{file}: is a file", "--data_dir")
+    refused(run("build", "synthetic", f"--data_dir={file}"), 1, f"{file}: a file is in the way")
+    trained = run(*train_command(gone, tmp_path / "run"))
+    refused(trained, 1, f"{gone}: there is no such folder", "--config.data_dir")
+    own = run("train", "--config=dcnn_blstm:mine", f"--workdir={tmp_path / 'run'}",
+              f"--config.data_dir={gone}")  # fmt: skip
+    refused(own, 2, "--name=mine", f"there is no folder {gone}")
+
+
+@pytest.mark.parametrize("option", ["protocol", "html", "json", "data_dir"])
+def test_an_audit_passes_over_no_option(run, data, option):
+    refused(run("audit", "synthetic", f"--{option}="), 2, f"--{option}= is empty")
+    alone = run("audit", "synthetic", "--dev_speakers=3", f"--data_dir={data}")
+    refused(alone, 2, "--dev_speakers=3: is of a protocol's folds", "add --protocol=NAME")
+
+
+@pytest.mark.parametrize("place", ["file", "file/run", "dangling"])
+def test_a_workdir_that_is_a_file(run, data, tmp_path, place):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    result = run(*train_command(data, tmp_path / place))
+    there = tmp_path / place.partition("/")[0]
+    refused(result, 1, f"{there}: is no folder", "choose another --workdir")
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_unknown_protocol_and_system(run, data, tmp_path):

@@ -104,7 +104,7 @@ def test_unknown_configs_and_corpora(tmp_path):
         configs.load("dcnn_blst")
     with pytest.raises(UsageError, match="'emodp' is not a corpus; did you mean 'emodb'"):
         configs.load("dcnn_blstm:emodp")
-    with pytest.raises(UsageError, match=r"nowhere.py: no such file; packaged configs are \['dcnn"):
+    with pytest.raises(UsageError, match=r"nowhere.py: no such file; packaged configs are .*'dcnn"):
         configs.load(str(tmp_path / "nowhere.py"))
     (tmp_path / "empty.py").write_text("x = 1\n")
     with pytest.raises(UsageError, match=r"empty.py: the file has no get_config\(\)"):
@@ -167,7 +167,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(InputError, match="is not empty and holds no run"):
         run_directory.claim(tmp_path, configs.load("dcnn_blstm"))
-    with pytest.raises(InputError, match=r"cannot be made \(.*choose another --workdir"):
+    with pytest.raises(InputError, match=r"thesis.tex: is no folder, .* another --workdir"):
         run_directory.claim(tmp_path / "thesis.tex" / "run", configs.load("dcnn_blstm"))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

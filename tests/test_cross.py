@@ -212,4 +212,6 @@ def test_a_config_with_a_corpus_and_a_folder_with_a_run(run, corpora, tmp_path):
     refused(run(*command), 2, "write --config=dcnn_blstm")
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text("{}")
-    refused(run(*words(corpora, tmp_path / "m", "emodb", "ravdess")), 1, "holds a run; choose")
+    refused(
+        run(*words(corpora, tmp_path / "m", "emodb", "ravdess")), 1, "holds a run itself; choose"
+    )

@@ -56,9 +56,7 @@ def test_pictures_and_sound_are_the_utterances_own(ready, judged, data):
         frames = whole.frames[whole.offset[i] : whole.offset[i] + whole.length[i]]
         np.testing.assert_array_equal(example.log_mel, frames)
         np.testing.assert_array_equal(example.waveform, whole.waveform[i])
-        assert len(example.steps) == ready.inputs.steps.length[i], (
-            "one weight a step of the features"
-        )
+        assert len(example.steps) == ready.inputs.steps.length[i], "one weight a step"
         # The spectrogram covers the recording up to less than a hop.
         end = (len(frames) - 1) * example.hop + example.window
         assert 0 <= example.seconds - end < example.hop

@@ -78,7 +78,7 @@ def test_climb(run, data, tmp_path, monkeypatch):
     ]  # fmt: skip
     status, out, err = run(*command)
     assert status == 0, err
-    assert "rung 3 of 3: speaker-disjoint, normalisation train" in err
+    assert "run 3 of 3: speaker-disjoint, normalisation train" in err
     made = json.loads((tmp_path / "l" / "ladder.json").read_text())
     rows = {row["name"]: row for row in made["rungs"]}
     assert tuple(rows) == kept

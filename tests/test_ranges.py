@@ -24,8 +24,15 @@ def is_number(value):
 
 
 def changed(field, value):
-    """The default config with one field set past the types that ml_collections guards."""
-    config = ml_collections.ConfigDict(configs.load("dcnn_blstm").to_dict())
+    """A packaged config, the default's where it has the field, with it set past all guards."""
+    owner = next(
+        name
+        for name in ("dcnn_blstm", *configs.packaged())
+        if any(
+            f"{known}.".startswith(f"{field}.") for known, _ in configs.fields(configs.load(name))
+        )
+    )
+    config = ml_collections.ConfigDict(configs.load(owner).to_dict())
     *parents, leaf = field.split(".")
     node = config
     for parent in parents:

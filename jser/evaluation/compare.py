@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jser.errors import InputError
-from jser.evaluation import metrics
+from jser.evaluation import metrics, settings
 from jser.evaluation.intervals import (
     FEWEST_SPEAKERS,
     holm,
@@ -146,23 +146,12 @@ def _settings(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
             tree = json.loads((run / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return []
-        trees.append(_flat(tree) if isinstance(tree, dict) else {})
-    a, b = trees
+        trees.append(tree if isinstance(tree, dict) else {})
     return [
-        {"field": field, "a": a.get(field), "b": b.get(field)}
-        for field in sorted(a.keys() | b.keys())
-        if a.get(field) != b.get(field) and field.partition(".")[0] not in _NO_SETTING
+        {"field": field, "a": a, "b": b}
+        for field, a, b in settings.differences(*trees)
+        if field.partition(".")[0] not in _NO_SETTING
     ]
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def across(run: str | Path, reference: str | Path) -> dict[str, Any]:

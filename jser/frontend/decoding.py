@@ -244,7 +244,7 @@ def _check_md5(samples: np.ndarray, flac: compressed.FlacInfo) -> None:
         stored = right.reshape(-1, 1).view(np.uint8)[:, :width]
     else:
         stored = samples.astype("<i2", copy=False)
-    if hashlib.md5(stored.tobytes(), usedforsecurity=False).digest() != flac.md5:
+    if hashlib.md5(np.ascontiguousarray(stored).data, usedforsecurity=False).digest() != flac.md5:
         raise Damaged(
             "is damaged: its samples do not have the MD5 that its header gives; fetch it again"
         )

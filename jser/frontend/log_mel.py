@@ -14,19 +14,23 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jser.frontend.framing import cut, frame_count, windows
+from jser.frontend.framing import frame_count, windows
 
 # Audio is cut into blocks of this many frames, so that one compiled shape serves every length.
 BLOCK_FRAMES = 64
 # What a small batch is made of stays in a core's cache: 128 blocks take four times as long, as the
 # system hands out fresh pages for every intermediate result. The numbers are the same.
 BATCH_BLOCKS = 8
+# So many blocks go into one call of the compiled program, which does as many batches as are filled:
+# threads that each wait for a call wait seldom. A multiple of BATCH_BLOCKS; 82 s of sound.
+CALL_BLOCKS = 128
 DELTA_REACH = 2
 # Slaney's Mel scale: linear up to a corner, and 27 Mels for a factor of 6.4 above it.
 _CORNER_HZ = 1000.0
@@ -114,15 +118,18 @@ def log_mel(samples: jax.Array, spec: LogMelSpec) -> jax.Array:
     """Log-Mel spectrogram of audio that carries one sample of history in front.
 
     Args:
-        samples: float [B, 1 + n], full scale is 1; ``samples[:, 0]`` is the sample before the
-            first frame (0 at the start of a recording) and only feeds the pre-emphasis.
+        samples: float [B, 1 + n], full scale is 1, or int16; ``samples[:, 0]`` is the sample before
+            the first frame (0 at the start of a recording) and only feeds the pre-emphasis.
         spec: the front end's specification.
 
     Returns:
         float32 [B, T, n_mels], natural logarithm of Mel power, ``T = 1 + (n - window) // hop``.
     """
+    scale = np.float32(2.0**-15 if samples.dtype == jnp.int16 else 1.0)
     samples = samples.astype(jnp.float32)
-    emphasised = samples[:, 1:] - spec.pre_emphasis * samples[:, :-1]
+    # Scaled afterwards: a power of two changes no digit, while a compiler that fuses a
+    # multiplication in front of the difference with it would round integers in another way.
+    emphasised = scale * (samples[:, 1:] - spec.pre_emphasis * samples[:, :-1])
     t = 1 + (emphasised.shape[1] - spec.window) // spec.hop
     frames = windows(emphasised, 0, spec.window, spec.hop, t)
     frames = frames * np.hamming(spec.window).astype(np.float32)
@@ -133,40 +140,112 @@ def log_mel(samples: jax.Array, spec: LogMelSpec) -> jax.Array:
     return jnp.log(jnp.maximum(mel, spec.floor))
 
 
-_log_mel_compiled = jax.jit(log_mel, static_argnames="spec")
+@functools.partial(jax.jit, static_argnames=("spec", "batch_blocks"))
+def _log_mel_of_blocks(
+    samples: jax.Array, starts: jax.Array, n_batches: int, spec: LogMelSpec, batch_blocks: int
+) -> jax.Array:
+    """Log-Mel of blocks that are cut out of `samples`.
+
+    Args:
+        samples: float32 or int16 [n].
+        starts: int32 [B], where each block begins, its sample of history first.
+        n_batches: of so many batches of `batch_blocks` blocks; the others stay 0.
+        spec: the front end's specification.
+        batch_blocks: B is a multiple of it.
+
+    Returns:
+        float32 [B, BLOCK_FRAMES, n_mels].
+    """
+    reach = _reach(spec)
+
+    def batch(i: jax.Array, out: jax.Array) -> jax.Array:
+        at = jax.lax.dynamic_slice_in_dim(starts, i * batch_blocks, batch_blocks)
+        # Slices are copied; a gather would look up every sample.
+        blocks = [jax.lax.dynamic_slice_in_dim(samples, start, reach) for start in at]
+        frames = log_mel(jnp.stack(blocks), spec)
+        return jax.lax.dynamic_update_slice_in_dim(out, frames, i * batch_blocks, 0)
+
+    out = jnp.zeros((len(starts), BLOCK_FRAMES, spec.n_mels), jnp.float32)
+    return jax.lax.fori_loop(0, n_batches, batch, out)
+
+
+def _reach(spec: LogMelSpec) -> int:
+    """Samples that a block's frames cover, with the one of history."""
+    return 1 + (BLOCK_FRAMES - 1) * spec.hop + spec.window
 
 
 def log_mel_batch(waveforms: Sequence[np.ndarray], spec: LogMelSpec) -> list[np.ndarray]:
     """Log-Mel spectrograms of recordings of any lengths, batched in one compiled shape.
 
     Args:
-        waveforms: float32 arrays [samples_i], full scale is 1.
+        waveforms: arrays [samples_i], float32, full scale is 1, or int16; the numbers are the same,
+            and what is all int16 is not copied as often.
         spec: the front end's specification.
 
     Returns:
         One float32 array [T_i, n_mels] a recording, ``T_i = n_frames(samples_i, spec)``. A
         recording's numbers do not depend on the others in the call.
     """
-    lengths = [n_frames(len(x), spec) for x in waveforms]
-    blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=1, after=spec.window)
-    parts = []
-    for start in range(0, len(blocks), BATCH_BLOCKS):
-        batch = blocks[start : start + BATCH_BLOCKS]
-        if len(batch) < BATCH_BLOCKS:
-            batch = np.pad(batch, ((0, BATCH_BLOCKS - len(batch)), (0, 0)))
-        parts.append(_log_mel_compiled(batch, spec))
-    if not parts:
-        return []
-    frames = np.concatenate([np.asarray(part) for part in parts]).reshape(
-        -1, BLOCK_FRAMES, spec.n_mels
-    )
-    out = []
-    row = 0
-    for t in lengths:
-        n = -(-t // BLOCK_FRAMES)
-        out.append(frames[row : row + n].reshape(-1, spec.n_mels)[:t].copy())
-        row += n
+    if not all(x.dtype == np.int16 for x in waveforms):
+        waveforms = [x * np.float32(2.0**-15) if x.dtype == np.int16 else x for x in waveforms]
+    out = [np.empty((n_frames(len(x), spec), spec.n_mels), np.float32) for x in waveforms]
+    for pieces in _calls([-(-len(frames) // BLOCK_FRAMES) for frames in out]):
+        samples, starts = _laid_out(waveforms, pieces, spec)
+        n_batches = -(-sum(piece.n for piece in pieces) // BATCH_BLOCKS)
+        blocks = np.asarray(_log_mel_of_blocks(samples, starts, n_batches, spec, BATCH_BLOCKS))
+        rows, row = blocks.reshape(-1, spec.n_mels), 0
+        for i, first, n in pieces:
+            there = out[i][first * BLOCK_FRAMES : (first + n) * BLOCK_FRAMES]
+            there[:] = rows[row : row + len(there)]
+            row += n * BLOCK_FRAMES
     return out
+
+
+class _Piece(NamedTuple):
+    """`n` blocks of recording `i`, from its block `first` on."""
+
+    i: int
+    first: int
+    n: int
+
+
+def _calls(n_blocks: Sequence[int]) -> Iterator[list[_Piece]]:
+    """Recordings of so many blocks, divided among calls of CALL_BLOCKS at most."""
+    pieces: list[_Piece] = []
+    room = CALL_BLOCKS
+    for i, n in enumerate(n_blocks):
+        first = 0
+        while first < n:
+            piece = _Piece(i, first, min(room, n - first))
+            pieces.append(piece)
+            first += piece.n
+            room -= piece.n
+            if not room:
+                yield pieces
+                pieces, room = [], CALL_BLOCKS
+    if pieces:
+        yield pieces
+
+
+def _laid_out(
+    waveforms: Sequence[np.ndarray], pieces: Sequence[_Piece], spec: LogMelSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples of the pieces one behind the other, zero outside a recording, and blocks' starts."""
+    step, reach = BLOCK_FRAMES * spec.hop, _reach(spec)
+    dtype = np.int16 if waveforms[0].dtype == np.int16 else np.float32
+    samples = np.zeros(CALL_BLOCKS * reach, dtype)
+    starts = np.zeros(CALL_BLOCKS, np.int32)
+    at = row = 0
+    for i, first, n in pieces:
+        size = (n - 1) * step + reach
+        # One sample of history, which is 0 in front of the first.
+        history = 1 if first else 0
+        sound = waveforms[i][first * step - history : first * step - 1 + size]
+        samples[at + 1 - history : at + 1 - history + len(sound)] = sound
+        starts[row : row + n] = at + step * np.arange(n)
+        at += size
+        row += n
+    return samples, starts
 
 
 def deltas(x: jax.Array, length: jax.Array | int) -> jax.Array:

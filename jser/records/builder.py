@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -79,15 +79,8 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # TFDS' own registry is not used: its names are global to the process.
         super().__init_subclass__(skip_registration=True, **kwargs)  # type: ignore[call-arg]
 
-    def __init__(
-        self,
-        *,
-        spec: Spec | None = None,
-        examples: Iterable[tuple[str, dict[str, object]]] | None = None,
-        **kwargs: Any,
-    ):
+    def __init__(self, *, spec: Spec | None = None, **kwargs: Any):
         self._spec = spec or self.KIND.spec()
-        self._examples = examples
         super().__init__(**kwargs)
 
     @classmethod
@@ -113,15 +106,10 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        if self._examples is None:
-            raise InputError(
-                f"{self.INFO.name}: records are built by `jser build {self.INFO.name}`"
-            )
-        return {places.SPLIT: self._generate_examples()}
+        raise InputError(f"{self.INFO.name}: records are built by `jser build {self.INFO.name}`")
 
     def _generate_examples(self) -> Iterator[tuple[str, dict[str, object]]]:
-        assert self._examples is not None
-        yield from self._examples
+        return iter(())  # Abstract in TFDS; `_split_generators` comes first and refuses.
 
 
 class PictureBuilder(CorpusBuilder):
@@ -251,30 +239,30 @@ def _build(
         for u in utterances
     }
     plan = Plan(cls, root, variant, spec, utterances, keys)
-    facts, reasons, resumed = way.extract(plan)
-    broken = [
-        f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
-        for u in utterances
-        if keys[u.utterance_id] in reasons
-    ]
-    if broken and not allow_partial:
-        raise faults.FilesAtFault(
-            f"{source}: {len(broken)} of {len(utterances)} {kind.things} cannot be used; replace "
-            "them, or leave them out with --allow_partial",
-            broken,
-        )
-    usable = [u for u in utterances if keys[u.utterance_id] in facts]
-    if not usable:
-        raise faults.FilesAtFault(
-            f"{source}: none of its {len(broken)} {kind.things} can be used; replace them", broken
-        )
-    facts_of = [facts[keys[u.utterance_id]] for u in usable]
-    report = kind.audit(usable, facts_of, spec, Counted(info, sex, skipped, broken))
-    doubt = kind.doubt(info, report)
-    if doubt and not allow_partial:
-        raise InputError(f"{source}: {doubt}")
-    staging = plan.work_dir()
     try:
+        facts, reasons, resumed = way.extract(plan)
+        broken = [
+            f"{sources.shown(u.path, source, u.cut, u.line)}: {reasons[keys[u.utterance_id]]}"
+            for u in utterances
+            if keys[u.utterance_id] in reasons
+        ]
+        if broken and not allow_partial:
+            raise faults.FilesAtFault(
+                f"{source}: {len(broken)} of {len(utterances)} {kind.things} cannot be used; "
+                "replace them, or leave them out with --allow_partial",
+                broken,
+            )
+        usable = [u for u in utterances if keys[u.utterance_id] in facts]
+        if not usable:
+            raise faults.FilesAtFault(
+                f"{source}: none of its {len(broken)} {kind.things} can be used; replace them",
+                broken,
+            )
+        facts_of = [facts[keys[u.utterance_id]] for u in usable]
+        report = kind.audit(usable, facts_of, spec, Counted(info, sex, skipped, broken))
+        doubt = kind.doubt(info, report)
+        if doubt and not allow_partial:
+            raise InputError(f"{source}: {doubt}")
         staged = way.write(plan, usable)
         content_of = [
             (u.utterance_id, kind.content_hash(f), u.label)
@@ -305,9 +293,12 @@ def _build(
                 "audit": report,
             },
         )
-        shards.publish(staged, final, staging)
+        shards.publish(staged, final, plan.work_dir())
+    except BaseException:
+        way.keep(plan)
+        raise
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(plan.work_dir(), ignore_errors=True)
     way.clear(plan)
     return BuildResult(
         kind=kind,

@@ -1,8 +1,10 @@
 """Finished utterances on disk, so that an interrupted build goes on where it stopped.
 
 Utterances are addressed by the hash of their file's content and how it is cut; the folder is that
-of one front end. About 64 of them share a file: one file each would cost more than the front end.
-A pack is written under a temporary name and renamed, so a killed build leaves whole packs only.
+of one front end. Finished ones are held in memory and written as packs, a file for all that a few
+seconds made: what takes less to compute again is not worth the writing, and a build that is done by
+then writes none. A pack is written under a temporary name and renamed, so a killed build leaves
+whole packs only.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -25,9 +28,10 @@ from jser.frontend.decoding import Cut
 # What reading a damaged pack raises, or one of another version.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
-# So much of what is written is kept in memory as well: a corpus of 1,500 utterances is not read
-# again, and a long one does not fill the memory.
-KEPT_BYTES = 256 << 20
+# So much work a killed build may lose.
+PACK_SECONDS = 3.0
+# And so much of it is held in memory.
+PACK_BYTES = 192 << 20
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,10 @@ class PackCache:
     def __init__(self, folder: Path, facts: type = Facts):
         self.folder = folder
         self._facts = facts
-        self._pack: dict[str, Path] = {}
         self._keys: dict[Path, list[str]] = {}
-        self._kept: dict[Path, list[Finished]] = {}
-        self._room = KEPT_BYTES
+        self._held: list[Finished] = []
+        self._held_bytes = 0
+        self._written = time.monotonic()
         for path in sorted(folder.glob("*.npz")):
             try:
                 with np.load(path) as pack:
@@ -94,18 +98,19 @@ class PackCache:
             except DAMAGE:
                 path.unlink(missing_ok=True)  # Damaged: computing it again is cheap.
                 continue
-            self._note(path, keys)
-
-    def _note(self, path: Path, keys: list[str]) -> None:
-        self._keys[path] = keys
-        for key in keys:
-            self._pack[key] = path
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._pack
+            self._keys[path] = keys
 
     def put(self, items: list[Finished]) -> None:
-        """Write one pack. Raises OSError; nothing is left behind then."""
+        """Take a batch, to be written with others. Raises OSError; nothing is left behind then."""
+        self._held += items
+        self._held_bytes += sum(a.nbytes for item in items for a in item.arrays.values())
+        late = time.monotonic() - self._written >= PACK_SECONDS
+        if late or self._held_bytes >= PACK_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as one pack. Raises OSError; nothing is left behind then."""
+        items, self._held, self._held_bytes = self._held, [], 0
         if not items:
             return
         keys = [item.key for item in items]
@@ -126,46 +131,32 @@ class PackCache:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        self._note(path, keys)
-        size = sum(array.nbytes for array in arrays.values())
-        if size <= self._room:
-            self._kept[path] = items
-            self._room -= size
-
-    def verify(self, keys: Iterable[str]) -> None:
-        """Read the packs that hold `keys` whole; forget and remove damaged ones."""
-        for path in sorted({self._pack[key] for key in keys if key in self._pack}):
-            try:
-                _read(path, self._facts)
-            except DAMAGE:
-                for key in self._keys.pop(path):
-                    if self._pack.get(key) == path:
-                        del self._pack[key]
-                path.unlink(missing_ok=True)
-
-    def facts(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Facts of the utterances `keys`."""
-        wanted = set(keys)
-        found: dict[str, Any] = {}
-        for path in sorted({self._pack[key] for key in wanted}):
-            with np.load(path) as pack:
-                meta = json.loads(pack["meta"].tobytes())
-            for key, facts in zip(meta["keys"], meta["facts"], strict=True):
-                if key in wanted:
-                    found[key] = self._facts(**facts)
-        return found
+        self._keys[path] = keys
+        self._written = time.monotonic()
 
     def read(self, keys: Iterable[str]) -> Iterator[Finished]:
-        """The utterances `keys`, pack by pack, each once."""
+        """Those of the utterances `keys` that are in packs, pack by pack, each once.
+
+        Damaged packs are removed: computing their utterances again is cheap.
+        """
         wanted = set(keys)
-        for path in sorted({self._pack[key] for key in wanted}):
-            for item in self._kept.pop(path, None) or _read(path, self._facts):
+        for path, held in sorted(self._keys.items()):
+            if wanted.isdisjoint(held):
+                continue
+            try:
+                items = _read(path, self._facts)
+            except DAMAGE:
+                del self._keys[path]
+                path.unlink(missing_ok=True)
+                continue
+            for item in items:
                 if item.key in wanted:
                     wanted.discard(item.key)
                     yield item
 
     def clear(self, keys: Iterable[str]) -> None:
-        """Remove the packs that hold nothing but `keys`, and left-over halves."""
+        """Remove the packs that hold nothing but `keys`, left-over halves, and what is held."""
+        self._held, self._held_bytes = [], 0
         done = set(keys)
         for path, held in list(self._keys.items()):
             if done.issuperset(held):

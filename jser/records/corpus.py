@@ -103,13 +103,16 @@ def load(
                 f"`jser build manifest --manifest=FILE --name={name}{option} --data_dir={root}`"
             )
             if not there:
-                datasets.builder_class(name)  # says that there is no such corpus
+                sentence = datasets.unknown(name, built.names(root))
+                if not root.is_dir():
+                    sentence += f"; there is no folder {root}, where it would lie"
+                raise InputError(sentence)
         if there:
             raise InputError(
                 f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again "
                 f"with {command}"
             )
-        raise InputError(f"{folder}: no records of {name} there; build them with {command}")
+        raise places.none_there(root, name, folder, command)
     if content["front_end_hash"] != spec.hash():
         raise InputError(
             f"{folder}: records were made by front end {content['front_end_hash']}, this program's "

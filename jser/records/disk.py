@@ -20,7 +20,11 @@ def make(root: Path) -> None:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{root}: a file is in the way of the data folder; give another --data_dir=DIR"
+        ) from error
+    except FileNotFoundError as error:
         raise InputError(
             f"{root}: cannot be made ({error.strerror}); give another --data_dir=DIR"
         ) from error

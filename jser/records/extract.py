@@ -1,4 +1,4 @@
-"""Recordings -> log-Mel: decoding in threads, the front end in batches, finished ones handed on."""
+"""Recordings -> log-Mel: batches decoded and run through the front end by threads, handed on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from jser import progress
 from jser.frontend import waveform
@@ -17,17 +18,18 @@ from jser.frontend.waveform import AudioError, Waveform
 from jser.records.cache import Facts, Finished
 from jser.records.kind import Sink, Source
 
-BATCH_FILES = 64
+# A batch is what a thread does in one go: so few that all threads end at about the same time.
+BATCH_FILES = 16
 # A batch is decoded into memory: long recordings travel in smaller batches.
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 16 << 20
 # A second of a segment: CD quality, as nobody has looked into its file yet.
 SEGMENT_BYTES = 44100 * 4
-# Batches decoded ahead of the one that the front end works on.
+# Batches begun or finished ahead of the one whose results are handed on, beside one a thread.
 AHEAD = 2
 
 
 def threads() -> int:
-    """Decoding threads: more than eight only wait for the front end."""
+    """Threads that decode: more than eight only wait for the one that writes."""
     return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
 
 
@@ -43,7 +45,7 @@ def extract(
 
     Args:
         todo: key -> file or segment.
-        sink: gets each batch when it is done, in a thread of its own.
+        sink: gets the batches in turn, in the caller's thread.
         spec: the front end's specification.
         max_seconds: only the beginning of each recording is kept.
         keep_pcm: store the waveform beside the features.
@@ -53,85 +55,88 @@ def extract(
         Key -> what is wrong with its file; empty when all are good.
     """
     broken: dict[str, str] = {}
-    if not todo:
-        return broken
     seconds = 0.0
     started = time.monotonic()
+    batches = _batches(todo)
+    ahead: deque[Future[_Made]] = deque()
     pool = ThreadPoolExecutor(threads())
-    # One batch is written while the next is computed.
-    writer, written = ThreadPoolExecutor(1), None
     try:
         with progress.maybe(len(todo), what, unit="utterance") as tick:
-            for batch in _decoded(todo, pool, spec.sample_rate, max_seconds):
-                good: list[tuple[str, Waveform]] = []
-                decoded = 0
-                for keys, future in batch:
-                    for key, wave in zip(keys, future.result(), strict=True):
-                        decoded += 1
-                        if isinstance(wave, AudioError):
-                            broken[key] = wave.reason
-                        else:
-                            good.append((key, wave))
-                frames = log_mel_batch([wave.float32() for _, wave in good], spec)
-                if written:
-                    written.result()
-                done = [
-                    Finished(
-                        key,
-                        _facts(wave),
-                        {"log_mel": mel} | ({"waveform": wave.pcm} if keep_pcm else {}),
-                    )
-                    for (key, wave), mel in zip(good, frames, strict=True)
-                ]
-                written = writer.submit(sink.put, done)
-                seconds += sum(len(wave.pcm) for _, wave in good) / spec.sample_rate
+            while True:
+                for batch in itertools.islice(batches, threads() + AHEAD - len(ahead)):
+                    ahead.append(pool.submit(_make, batch, spec, max_seconds, keep_pcm))
+                if not ahead:
+                    break
+                made = ahead.popleft().result()
+                sink.put(made.finished)
+                broken |= made.broken
+                seconds += made.seconds
                 speed = seconds / max(time.monotonic() - started, 1e-9)
-                tick(decoded, speed=f"{speed:,.0f} x real time")
-            if written:
-                written.result()
+                tick(len(made.finished) + len(made.broken), speed=f"{speed:,.0f} x real time")
+    except BaseException:
+        pool.shutdown(wait=True, cancel_futures=True)
+        # What other threads have finished is not lost.
+        for future in ahead:
+            if not future.cancelled() and future.exception() is None:
+                sink.put(future.result().finished)
+        raise
     finally:
-        writer.shutdown(wait=True)
         pool.shutdown(wait=True, cancel_futures=True)
     return broken
 
 
-# Keys, and what becomes of them: whole files by themselves, the segments of a file together.
-_Job = tuple[list[str], Future[list[Waveform | AudioError]]]
+class _Made(NamedTuple):
+    """What came of a batch: finished utterances, reasons of broken ones, seconds of sound."""
+
+    finished: list[Finished]
+    broken: dict[str, str]
+    seconds: float
+
+
+def _make(
+    batch: list[tuple[str, Source]], spec: LogMelSpec, max_seconds: float | None, keep_pcm: bool
+) -> _Made:
+    """Decode a batch and run the front end over it."""
+    good: list[tuple[str, Waveform]] = []
+    broken: dict[str, str] = {}
+    for key, wave in _decoded(batch, spec.sample_rate, max_seconds):
+        if isinstance(wave, AudioError):
+            broken[key] = wave.reason
+        else:
+            good.append((key, wave))
+    frames = log_mel_batch([wave.pcm for _, wave in good], spec)
+    finished = [
+        Finished(
+            key,
+            _facts(wave),
+            {"log_mel": mel} | ({"waveform": wave.pcm} if keep_pcm else {}),
+        )
+        for (key, wave), mel in zip(good, frames, strict=True)
+    ]
+    return _Made(finished, broken, sum(len(wave.pcm) for _, wave in good) / spec.sample_rate)
 
 
 def _decoded(
-    todo: Mapping[str, Source],
-    pool: ThreadPoolExecutor,
-    sample_rate: int,
-    max_seconds: float | None,
-) -> Iterator[list[_Job]]:
-    """Batches of keys with their decoding under way, a few batches ahead of the reader."""
-    ahead: deque[list[_Job]] = deque()
-    for batch in _batches(todo):
-        jobs: list[_Job] = []
-        # Whole files differ in their number, so that each has a thread of its own.
-        numbered = enumerate(batch)
-        for (path, _), group in itertools.groupby(
-            numbered, lambda item: (item[1][1].path, -1 if item[1][1].cut else item[0])
-        ):
-            keys, sounds = zip(*(item for _, item in group), strict=True)
-            cuts = [sound.cut for sound in sounds if sound.cut is not None]
-            if cuts:
-                future = pool.submit(waveform.load_cuts, path, cuts, sample_rate)
+    batch: list[tuple[str, Source]], sample_rate: int, max_seconds: float | None
+) -> Iterator[tuple[str, Waveform | AudioError]]:
+    """Keys and their waveforms; the segments of a file are decoded in one go."""
+    for path, group in itertools.groupby(batch, lambda item: item[1].path):
+        cut = []
+        for key, sound in group:
+            if sound.cut is None:
+                yield key, _whole(path, sample_rate, max_seconds)
             else:
-                future = pool.submit(_whole, path, sample_rate, max_seconds)
-            jobs.append((list(keys), future))
-        ahead.append(jobs)
-        if len(ahead) > AHEAD:
-            yield ahead.popleft()
-    yield from ahead
+                cut.append((key, sound.cut))
+        if cut:
+            keys, cuts = zip(*cut, strict=True)
+            yield from zip(keys, waveform.load_cuts(path, cuts, sample_rate), strict=True)
 
 
-def _whole(path: Path, sample_rate: int, max_seconds: float | None) -> list[Waveform | AudioError]:
+def _whole(path: Path, sample_rate: int, max_seconds: float | None) -> Waveform | AudioError:
     try:
-        return [waveform.load(path, sample_rate, max_seconds)]
+        return waveform.load(path, sample_rate, max_seconds)
     except AudioError as error:
-        return [error]
+        return error
 
 
 def _batches(todo: Mapping[str, Source]) -> Iterator[list[tuple[str, Source]]]:

@@ -19,15 +19,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import tensorflow_datasets as tfds
-from array_record.python import array_record_module
-from tensorflow_datasets.core.example_serializer import ExampleSerializer
-
-from jser.records import features, places
+from jser.records import places
 from jser.records.cache import Finished, file_sha256
 from jser.records.files import Utterance
 from jser.records.kind import Kind, Sink, Source, Spec
 from jser.records.plan import Extracted, Plan
+from jser.records.shards import Encoder, Shard, lay_out
 
 # About 100 MB of log-Mel and 40 MB on disk for recordings of four seconds.
 RECORDINGS = 1000
@@ -153,12 +150,12 @@ def make(part: Part) -> Made:
         try:
             broken = _extract(part, writer, part.keys)
         finally:
-            writer.close()
+            writer.shard.close()
         sha256 = ""
-        if writer.n_records:
+        if writer.shard.n_records:
             sha256 = file_sha256(temporary)
             os.replace(temporary, part.shard)
-        made = Made(sha256, writer.n_records, writer.n_bytes, writer.facts, broken)
+        made = Made(sha256, writer.shard.n_records, writer.shard.n_bytes, writer.facts, broken)
         temporary.write_text(json.dumps({"part": part.digest, **asdict(made)}), encoding="utf-8")
         os.replace(temporary, part.manifest)
     finally:
@@ -198,33 +195,22 @@ class _Writer:
     """Writes utterances into a shard as they are finished: no more than a batch is in memory."""
 
     def __init__(self, part: Part, path: Path):
-        self.n_records = self.n_bytes = 0
-        self._kind = part.kind
         self.facts: dict[str, Any] = {}
-        self._of: dict[str, list[Utterance]] = {}
-        for u, key in zip(part.utterances, part.keys, strict=True):
-            self._of.setdefault(key, []).append(u)
-        self._features = features.describe(
-            part.classes, part.kind.features(part.spec, part.variant)
+        self.shard = Shard(path)
+        self._encoder = Encoder(
+            part.classes,
+            part.kind,
+            part.variant,
+            part.spec,
+            zip(part.utterances, part.keys, strict=True),
         )
-        self._serializer = ExampleSerializer(self._features.get_serialized_info())
-        # The options are TFDS' own: one record a group, for access in any order.
-        self._file = array_record_module.ArrayRecordWriter(os.fspath(path), "group_size:1")
 
     def put(self, items: list[Finished]) -> None:
-        """Write the records of finished recordings. Equal files are one recording of several."""
+        """Write the records of finished recordings."""
         for done in items:
-            for u in self._of[done.key]:
-                example = self._features.encode_example({**u.record(), **self._kind.example(done)})
-                record = self._serializer.serialize_example(example)
-                self._file.write(record)
-                self.n_records += 1
-                self.n_bytes += len(record)
+            for record in self._encoder.records(done):
+                self.shard.write(record)
             self.facts[done.key] = done.facts
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
 
 
 class Parts:
@@ -270,36 +256,24 @@ class Parts:
 
     def write(self, plan: Plan, usable: list[Utterance]) -> Path:
         """See `Way.write`. The shards are linked, not copied, where the file system can."""
-        staging, name = plan.work_dir(), plan.cls.INFO.name
-        shutil.rmtree(staging, ignore_errors=True)
-        builder = plan.cls(data_dir=staging, config=plan.variant, spec=plan.spec)
-        folder = places.records_dir(staging, name, plan.variant)
-        folder.mkdir(parents=True)
-        builder.info.set_file_format("array_record", override=True)
-        template = tfds.core.ShardedFileTemplate(
-            data_dir=folder,
-            dataset_name=name,
-            split=places.SPLIT,
-            filetype_suffix="array_record",
-        )
+        shutil.rmtree(plan.work_dir(), ignore_errors=True)
         filled = [
-            (part, made)
+            (part.shard, made)
             for part, made in zip(self._parts, self._made, strict=True)
             if made.n_records
         ]
-        for number, (part, _) in enumerate(filled):
-            target = template.sharded_filepath(shard_index=number, num_shards=len(filled))
-            _link(part.shard, Path(target))
-        split: Any = tfds.core.SplitInfo(
-            name=places.SPLIT,
-            shard_lengths=[made.n_records for _, made in filled],
-            num_bytes=sum(made.n_bytes for _, made in filled),
-            filename_template=template,
+        return lay_out(
+            plan.cls,
+            plan.work_dir(),
+            plan.variant,
+            plan.spec,
+            [(shard, made.n_records) for shard, made in filled],
+            sum(made.n_bytes for _, made in filled),
+            _link,
         )
-        builder.info.set_splits(tfds.core.SplitDict([split]))
-        builder.info.download_size = 0
-        builder.info.write_to_directory(folder)
-        return folder
+
+    def keep(self, plan: Plan) -> None:
+        """See `Way.keep`. Finished parts are on disk."""
 
     def clear(self, plan: Plan) -> None:
         """See `Way.clear`."""

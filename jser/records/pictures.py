@@ -138,7 +138,7 @@ def load(
                 f"{folder / places.SIDECAR}: damaged, changed by hand or not readable; build again "
                 f"with {command}"
             )
-        raise InputError(f"{folder}: no records of {name} there; build them with {command}")
+        raise places.none_there(root, name, folder, command)
     if content["front_end_hash"] != spec.hash():
         raise InputError(
             f"{folder}: records hold pictures of {content['front_end'].get('side')} pixels made as "

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from jser.errors import InputError
+
 # Of recordings, and of pictures.
 VARIANTS = ("log_mel", "waveform")
 PICTURE_VARIANTS = ("image",)
@@ -22,6 +24,29 @@ def default_data_dir() -> Path:
 def of_config(config: Any) -> Path:
     """The data folder of an experiment: its config's, where that names one."""
     return Path(config.data_dir) if config.data_dir else default_data_dir()
+
+
+def none_there(
+    data_dir: str | os.PathLike[str], name: str, folder: Path, command: str
+) -> InputError:
+    """What is said where a corpus' records are not: whose fault it is, and the way out.
+
+    Args:
+        data_dir: where records lie.
+        name: of the corpus.
+        folder: where its records would lie.
+        command: builds them.
+    """
+    root = Path(data_dir)
+    if root.is_dir():
+        return InputError(f"{folder}: no records of {name} there; build them with {command}")
+    ways = "--data_dir, for a config --config.data_dir, or $JSER_DATA"
+    if root.exists():
+        return InputError(f"{root}: is a file and no folder of records; name another ({ways})")
+    return InputError(
+        f"{root}: there is no such folder, so no records of {name} either; name the one that has "
+        f"them ({ways}), or build them with {command}"
+    )
 
 
 def records_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:

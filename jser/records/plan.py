@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jser.records import places, shards
-from jser.records.cache import PackCache
+from jser.records.cache import Finished, PackCache
 from jser.records.files import Utterance
 from jser.records.kind import Source, Spec
 
@@ -61,44 +63,77 @@ class Way(Protocol):
     def write(self, plan: Plan, usable: list[Utterance]) -> Path:
         """Lay out the shards of `usable` below `plan.work_dir()`; returns their folder."""
 
+    def keep(self, plan: Plan) -> None:
+        """Called when a build ends without records: keep what is finished for the next one."""
+
     def clear(self, plan: Plan) -> None:
         """Remove what only an interrupted build needs."""
 
 
 class Local:
-    """One process: decoding in threads, finished recordings in packs, shards written by TFDS."""
+    """One process: decoding and front end in threads; a record is written when it is finished."""
+
+    def __init__(self) -> None:
+        self._cache: PackCache | None = None
+        self._shards: shards.Staged | None = None
 
     def extract(self, plan: Plan) -> Extracted:
         """See `Way.extract`."""
-        info = plan.cls.INFO
-        kind = plan.cls.KIND
+        cls, kind = plan.cls, plan.cls.KIND
+        shutil.rmtree(plan.work_dir(), ignore_errors=True)
+        pairs = [(u, plan.keys[u.utterance_id]) for u in plan.utterances]
+        encoder = shards.Encoder(cls.INFO.classes, kind, plan.variant, plan.spec, pairs)
+        self._shards = shards.Staged(encoder, plan.work_dir() / "shards")
         self._cache = PackCache(
             places.cache_dir(plan.root, plan.variant, plan.spec.hash()), kind.facts
         )
-        self._cache.verify(plan.keys.values())
-        resumed = sum(key in self._cache for key in plan.keys.values())
+        for done in self._cache.read(plan.keys.values()):
+            self._shards.put([done])
+        finished = self._shards.facts
+        resumed = sum(key in finished for key in plan.keys.values())
         # Equal files are worked on once.
-        todo = {
-            plan.keys[u.utterance_id]: Source(u.path, u.cut)
-            for u in plan.utterances
-            if plan.keys[u.utterance_id] not in self._cache
-        }
-        reasons = (
-            kind.extract(
-                todo, self._cache, plan.spec, plan.variant, info.max_seconds, f"build {info.name}"
-            )
-            if todo
-            else {}
+        todo = {key: Source(u.path, u.cut) for u, key in pairs if key not in finished}
+        reasons = kind.extract(
+            todo,
+            _Both(self._cache, self._shards),
+            plan.spec,
+            plan.variant,
+            cls.INFO.max_seconds,
+            f"build {cls.INFO.name}",
         )
-        keys = [key for key in plan.keys.values() if key in self._cache]
-        return Extracted(self._cache.facts(keys), reasons, resumed)
+        return Extracted(finished, reasons, resumed)
 
     def write(self, plan: Plan, usable: list[Utterance]) -> Path:
-        """See `Way.write`."""
-        return shards.write(
-            plan.cls, usable, plan.keys, self._cache, plan.work_dir(), plan.variant, plan.spec
+        """See `Way.write`. All that is usable was written when it was finished."""
+        assert self._shards is not None
+        made = self._shards.close()
+        return shards.lay_out(
+            plan.cls,
+            plan.work_dir(),
+            plan.variant,
+            plan.spec,
+            [(shard.path, shard.n_records) for shard in made],
+            sum(shard.n_bytes for shard in made),
+            os.replace,
         )
+
+    def keep(self, plan: Plan) -> None:
+        """See `Way.keep`."""
+        if self._cache is not None:
+            self._cache.flush()
 
     def clear(self, plan: Plan) -> None:
         """See `Way.clear`."""
+        assert self._cache is not None
         self._cache.clear(plan.keys.values())
+
+
+class _Both(NamedTuple):
+    """A sink of two."""
+
+    cache: PackCache
+    shards: shards.Staged
+
+    def put(self, items: list[Finished]) -> None:
+        self.cache.put(items)
+        self.shards.put(items)

@@ -11,7 +11,11 @@ from jser.systems.contract import Inputs, System
 
 __all__ = ["NAMES", "Inputs", "System", "get"]
 
-NAMES = ("cnn_rnn", "dcnn_blstm")
+NAMES = (
+    "acoustic_rnn",
+    "cnn_rnn",
+    "dcnn_blstm",
+)  # fmt: skip
 
 
 def get(name: str) -> System:

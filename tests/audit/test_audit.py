@@ -183,11 +183,13 @@ def test_text_fits_100_columns_and_names_all(audit):
         COPY,
         SAME,
         "f2_s1_fear (",
+        "clean: train, dev and test share no speaker, no recording and no utterance, and train no "
+        "session with the others; but near-duplicates, one recording in two forms, are shared",
         f"near-duplicates lie in two parts in {straddled} of 4 folds",
         "peak level",
     ]
     for word in words:
-        assert word in shown
+        assert word in " ".join(shown.split())
 
 
 def test_page_has_what_the_json_has(audit):
@@ -224,7 +226,7 @@ def test_without_a_protocol(planted):
     made = content.gather("synthetic", planted)
     assert made["protocol"] is None
     assert "protocol" not in [s.attributes["id"] for s in parse(page.render(made)).all("section")]
-    assert "clean: nothing is shared" not in text.text(made)
+    assert "clean: " not in text.text(made)
 
 
 def test_leaking_protocol_is_marked_and_not_refused(planted):

@@ -6,13 +6,15 @@ import numpy as np
 
 from jser import protocols
 from jser.evaluation import certificates
+from jser.evaluation.tables import to_text
 from tests.protocols.made import fake
 
 
 def test_clean_and_leaking(corpus):
     protocol = protocols.make("leave_one_speaker_out", corpus)
     clean = certificates.text(protocols.certificate(corpus, protocol))
-    assert "clean: nothing is shared" in clean
+    assert "clean: train, dev and test share no speaker, no recording and no utterance" in clean
+    assert "near-duplicates" not in clean
     fold = protocol.folds[0]
     moved = dataclasses.replace(fold, train=np.append(fold.train, fold.test[0]))
     leaking = dataclasses.replace(protocol, folds=(moved, *protocol.folds[1:]))
@@ -20,6 +22,18 @@ def test_clean_and_leaking(corpus):
     assert "LEAK" in text
     assert "train/test 1 utterance ids" in text
     assert "train and test share 1 utterance id in 1 of 10 folds" in " ".join(text.split())
+
+
+def test_near_duplicates_are_part_of_the_verdict(corpus):
+    """As a run counts them, over all folds, and as an audit does, fold by fold."""
+    made = protocols.certificate(corpus, protocols.make("leave_one_speaker_out", corpus))
+    counts = {"train_dev": 0, "train_test": 2, "dev_test": 0}
+    run = dataclasses.replace(made, near_duplicates=counts).to_json()
+    audit = made.to_json() | {"near_duplicates": [{"first": "a", "second": "b"}]}
+    none = dataclasses.replace(made, near_duplicates=dict.fromkeys(counts, 0)).to_json()
+    for tree, shared in ((run, True), (audit, True), (none, False), (made.to_json(), False)):
+        said = " ".join(to_text(certificates.render_json(tree)).split())
+        assert ("but near-duplicates, one recording in two forms, are shared" in said) == shared
 
 
 def test_properties_over_all_folds(make_corpus):

@@ -169,7 +169,8 @@ def test_killed_build_goes_on(source, tmp_path):
     """kill -9 in the writing of the shards: half a build lies about, the features are kept."""
     script = (
         "import os, signal, sys\n"
-        "from jser.records import builder, sidecar\n"
+        "from jser.records import builder, cache, sidecar\n"
+        "cache.PACK_SECONDS = 0.0\n"
         "builder.sidecar.shard_hashes = lambda folder: os.kill(os.getpid(), signal.SIGKILL)\n"
         "builder.build('emodb', sys.argv[1], sys.argv[2], allow_partial=True)\n"
     )
@@ -182,6 +183,47 @@ def test_killed_build_goes_on(source, tmp_path):
     assert (result.resumed, result.computed) == (56, 0)
     assert not places.work_dir(tmp_path, "emodb", "log_mel").exists()
     assert not stale.exists()
+
+
+def test_a_full_shard_is_followed_by_another(source, built, tmp_path, monkeypatch):
+    monkeypatch.setattr("jser.records.shards.SHARD_BYTES", 200_000)
+    path = build("emodb", source, tmp_path, allow_partial=True).path
+    said = json.loads((path / "dataset_info.json").read_text())["splits"][0]
+    lengths = [int(n) for n in said["shardLengths"]]
+    assert len(lengths) == len(list(path.glob("*.array_record-*"))) > 1
+    assert sum(lengths) == 56
+    ours, theirs = corpus.load("emodb", tmp_path), corpus.load("emodb", built[0])
+    assert list(ours.utterance_id) == list(theirs.utterance_id)
+    np.testing.assert_array_equal(ours.frames, theirs.frames)
+
+
+@pytest.mark.parametrize(("seconds", "n_bytes"), [(1e9, 1 << 30), (0.0, 1 << 30), (1e9, 100_000)])
+def test_packs_are_written_for_what_takes_long_to_make(
+    source, tmp_path, monkeypatch, seconds, n_bytes
+):
+    """Nothing that is done at once; else so often that a killed build loses little."""
+    monkeypatch.setattr(extract, "BATCH_FILES", 10)
+    monkeypatch.setattr(cache, "PACK_SECONDS", seconds)
+    monkeypatch.setattr(cache, "PACK_BYTES", n_bytes)
+    real, packs = cache.np.savez, []
+
+    def savez(file, **arrays):
+        packs.append(arrays["log_mel"].nbytes)
+        real(file, **arrays)
+
+    monkeypatch.setattr(cache.np, "savez", savez)
+    build("emodb", source, tmp_path, allow_partial=True)
+    whole = corpus.load("emodb", tmp_path).frames.nbytes
+    if not seconds:
+        assert len(packs) == 6
+        assert sum(packs) == whole
+    elif n_bytes < whole:
+        assert packs
+        assert n_bytes <= min(packs)
+        assert max(packs) < n_bytes + whole / 5
+    else:
+        assert not packs
+    assert not list((tmp_path / "cache").rglob("*.npz"))
 
 
 def test_damaged_pack_is_computed_again(source, tmp_path, monkeypatch):
@@ -299,6 +341,7 @@ def test_no_space(source, tmp_path, monkeypatch, where):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if where == "cache":
+        monkeypatch.setattr(cache, "PACK_SECONDS", 0.0)
         monkeypatch.setattr(cache.np, "savez", full)
     else:
         monkeypatch.setattr("jser.records.builder.sidecar.write", full)

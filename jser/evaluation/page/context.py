@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from jser.evaluation.certificates import clean
 from jser.evaluation.formats import COMPARABLE, percent, settings
 from jser.evaluation.page.markup import Element, folded, pairs, section, table, tag
 from jser.evaluation.page.results import fold_table
+from jser.evaluation.settings import flat
 
 _SEEN = {True: "yes", False: "no", None: "not known"}
 
@@ -90,8 +92,8 @@ def certificate_parts(certificate: Mapping[str, Any], opened: bool = False) -> l
     verdict = (
         tag("p", tag("strong", "Shared: "), "; ".join(found), class_="must-read")
         if found
-        else tag("p", f"Clean: train, dev and test share {_nothing(certificate)}.", class_="clean")
-    )  # fmt: skip
+        else tag("p", f"Clean: {clean(certificate)}.", class_="clean")
+    )
     rows = []
     for fold in certificate["folds"]:
         counts, speakers = fold["utterances"], fold["speakers"]
@@ -130,12 +132,6 @@ def certificate_parts(certificate: Mapping[str, Any], opened: bool = False) -> l
             else (folded("Counted from the records", note, counted, paper=True),)
         ),
     ]
-
-
-def _nothing(certificate: Mapping[str, Any]) -> str:
-    if certificate.get("of_pictures"):
-        return "no picture, and no author or session that is known"
-    return "no speaker, no recording and no utterance, and train no session with the others"
 
 
 def _sexes(counts: Mapping[str, int]) -> str:
@@ -178,13 +174,10 @@ def run(report: Mapping[str, Any], config: Mapping[str, Any] | None) -> Element:
     )
 
 
-def _fields(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def _fields(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Dotted name and value of every field."""
     found = []
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            found += _fields(value, f"{prefix}{name}.")
-        else:
-            listed = isinstance(value, list | tuple)
-            found.append((prefix + name, ", ".join(map(str, value)) if listed else str(value)))
+    for name, value in flat(config).items():
+        listed = isinstance(value, list | tuple)
+        found.append((name, ", ".join(map(str, value)) if listed else str(value)))
     return sorted(found)

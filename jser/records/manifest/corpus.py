@@ -14,7 +14,7 @@ from jser.records import faults, places, sidecar
 from jser.records.builder import BuildResult, CorpusBuilder, build_class
 from jser.records.files import Skipped, Utterance
 from jser.records.info import CorpusInfo
-from jser.records.manifest import built, cells, reading
+from jser.records.manifest import cells, outlook, reading
 from jser.records.manifest.options import Options
 from jser.records.manifest.reading import Manifest
 from jser.records.plan import Way
@@ -91,12 +91,8 @@ def build(
         raise faults.listed(error, places.faults_list(root, name, variant)) from error
     cls = builder_class(name, manifest, options)
     result = build_class(cls, manifest.folder, root, variant, allow_partial, way=way)
-    protocol = built.suited(result.audit["speakers"], result.audit["n_utterances"])
-    return result, [
-        *describe(manifest),
-        f"protocol by default: {protocol}; train with `jser train --config=dcnn_blstm:{name} "
-        f"--workdir=runs/{name}`",
-    ]
+    utterances = [entry for entry in manifest.entries if isinstance(entry, Utterance)]
+    return result, [*describe(manifest), *outlook.sentences(name, manifest.classes, utterances)]
 
 
 def builder_class(name: str, manifest: Manifest, options: Options) -> type[CorpusBuilder]:

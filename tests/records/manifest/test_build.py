@@ -126,6 +126,8 @@ def test_configs_take_it(data, monkeypatch):
 @pytest.mark.parametrize(
     ("speakers", "n", "protocol"),
     [
+        (1, 300, "random:10"),
+        (2, 12, "random:4"),
         (3, 300, "leave_one_speaker_out"),
         (12, 300, "leave_one_speaker_out"),
         (13, 300, "speaker_k_fold:10"),

@@ -1,0 +1,75 @@
+"""What the configs of systems on frames share; each sets its model, and what its paper says."""
+
+from __future__ import annotations
+
+import ml_collections
+
+# corpus -> (protocol, dev speakers, decibels of silence trimmed)
+CORPORA = {
+    "synthetic": ("leave_one_speaker_out", 2, 0.0),
+    "casia": ("leave_one_speaker_out", 1, 0.0),
+    "emodb": ("leave_one_speaker_out", 2, 0.0),
+    "emodb_4class": ("leave_one_speaker_out", 2, 0.0),
+    "emodb_first2s": ("leave_one_speaker_out", 2, 0.0),
+    # Improvised, happiness alone: what Lee and Tashev 2015 and Chen et al. 2018 report on.
+    "iemocap_2280": ("iemocap_speakers", 1, 0.0),
+    "iemocap_5531": ("iemocap_speakers", 1, 0.0),
+    # A RAVDESS clip starts and ends with about a second of near silence.
+    "ravdess": ("ravdess_emobox", 4, 35.0),
+    "savee": ("leave_one_speaker_out", 1, 0.0),
+}
+# Any other corpus that is built: a user's own. auto: by its number of speakers.
+OWN = ("auto", 2, 0.0)
+
+
+def base(system: str, corpus: str) -> ml_collections.ConfigDict:
+    """All fields but `model` and what only one system has."""
+    protocol, dev_speakers, trim_db = CORPORA.get(corpus, OWN)
+    config = ml_collections.ConfigDict()
+    config.system = system
+    config.corpus = corpus  # or several: emodb_4class+ravdess
+    # Of several corpora, classes that all have: shared, calm_as_neutral, excitement_as_happiness
+    config.labels = "shared"
+    config.classes = ()  # only these of them; (): all
+    config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
+    config.protocol = "leave_one_corpus_out" if "+" in corpus else protocol
+    config.dev_speakers = dev_speakers
+    config.seeds = (0, 1, 2)
+    # none, train, utterance, speaker_transductive, speaker_enrol:n
+    config.normalisation = "train"
+    config.refit = False  # papers keep the network that dev chose; True: again on train + dev
+
+    config.frames = ml_collections.ConfigDict()
+    config.frames.level = "peak" if "+" in corpus else "recorded"  # peak: loudest at 0 dB
+    config.frames.trim_db = trim_db  # 0: no trimming
+
+    config.balance = ml_collections.ConfigDict()  # one at a time
+    config.balance.class_weights = True
+    config.balance.oversample = False
+    config.balance.augment = False
+
+    config.readout = ml_collections.ConfigDict()
+    config.readout.views = ()  # nothing stands beside these systems
+    config.readout.penalties = (0.03, 0.1, 0.3, 1.0)  # of the baseline's ridge
+
+    config.optimiser = "adamw"  # adamw, sgd
+    config.metric_loss = "none"  # none, contrastive, center; its weight is hyper.metric
+    config.batch_size = 32
+    config.epochs = 30
+    config.hyper = ml_collections.ConfigDict()  # traced: a sweep compiles once
+    config.hyper.learning_rate = 1e-3
+    config.hyper.momentum = 0.9  # of sgd
+    config.hyper.weight_decay = 0.0
+    config.hyper.clip = 1.0
+    config.hyper.warmup = 0.05  # share of all steps
+    config.hyper.dropout = 0.5
+    config.hyper.label_smoothing = 0.0
+    config.hyper.average = 0.0  # statistics of batch normalisation are not averaged
+    config.hyper.metric = 0.0
+
+    config.population = ml_collections.ConfigDict()
+    config.population.width = 0  # members of a block; 0: by device
+    config.population.steps_per_call = 0  # 0: by device
+    config.checkpoint = ml_collections.ConfigDict()
+    config.checkpoint.every_seconds = 60.0
+    return config

@@ -1,0 +1,75 @@
+"""System G: chosen acoustic descriptors and a recurrent network (Byun and Lee 2021)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jser.models.acoustic_rnn import AcousticRnn
+from jser.protocols import Protocol
+from jser.records.corpus import Corpus
+from jser.systems import frames
+from jser.systems.contract import Inputs
+from jser.systems.frames import step_bounds
+from jser.training import descriptor_selection
+from jser.training.descriptor_selection import SelectionSpec
+from jser.training.stem_features import StepFeatures
+
+__all__ = [
+    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
+    "title", "trim_db",
+]  # fmt: skip
+
+LETTER = "G"
+ARCHITECTURE = "LSTM on chosen descriptors"
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
+    _selection(config)
+    return frames.load(config)
+
+
+def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
+    """See `contract.System`. Each member's columns are chosen by its own training utterances."""
+    del protocol
+    spec = _selection(config)
+    steps = frames.described(config, corpus, "byun_lee")
+    steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+
+    def chosen(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
+        mean, deviation = np.split(steps.pooled[rows], 2, axis=1)
+        return descriptor_selection.select(mean, deviation, corpus.label[rows], spec).keep
+
+    model = AcousticRnn(n_classes=len(corpus.classes), **config.model.to_dict())
+    select = chosen if config.selection.choose else None
+    return frames.inputs(config, corpus, steps, model, chosen=select)
+
+
+def _selection(config: Any) -> SelectionSpec:
+    given = config.selection.to_dict()
+    del given["choose"]
+    return SelectionSpec(**given)
+
+
+def title(config: Any) -> str:
+    """See `contract.System`."""
+    which = "" if config.selection.choose else ", all descriptors"
+    return f"{LETTER} ({ARCHITECTURE}{which})"
+
+
+def level(config: Any) -> str:
+    """See `contract.System`."""
+    return str(config.frames.level)
+
+
+def trim_db(config: Any) -> float:
+    """See `contract.System`."""
+    return float(config.frames.trim_db)
+
+
+def frozen_parameters(config: Any) -> int:
+    """See `contract.System`."""
+    del config
+    return 0

@@ -1,0 +1,97 @@
+"""Statistics of batches, and losses on an embedding, in a training step."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jser.training import loop, population
+from tests.training.conftest import CLASSES, make_members, make_program, one, same_bits, take
+
+
+class Normed(nn.Module):
+    """Mean over time, batch normalisation, an embedding."""
+
+    @nn.compact
+    def __call__(self, x, length, pooled, hyper, train):
+        mask = jnp.arange(x.shape[1])[None, :] < length[:, None]
+        z = x.sum(1) / jnp.maximum(length, 1)[:, None]
+        z = nn.BatchNorm(use_running_average=not train, momentum=0.5, name="norm")(
+            z, mask=(length > 0)[:, None]
+        )
+        self.sow("intermediates", "embedding", z)
+        return nn.Dense(CLASSES, name="output")(z), mask / jnp.maximum(length, 1)[:, None]
+
+
+def program(**changed):
+    return make_program(**({"model": Normed()} | changed))
+
+
+def hyper(members, **values):
+    n = len(members)
+    more = {name: np.full(n, value, np.float32) for name, value in values.items()}
+    return members.replace(hyper=members.hyper | more)
+
+
+def test_statistics_follow_the_batches_that_count(features):
+    member = one(make_members(1), 0)
+    first = population.init_member(program(), features, member)
+    rows = jnp.array([0, 1, 2, -1])
+    state, _ = population.train_step(program(), features, member, first, rows, jnp.int32(0))
+    x, length, _ = population.gather(features, member, rows[:3])
+    mean = (x.sum(1) / length[:, None]).mean(0)
+    np.testing.assert_allclose(state.stats["norm"]["mean"], 0.5 * mean, atol=1e-6)
+    empty = jnp.full(4, -1)
+    after, _ = population.train_step(program(), features, member, state, empty, jnp.int32(1))
+    assert same_bits(after.stats, state.stats), "a batch of padding has no statistics"
+
+
+def test_the_best_epoch_keeps_its_statistics(fit):
+    """Evaluation reads those of the epoch that dev chose, not the last ones."""
+    members = make_members(5)
+    final = fit(program(), members)
+    assert (final.best_epoch < 3).any()
+    for p in range(5):
+        mine = take(members, [p]).replace(epochs=final.best_epoch[[p]])
+        short = fit(program(), mine)
+        assert same_bits(take(short.best_stats, [0]), take(final.best_stats, [p]))
+        assert same_bits(take(short.stats, [0]), take(final.best_stats, [p]))
+
+
+def test_answers_and_embedding_are_of_the_best_epoch(features, fit):
+    members = make_members(2)
+    state = fit(program(), members)
+    rows = np.tile(np.arange(6, dtype=np.int32), (2, 1))
+    plan = loop.Plan(1, 1, tuple(jax.devices()[:1]))
+    _, _, embedding = loop.predict(program(), features, members, state, rows, plan)
+    for p in range(2):
+        x, length, _ = population.gather(features, one(members, p), jnp.arange(6))
+        norm = take(state.best_stats, p)["norm"]
+        scale = take(state.best_params, p)["norm"]
+        z = (x.sum(1) / length[:, None] - norm["mean"]) / np.sqrt(norm["var"] + 1e-5)
+        np.testing.assert_allclose(embedding[p], z * scale["scale"] + scale["bias"], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["contrastive", "center"])
+def test_a_loss_on_the_embedding_acts_by_its_weight(features, kind):
+    rows = jnp.array([0, 1, 2, 3])
+    plain = one(make_members(1), 0)
+
+    def step(program, weight):
+        member = plain.replace(hyper=plain.hyper | {"metric": jnp.float32(weight)})
+        first = population.init_member(program, features, member)
+        return first, *population.train_step(program, features, member, first, rows, jnp.int32(0))
+
+    _, without, loss = step(program(), 0.0)
+    first, with_none, same = step(program(metric_loss=kind), 0.0)
+    assert float(loss) == pytest.approx(float(same))
+    np.testing.assert_allclose(
+        without.params["output"]["kernel"], with_none.params["output"]["kernel"], atol=1e-6
+    )
+    _, moved, more = step(program(metric_loss=kind), 5.0)
+    assert float(more) > float(loss)
+    if kind == "center":
+        assert first.params["centres"].shape == (CLASSES, 5)
+        assert not first.params["centres"].any()
+        assert (np.abs(moved.params["centres"]).sum(-1) > 0).all(), "they go to their classes"
