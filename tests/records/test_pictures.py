@@ -307,7 +307,6 @@ def test_commands(source, tmp_path, run):
     found = json.loads((tmp_path / "a.json").read_text())
     assert found["built"]["n_utterances"] == 40
     assert found["protocol"]["leak"] == RANDOM_PICTURES_LEAK
-    refused(run("audit", "fi", data, "--html=x.html"), 1, "--html=x.html", "--json=FILE")
     refused(run("audit", "fi", data, "--protocol=leave_one_speaker_out"), 1, "use random:K")
     refused(run("build", "fi"), 1, "fi: give --corpus_dir=DIR; ask its authors for the lists")
 
