@@ -100,6 +100,9 @@ NUMBERS = {
     "frames.trim_db": Range(0, 300),
     "selection.level": Range(0, 1, above=True),
     "selection.correlation": Range(0, 1, above=True),
+    "svm.costs": Range(1e-6, 1e6),
+    "svm.gammas": Range(1e-6, 1e6),
+    "svm.inner_folds": Range(2, 1000),
     "model.lstm": Range(1, 8192),
     "model.level_units": Range(1, 8192),
     "model.units": Range(1, 8192),
@@ -113,8 +116,6 @@ NUMBERS = {
         for part in ("hyper", "tune.hyper")
         for n, allowed in _TRAINING.items()
     },
-    "hyper.metric": Range(0, 1000),
-    "hyper.momentum": Range(0, 1, below=True),
     "hyper.input_dropout": Range(0, 1, below=True),
     "hyper.metric": Range(0, 1000),
     "hyper.mixup": Range(0, 100, above=True),
@@ -135,6 +136,9 @@ TUPLES = {
     "augment.copies": Entries(0, 10, once=True),
     "augment.snr_db": Entries(2, 2),
     "augment.speeds": Entries(1, 10, once=True),
+    "svm.kernels": Entries(1, 2, once=True),
+    "svm.costs": Entries(1, 20, once=True),
+    "svm.gammas": Entries(1, 20, once=True),
     "model.dense": Entries(0, 16),
     "model.lstm": Entries(1, 8),
     "model.levels": Entries(0, 10, once=True),
