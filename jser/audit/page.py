@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jser.audit import charts
+from jser.audit.page_counts import class_section, corpora_section, sentence_section
 from jser.audit.page_sound import sound_section
 from jser.evaluation.formats import percent, plural
 from jser.evaluation.page.charts import Bar, bars
@@ -24,7 +24,6 @@ from jser.evaluation.page.markup import (
 )
 from jser.evaluation.page.run_page import masthead
 
-_MOST_ROWS = 60  # of speakers or sentences drawn; the tables have all
 _MOST_PAIRS = 50
 _BADGE = {"alert": "mind", "warn": "look", "note": "know", "good": "fine"}
 
@@ -33,8 +32,9 @@ def render(audit: Mapping[str, Any]) -> str:
     """The page of what `content.gather` returns."""
     parts = [
         _findings(audit),
-        _classes(audit),
-        _sentences(audit),
+        corpora_section(audit),
+        class_section(audit),
+        sentence_section(audit),
         _give_aways(audit),
         _twice(audit),
         sound_section(audit),
@@ -108,118 +108,6 @@ def _findings(audit: Mapping[str, Any]) -> Element:
     )
 
 
-# -------------------------------------------------------------------------------- classes and texts
-
-
-def _classes(audit: Mapping[str, Any]) -> Element:
-    balance, built = audit["balance"], audit["built"]["classes"]
-    names = list(balance["classes"])
-    speakers = [(name or "unknown", entry) for name, entry in balance["speakers"].items()]
-    rows = [(name, entry["sex"], entry["classes"]) for name, entry in speakers]
-    drawn = figure(
-        "Utterances of each speaker",
-        charts.heat(
-            rows[:_MOST_ROWS],
-            names,
-            "Utterances by speaker and class. "
-            + " ".join(f"{n}: {entry['utterances']}." for n, entry in speakers[:_MOST_ROWS]),
-        ),
-        note=_drawn_of(len(rows)) or "By class; at the right all.",
-        numbers=table(
-            ["speaker", "sex", *names, "all", "seconds"],
-            [
-                [n, e["sex"], *(str(e["classes"][c]) for c in names), str(e["utterances"]),
-                 f"{e['seconds']:,.0f}"]
-                for n, e in speakers
-            ],
-            words=2,
-        ),
-    )  # fmt: skip
-    made = []
-    for name, entry in balance["classes"].items():
-        said = built.get(name, {})
-        peak, sex, median = said.get("peak_db"), entry["sex"], entry["median_seconds"]
-        made.append(
-            [
-                name,
-                str(entry["utterances"]),
-                "" if said.get("expected") is None else str(said["expected"]),
-                f"{entry['seconds'] / 60:.1f}",
-                "" if median is None else f"{median:.2f}",
-                str(entry["speakers"]),
-                str(entry["texts"] or "?"),
-                str(sex.get("f", 0)),
-                str(sex.get("m", 0)),
-                "" if peak is None else f"{peak:.1f}",
-            ]
-        )
-    head = ["class", "found", "published", "minutes", "median, s", "speakers", "sentences",
-            "of women", "of men", "mean peak, dB"]  # fmt: skip
-    lengths = audit["durations"]
-    return section(
-        "classes",
-        "Classes and speakers",
-        table(head, made),
-        tag(
-            "div",
-            drawn,
-            figure(
-                "Duration, s",
-                charts.histogram(
-                    lengths["counts"], lengths["edges"], "s", _said(lengths, "Duration", "s")
-                ),
-                note="Utterances by length.",
-            ),
-            class_="columns wide-left audit",
-        ),
-    )
-
-
-def _drawn_of(n: int) -> str:
-    return f"The first {_MOST_ROWS} of {n}; the numbers have all." if n > _MOST_ROWS else ""
-
-
-def _said(drawn: Mapping[str, Any], name: str, unit: str) -> str:
-    return (
-        f"{name}: {sum(drawn['counts'])} utterances from {drawn['edges'][0]:g} to "
-        f"{drawn['edges'][-1]:g} {unit}."
-    )
-
-
-def _sentences(audit: Mapping[str, Any]) -> Element | None:
-    texts = audit["balance"]["texts"]
-    if not texts:
-        return None
-    names = list(audit["balance"]["classes"])
-    rows = [(name, "", entry["classes"]) for name, entry in texts.items()]
-    unknown = audit["balance"]["texts_unknown"]
-    note = _drawn_of(len(rows)) or (
-        "Where a sentence belongs to some classes only, words can stand in for an emotion."
-    )
-    if unknown:
-        note += f" Of {plural(unknown, 'utterance')} the sentence is unknown."
-    return section(
-        "sentences",
-        "Sentences",
-        tag(
-            "div",
-            figure(
-                "Utterances of each sentence",
-                charts.heat(rows[:_MOST_ROWS], names, "Utterances by sentence and class."),
-                note=note,
-                numbers=table(
-                    ["sentence", *names, "speakers"],
-                    [
-                        [n, *(str(e["classes"][c]) for c in names), str(e["speakers"])]
-                        for n, e in texts.items()
-                    ],
-                ),
-            ),
-            class_="alone",
-        ),
-    )
-
-
 def _give_aways(audit: Mapping[str, Any]) -> Element | None:
     rows = sorted(audit["give_aways"], key=lambda row: -row["uar"])
     if not rows:
@@ -282,7 +170,8 @@ def _twice(audit: Mapping[str, Any]) -> Element:
             tag("ul", *listed, *_more(len(same)), class_="names"),
         ]
     if near:
-        head = ["one", "other", "similarity", "starts later, s", "level, dB", "speaker", "class"]
+        head = ["one", "other", "similarity", "starts later, s", "level, dB", "speaker", "class",
+                "corpus"]  # fmt: skip
         rows = [
             [
                 pair["first"],
@@ -292,6 +181,7 @@ def _twice(audit: Mapping[str, Any]) -> Element:
                 f"{pair['level_db']:+.1f}",
                 "same" if pair["same_speaker"] else "another",
                 "same" if pair["same_class"] else "another",
+                "same" if pair["same_corpus"] else "another",
             ]
             for pair in near[:_MOST_PAIRS]
         ]

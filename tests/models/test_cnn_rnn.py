@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.models.cnn_rnn import CnnRnn
+from jser.models.cnn_rnn import CnnRnn, ScaledLevels
 
 B, WIDTHS, K, H = 4, (3, 6, 5), 4, 3
 L, D = len(WIDTHS), max(WIDTHS)
@@ -176,3 +176,21 @@ def test_it_learns_from_one_level_alone():
         params = step(params)
     logits, _ = model.apply(params, x, length, None, HYPER, False)
     assert np.mean(np.argmax(logits, -1) == label) == 1
+
+
+def test_scaled_levels_are_the_same_net_on_scaled_inputs():
+    model, params = made()
+    rng = np.random.default_rng(2)
+    mean = rng.standard_normal((L, D)).astype(np.float32)
+    scale = rng.uniform(0.5, 2, (L, D)).astype(np.float32)
+    scaled = ScaledLevels(model)
+    fresh = scaled.init(jax.random.key(1), X, LENGTH, None, HYPER, False)
+    assert set(fresh) == {"params", "scaling"}
+    seen = {"params": {"head": params["params"]}, "scaling": {"mean": mean, "scale": scale}}
+    (logits, weights), shown = run(scaled, seen, X, mutable=["intermediates"])
+    wanted, wanted_weights = run(
+        model, params, np.where(LENGTH[:, None, None], (X - mean) * scale, 0)
+    )
+    np.testing.assert_allclose(logits, wanted, atol=1e-6)
+    np.testing.assert_array_equal(weights, wanted_weights)
+    assert shown["intermediates"]["head"]["embedding"][0].shape == (B, 2 * H)
