@@ -16,6 +16,7 @@ NAMES = (
     "cnn_rnn",
     "dcnn_blstm",
     "rnn_elm",
+    "svm",
 )  # fmt: skip
 
 
