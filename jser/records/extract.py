@@ -172,7 +172,10 @@ def _bytes(sound: Source) -> int:
     path, _, cut = sound
     if cut is not None and cut.end is not None:
         return int((cut.end - cut.start) * SEGMENT_BYTES)
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # Decoding says what it is.
+        return 0
 
 
 def _facts(wave: Waveform) -> Facts:

@@ -15,6 +15,7 @@ NAMES = (
     "acoustic_rnn",
     "cnn_rnn",
     "dcnn_blstm",
+    "rnn_elm",
     "svm",
 )  # fmt: skip
 
