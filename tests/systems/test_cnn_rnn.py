@@ -61,7 +61,8 @@ def gallery(once, xla_cache):
 @pytest.fixture(scope="session")
 def seen(once, gallery):
     """A finished run on pictures."""
-    return once("gallery_run", lambda f: experiment.run(load("artphoto", gallery), f / "run"))
+    config = load("artphoto", gallery, refit="false")
+    return once("gallery_run", lambda folder: experiment.run(config, folder / "run"))
 
 
 def test_pictures_from_end_to_end(seen, gallery):
