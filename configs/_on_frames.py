@@ -42,6 +42,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.frames = ml_collections.ConfigDict()
     config.frames.level = "peak" if "+" in corpus else "recorded"  # peak: loudest at 0 dB
     config.frames.trim_db = trim_db  # 0: no trimming
+    config.frames.by_length = True  # a batch has utterances of like lengths: less padding
 
     config.balance = ml_collections.ConfigDict()  # one at a time
     config.balance.class_weights = True

@@ -191,7 +191,11 @@ def parser() -> argparse.ArgumentParser:
         "shares between its parts.",
         "jser audit ravdess --protocol=ravdess_emobox --html=ravdess.html",
     )
-    audit.add_argument("corpus", metavar="CORPUS")
+    audit.add_argument("corpus", metavar="CORPUS", help="or several, joined: A+B")
+    audit.add_argument(
+        "--labels", metavar="MAP", help="between the corpora's labels, as --config.labels of train"
+    )
+    audit.add_argument("--classes", metavar="A,B", help="only these of the shared classes")
     audit.add_argument("--protocol", metavar="NAME", help="for example leave_one_speaker_out")
     audit.add_argument(
         "--dev_speakers", type=int, metavar="N", help="of the protocol's folds; default: 2"

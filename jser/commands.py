@@ -177,13 +177,15 @@ _AUDIT_EXAMPLES = {
     "html": "audit.html",
     "json": "audit.json",
     "data_dir": "~/jser_data",
+    "labels": "calm_as_neutral",
+    "classes": "anger,sadness",
 }
 
 
 def audit(args: argparse.Namespace) -> None:
     """What a built corpus holds."""
-    from jser import datasets
-    from jser.audit import content, page, pictures, text
+    from jser import datasets, emotions
+    from jser.audit import content, page, picture_page, pictures, text
     from jser.config import UsageError
     from jser.evaluation.atomic import check_writable, write_text
 
@@ -199,23 +201,28 @@ def audit(args: argparse.Namespace) -> None:
             "for example --protocol=leave_one_speaker_out"
         )
     seen = args.corpus in datasets.PICTURES
-    if seen and args.html:
-        raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
+    for option in ("labels", "classes"):
+        if seen and (value := getattr(args, option)):
+            raise UsageError(
+                f"--{option}={value}: is for recordings, and {args.corpus} is of pictures; leave "
+                "it out"
+            )
     if args.html and args.json and Path(args.html).absolute() == Path(args.json).absolute():
         raise InputError(f"--html={args.html}: --json names the same file; name two")
     for option in ("html", "json"):
         if path := getattr(args, option):
             check_writable(path, f"--{option}")
-    gather = pictures.gather if seen else content.gather
-    found = gather(
-        args.corpus,
-        args.data_dir,
-        args.protocol,
-        2 if args.dev_speakers is None else args.dev_speakers,
-    )
+    dev_speakers = 2 if args.dev_speakers is None else args.dev_speakers
+    chosen = (args.corpus, args.data_dir, args.protocol, dev_speakers)
+    if seen:
+        found = pictures.gather(*chosen)
+    else:
+        classes = [name.strip() for name in (args.classes or "").split(",")]
+        labels = args.labels or emotions.SHARED
+        found = content.gather(*chosen, labels, [name for name in classes if name])
     _print(pictures.render(found) if seen else text.render(found))
     if args.html:
-        write_text(args.html, page.render(found))
+        write_text(args.html, picture_page.render(found) if seen else page.render(found))
         print(f"page: {args.html}")
     if args.json:
         write_text(args.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")

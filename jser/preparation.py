@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from jser import protocols, ranges, systems
@@ -15,7 +16,7 @@ from jser.protocols import Certificate, Protocol
 from jser.records import places
 from jser.records.corpus import Corpus
 from jser.systems import Inputs
-from jser.training import ensemble, members, normalisation, population
+from jser.training import ensemble, lengths, members, normalisation, population
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,20 @@ def prepare(config: Any, allow_leak: str | None = None) -> Ready:
         optimiser=config.get("optimiser", "adamw"),
         log_posteriors=inputs.log_posteriors,
         disturb=inputs.disturb,
+        by_length=inputs.by_length,
+        widths=_widths(config, inputs),
         metric_loss=config.get("metric_loss", "none"),
     )
     return Prepared(**vars(ready), features=inputs.features, program=program)
+
+
+def _widths(config: Any, inputs: Inputs) -> tuple[int, ...]:
+    """Widths of batches that are of like lengths, where members train one at a time."""
+    one_at_a_time = jax.default_backend() == "cpu" and config.population.width <= 1
+    if not inputs.by_length or not one_at_a_time:
+        return ()
+    assert inputs.steps is not None
+    return lengths.widths(inputs.steps.length)
 
 
 def bags_of(config: Any) -> ensemble.Bags:

@@ -13,7 +13,7 @@ from jser import experiment, preparation
 from jser.errors import InputError
 from jser.evaluation.predictions import read_parts
 from jser.records import corpus as records
-from jser.training import population
+from jser.training import one_member
 from tests.conftest import TINY
 
 
@@ -142,7 +142,10 @@ def test_drawn_copies_are_versions_of_the_members_own_utterances(data):
     assert ready.copies_in_tables == 0
     for p, k in enumerate(ready.tables.fold):
         member = jax.tree.map(lambda a, p=p: a[p], ready.tables)
-        epochs = [np.asarray(population.shuffle(ready.program, member, e)) for e in range(8)]
+        epochs = [
+            np.asarray(one_member.shuffle(ready.program, ready.features, member, e))
+            for e in range(8)
+        ]
         heard = [rows[rows >= 0] for rows in epochs]
         for rows in heard:
             assert sorted(rows % n) == sorted(ready.protocol.folds[k].train)

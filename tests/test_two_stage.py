@@ -13,7 +13,7 @@ from jser import config as configs
 from jser import experiment, preparation, two_stage
 from jser.errors import InputError
 from jser.models import stems
-from jser.training import blocks, cross_fit, loop, members, population, tuning
+from jser.training import blocks, cross_fit, loop, members, one_member, tuning
 from tests.conftest import TINY
 from tests.models.stems.small_nets import SMALL
 from tests.training.conftest import same_bits
@@ -130,7 +130,7 @@ def test_stems_hear_the_copies_that_the_sequence_part_hears(
     np.testing.assert_array_equal(tables.train_index, ready.tables.train_index)
     n = len(ready.corpus.label)
     member = jax.tree.map(lambda a: a[0], tables)
-    heard = np.asarray(population.shuffle(program, member, 0))
+    heard = np.asarray(one_member.shuffle(program, ready.features, member, 0))
     heard = heard[heard >= 0]
     train = ready.protocol.folds[tables.fold[0]].train
     assert set(heard % n) == set(train)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from jser.evaluation.page.charts import Axis, canvas, line, place, short, text
 from jser.evaluation.page.markup import Element, tag
+from jser.records.selection import MARK
 
 _ROW = 26.0
+_MOST_LETTERS = 14  # of a row's name
 # On a fuller cell white is easier to read than black.
 _WHITE_FROM = 0.85
 
@@ -32,7 +34,13 @@ def heat(
         marks.append(tag("svg", head, x=x, y=top - 10, overflow="visible", width=1, height=1))
     for i, (name, aside, counts) in enumerate(rows):
         y = top + i * _ROW
-        head = text(place(left - 1.2), y + 17, short(name), "end", "label")
+        head = text(
+            place(left - 1.2),
+            y + 17,
+            _narrow(name, _MOST_LETTERS - 2 * bool(aside)),
+            "end",
+            "label",
+        )
         if aside:
             head.append(tag("tspan", f"  {aside}", class_="aside"))
         marks.append(head)
@@ -62,6 +70,15 @@ def heat(
         x = place(left + j * cell)
         marks.append(line(x, top, x, bottom, "grid"))
     return canvas(bottom + 1, label, *marks, class_="confusion counts")
+
+
+def _narrow(name: str, most: int) -> str:
+    """A row's name that fits; of ``corpus/speaker`` the corpus gives way."""
+    corpus, mark, own = name.partition(MARK)
+    room = most - len(own) - 2
+    if not mark or len(name) <= most or room < 2:
+        return short(name, most)
+    return f"{corpus[:room]}…{MARK}{own}"
 
 
 def histogram(

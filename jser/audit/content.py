@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 import jser
-from jser import progress, protocols
-from jser.audit import balance, duplicates, findings, kept, sound
+from jser import emotions, progress, protocols
+from jser.audit import balance, duplicates, findings, joined, kept, measures, sound
 from jser.audit.fingerprints import Pair
 from jser.audit.sound import Sound
 from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
 from jser.protocols import Protocol
-from jser.records import corpus as records
-from jser.records import places, recordings
+from jser.records import places, recordings, selection
 from jser.records.corpus import Corpus
+from jser.records.selection import Origin
 
 # Another number makes cached measures of sound void.
 SOUND_VERSION = 1
@@ -32,14 +32,18 @@ def gather(
     data_dir: str | os.PathLike[str] | None = None,
     protocol: str | None = None,
     dev_speakers: int = 2,
+    labels: str = emotions.SHARED,
+    classes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Audit a built corpus, and a protocol on it where one is named.
+    """Audit a built corpus or several joined, and a protocol on them where one is named.
 
     Args:
-        name: of the corpus.
+        name: of the corpus, or of several with a plus between.
         data_dir: where records lie; None: `places.default_data_dir`.
         protocol: name of one, as `protocols.make` takes it.
         dev_speakers: dev speakers of a fold.
+        labels: name of the map between the corpora's label sets, as `selection.load` takes it.
+        classes: only these of the classes that the corpora share; none named: all.
 
     Returns:
         What docs/files.md describes under `jser audit --json`.
@@ -48,7 +52,7 @@ def gather(
         InputError: no such corpus, not built, damaged, or no such protocol.
     """
     root = Path(data_dir) if data_dir else places.default_data_dir()
-    corpus = records.load(name, root)
+    corpus = selection.load(name, root, labels=labels, classes=classes)
     # Before anything is measured: a misspelt name is said at once.
     made = protocols.make(protocol, corpus, dev_speakers) if protocol else None
     pairs = duplicates.find(corpus, root)
@@ -59,6 +63,7 @@ def gather(
         if corpus.waveform is not None
         else (corpus.length - 1) * spec.hop / spec.sample_rate + spec.window / spec.sample_rate
     )
+    facts = _facts(corpus, seconds, sounds)
     label = [corpus.classes[k] for k in corpus.label]
     ids = [str(u) for u in corpus.utterance_id]
     audit = {
@@ -68,13 +73,14 @@ def gather(
         "partial": corpus.partial,
         "synthetic": corpus.synthetic,
         "note": corpus.note,
-        "built": corpus.audit,
+        "built": joined.built(corpus, seconds),
+        "joined": joined.parts(corpus, seconds, sounds),
         "balance": balance.tables(corpus, seconds),
-        "durations": sound.histogram(seconds),
-        "give_aways": balance.give_aways(corpus, _facts(corpus, seconds, sounds)),
+        "durations": measures.histogram(seconds),
+        "give_aways": balance.give_aways(corpus, facts),
         "identical": duplicates.identical(corpus),
         "near_duplicates": [duplicates.named(pair, corpus) for pair in pairs],
-        "sound": sound.summary(sounds, ids, label) if sounds else None,
+        "sound": measures.summary(sound.KINDS, sounds, ids, label) if sounds else None,
         "sound_missing": why_not,
         "protocol": _protocol(corpus, made, pairs) if made else None,
     }
@@ -125,23 +131,37 @@ def _protocol(corpus: Corpus, protocol: Protocol, pairs: Sequence[Pair]) -> dict
 
 def _sounds(corpus: Corpus, root: Path) -> tuple[list[Sound] | None, str | None]:
     """Measures of each utterance, or why there are none."""
-    key = f"sound-{corpus.fingerprint[:24]}-v{SOUND_VERSION}"
-    before = kept.read(root, key)
-    if before and len(before.get("sounds", ())) == len(corpus.label):
-        with contextlib.suppress(TypeError):
-            return [Sound(**fields) for fields in before["sounds"]], None
-    waveforms: Sequence[np.ndarray] | None = corpus.waveform
-    if waveforms is None:
-        ids = [str(u) for u in corpus.utterance_id]
+    found: list[Sound] = []
+    for origin in selection.origins(corpus):
         try:
-            by_id = recordings.find(corpus.name, root, corpus.fingerprint, ids)
-            waveforms = [by_id[u] for u in ids]
+            whole = _sounds_of(origin, root)
         except InputError as error:
             return None, str(error)
+        found += [whole[row] for row in origin.rows]
+    return found, None
+
+
+def _sounds_of(origin: Origin, root: Path) -> list[Sound]:
+    """Measures of all utterances of a built corpus, whatever was taken of it.
+
+    Raises:
+        InputError: its records hold no waveforms, and there are no others.
+    """
+    key = f"sound-{origin.fingerprint[:24]}-v{SOUND_VERSION}"
+    before = kept.read(root, key)
+    if before and len(before.get("sounds", ())) == origin.n_utterances:
+        with contextlib.suppress(TypeError):
+            return [Sound(**fields) for fields in before["sounds"]]
+    whole = origin.whole()
+    waveforms: Sequence[np.ndarray] | None = whole.waveform
+    if waveforms is None:
+        ids = [str(u) for u in whole.utterance_id]
+        by_id = recordings.find(origin.name, root, origin.fingerprint, ids)
+        waveforms = [by_id[u] for u in ids]
     found = []
     with progress.bar(len(waveforms), "listen", unit="utterance") as tick:
         for pcm in waveforms:
             found.append(sound.measure(pcm))
             tick()
     kept.write(root, key, {"sounds": [asdict(s) for s in found]})
-    return found, None
+    return found

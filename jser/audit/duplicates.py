@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from jser.audit import fingerprints, kept
 from jser.audit.fingerprints import Pair
 from jser.protocols import Certificate, Protocol
 from jser.records.corpus import Corpus
+from jser.records.selection import Selection
 
 PARTS = ("train", "dev", "test")
 PART_PAIRS = (("train", "dev"), ("train", "test"), ("dev", "test"))
@@ -63,12 +65,30 @@ def named(pair: Pair, corpus: Corpus) -> dict[str, Any]:
         "similarity": round(pair.similarity, 4),
         "lag_seconds": round(pair.lag, 4) + 0.0,  # not -0
         "level_db": round(pair.level_db, 1) + 0.0,
+        "same_corpus": _corpus_of(corpus, pair.first) == _corpus_of(corpus, pair.second),
         "same_speaker": bool(corpus.speaker[pair.first] == corpus.speaker[pair.second]),
         "same_class": bool(corpus.label[pair.first] == corpus.label[pair.second]),
     }
 
 
-def across(pairs: Sequence[Pair], protocol: Protocol, n: int) -> list[dict[str, list[Pair]]]:
+def _corpus_of(corpus: Corpus, row: int) -> str:
+    return str(corpus.corpus_of[row]) if isinstance(corpus, Selection) else corpus.name
+
+
+class _Halves(typing.Protocol):
+    """Two utterances, or pictures, by their place in the corpus."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def second(self) -> int: ...
+
+
+_P = typing.TypeVar("_P", bound=_Halves)
+
+
+def across(pairs: Sequence[_P], protocol: Protocol, n: int) -> list[dict[str, list[_P]]]:
     """Of each fold, the pairs whose halves lie in two parts: 'train_test' -> pairs.
 
     Args:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jser.audit.sound import KINDS, shown
+from jser.audit.measures import shown
+from jser.audit.sound import KINDS
 from jser.evaluation.formats import percent, plural
 from jser.frontend.waveform import SAMPLE_RATE
 from jser.records.audit import describe_missing
+from jser.records.selection import MARK
 
 # 'alert': a result on this would mislead, or training refuses it; 'warn': look at it; 'note': know
 # it; 'good': looked for, and not there.
@@ -31,6 +33,7 @@ def list_all(audit: Mapping[str, Any]) -> list[Finding]:
     """The findings of what `content.gather` returns, the heaviest first."""
     found = [
         *_marks(audit),
+        *_joined(audit),
         *_protocol(audit),
         *_twice(audit),
         *_gives_away(audit),
@@ -53,6 +56,51 @@ def _marks(audit: Mapping[str, Any]) -> list[Finding]:
         found.append(Finding("warn", f"speaker unknown: {plural(unknown, 'recording')}"))
     if audit["note"]:
         found.append(Finding("note", audit["note"]))
+    return found
+
+
+def _joined(audit: Mapping[str, Any]) -> list[Finding]:
+    made = audit["joined"]
+    if made is None:
+        return []
+    found = []
+    renamed = [
+        f"{word} ({n}) for {name} in {part['name']}"
+        for part in made["corpora"]
+        for name, words in part["taken"].items()
+        for word, n in words.items()
+        if word != name
+    ]
+    if renamed:
+        found.append(
+            Finding("warn", f"labels {made['labels']}: taken {', '.join(renamed)}. {made['lost']}")
+        )
+    for part in made["corpora"]:
+        if part["left_out"]:
+            words = ", ".join(f"{word} {n}" for word, n in part["left_out"].items())
+            n = sum(part["left_out"].values())
+            found.append(
+                Finding("note", f"{part['name']}: {n} of {part['n_whole']} utterances are of "
+                        f"classes that are left out: {words}")
+            )  # fmt: skip
+    if len(made["corpora"]) > 1:
+        between = [p for p in audit["near_duplicates"] if not p["same_corpus"]]
+        if between:
+            found.append(
+                Finding("alert", f"{plural(len(between), 'pair')} of near-duplicates "
+                        f"{'lies' if len(between) == 1 else 'lie'} in two corpora: "
+                        f"{_pairs(between)}")
+            )  # fmt: skip
+        shared = [n for n in audit["identical"] if len({one.partition(MARK)[0] for one in n}) > 1]
+        if shared:
+            named = ", ".join(" = ".join(names) for names in shared[:_NAMED])
+            found.append(
+                Finding("alert", f"{plural(len(shared), 'recording')} of one corpus "
+                        f"{'lies' if len(shared) == 1 else 'lie'} in another too, sample by "
+                        f"sample: {named}")
+            )  # fmt: skip
+        if not between and not shared:
+            found.append(Finding("good", "no recording lies in two of the corpora"))
     return found
 
 

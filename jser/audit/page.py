@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jser.audit import charts
+from jser.audit.page_counts import class_section, corpora_section, sentence_section
 from jser.audit.page_sound import sound_section
 from jser.evaluation.formats import percent, plural
 from jser.evaluation.page.charts import Bar, bars
@@ -24,25 +24,25 @@ from jser.evaluation.page.markup import (
 )
 from jser.evaluation.page.run_page import masthead
 
-_MOST_ROWS = 60  # of speakers or sentences drawn; the tables have all
 _MOST_PAIRS = 50
 _BADGE = {"alert": "mind", "warn": "look", "note": "know", "good": "fine"}
 
 
 def render(audit: Mapping[str, Any]) -> str:
     """The page of what `content.gather` returns."""
+    made, balance = audit["protocol"], audit["balance"]
     parts = [
         _findings(audit),
-        _classes(audit),
-        _sentences(audit),
+        corpora_section(audit),
+        class_section(audit),
+        sentence_section(audit),
         _give_aways(audit),
         _twice(audit),
         sound_section(audit),
-        _protocol(audit),
+        protocol_section(made, "near-duplicates", _pair) if made else None,
         _data(audit),
     ]
     there = [part for part in parts if part is not None]
-    made, balance = audit["protocol"], audit["balance"]
     marks = []
     if audit["synthetic"]:
         marks.append("SYNTHETIC: made by a generator; says nothing about speech")
@@ -64,11 +64,16 @@ def render(audit: Mapping[str, Any]) -> str:
             there,
         ),
         tag("main", *there, id="main"),
-        tag(
-            "footer",
-            tag("p", f"Made by jser {audit['jser']} from the records. Corpus fingerprint "
-                f"{audit['fingerprint'][:16]}. Nothing on this page is loaded from a network."),
-        ),
+        foot(audit),
+    )
+
+
+def foot(audit: Mapping[str, Any]) -> Element:
+    """What the page was made from."""
+    return tag(
+        "footer",
+        tag("p", f"Made by jser {audit['jser']} from the records. Corpus fingerprint "
+            f"{audit['fingerprint'][:16]}. Nothing on this page is loaded from a network."),
     )  # fmt: skip
 
 
@@ -88,13 +93,20 @@ def _findings(audit: Mapping[str, Any]) -> Element:
         ("there twice", str(len(audit["identical"]))),
         ("near-duplicates", str(len(audit["near_duplicates"]))),
     ]
+    return finding_list(tiles, audit["findings"])
+
+
+def finding_list(
+    tiles: Sequence[tuple[str, str]], findings: Sequence[Mapping[str, Any]]
+) -> Element:
+    """Figures that are looked for first, and the findings in their order."""
     rows = [
         tag(
             "li",
             tag("span", _BADGE[finding["weight"]], class_=f"badge {finding['weight']}"),
             tag("span", finding["text"]),
         )
-        for finding in audit["findings"]
+        for finding in findings
     ]
     return section(
         "findings",
@@ -105,118 +117,6 @@ def _findings(audit: Mapping[str, Any]) -> Element:
             class_="tiles",
         ),
         tag("ul", *rows, class_="findings"),
-    )
-
-
-# -------------------------------------------------------------------------------- classes and texts
-
-
-def _classes(audit: Mapping[str, Any]) -> Element:
-    balance, built = audit["balance"], audit["built"]["classes"]
-    names = list(balance["classes"])
-    speakers = [(name or "unknown", entry) for name, entry in balance["speakers"].items()]
-    rows = [(name, entry["sex"], entry["classes"]) for name, entry in speakers]
-    drawn = figure(
-        "Utterances of each speaker",
-        charts.heat(
-            rows[:_MOST_ROWS],
-            names,
-            "Utterances by speaker and class. "
-            + " ".join(f"{n}: {entry['utterances']}." for n, entry in speakers[:_MOST_ROWS]),
-        ),
-        note=_drawn_of(len(rows)) or "By class; at the right all.",
-        numbers=table(
-            ["speaker", "sex", *names, "all", "seconds"],
-            [
-                [n, e["sex"], *(str(e["classes"][c]) for c in names), str(e["utterances"]),
-                 f"{e['seconds']:,.0f}"]
-                for n, e in speakers
-            ],
-            words=2,
-        ),
-    )  # fmt: skip
-    made = []
-    for name, entry in balance["classes"].items():
-        said = built.get(name, {})
-        peak, sex, median = said.get("peak_db"), entry["sex"], entry["median_seconds"]
-        made.append(
-            [
-                name,
-                str(entry["utterances"]),
-                "" if said.get("expected") is None else str(said["expected"]),
-                f"{entry['seconds'] / 60:.1f}",
-                "" if median is None else f"{median:.2f}",
-                str(entry["speakers"]),
-                str(entry["texts"] or "?"),
-                str(sex.get("f", 0)),
-                str(sex.get("m", 0)),
-                "" if peak is None else f"{peak:.1f}",
-            ]
-        )
-    head = ["class", "found", "published", "minutes", "median, s", "speakers", "sentences",
-            "of women", "of men", "mean peak, dB"]  # fmt: skip
-    lengths = audit["durations"]
-    return section(
-        "classes",
-        "Classes and speakers",
-        table(head, made),
-        tag(
-            "div",
-            drawn,
-            figure(
-                "Duration, s",
-                charts.histogram(
-                    lengths["counts"], lengths["edges"], "s", _said(lengths, "Duration", "s")
-                ),
-                note="Utterances by length.",
-            ),
-            class_="columns wide-left audit",
-        ),
-    )
-
-
-def _drawn_of(n: int) -> str:
-    return f"The first {_MOST_ROWS} of {n}; the numbers have all." if n > _MOST_ROWS else ""
-
-
-def _said(drawn: Mapping[str, Any], name: str, unit: str) -> str:
-    return (
-        f"{name}: {sum(drawn['counts'])} utterances from {drawn['edges'][0]:g} to "
-        f"{drawn['edges'][-1]:g} {unit}."
-    )
-
-
-def _sentences(audit: Mapping[str, Any]) -> Element | None:
-    texts = audit["balance"]["texts"]
-    if not texts:
-        return None
-    names = list(audit["balance"]["classes"])
-    rows = [(name, "", entry["classes"]) for name, entry in texts.items()]
-    unknown = audit["balance"]["texts_unknown"]
-    note = _drawn_of(len(rows)) or (
-        "Where a sentence belongs to some classes only, words can stand in for an emotion."
-    )
-    if unknown:
-        note += f" Of {plural(unknown, 'utterance')} the sentence is unknown."
-    return section(
-        "sentences",
-        "Sentences",
-        tag(
-            "div",
-            figure(
-                "Utterances of each sentence",
-                charts.heat(rows[:_MOST_ROWS], names, "Utterances by sentence and class."),
-                note=note,
-                numbers=table(
-                    ["sentence", *names, "speakers"],
-                    [
-                        [n, *(str(e["classes"][c]) for c in names), str(e["speakers"])]
-                        for n, e in texts.items()
-                    ],
-                ),
-            ),
-            class_="alone",
-        ),
     )
 
 
@@ -279,10 +179,11 @@ def _twice(audit: Mapping[str, Any]) -> Element:
         listed = [tag("li", " = ".join(names)) for names in same[:_MOST_PAIRS]]
         body += [
             tag("h3", "Identical, sample by sample"),
-            tag("ul", *listed, *_more(len(same)), class_="names"),
+            tag("ul", *listed, *more_than(len(same), _MOST_PAIRS), class_="names"),
         ]
     if near:
-        head = ["one", "other", "similarity", "starts later, s", "level, dB", "speaker", "class"]
+        head = ["one", "other", "similarity", "starts later, s", "level, dB", "speaker", "class",
+                "corpus"]  # fmt: skip
         rows = [
             [
                 pair["first"],
@@ -292,6 +193,7 @@ def _twice(audit: Mapping[str, Any]) -> Element:
                 f"{pair['level_db']:+.1f}",
                 "same" if pair["same_speaker"] else "another",
                 "same" if pair["same_class"] else "another",
+                "same" if pair["same_corpus"] else "another",
             ]
             for pair in near[:_MOST_PAIRS]
         ]
@@ -300,7 +202,7 @@ def _twice(audit: Mapping[str, Any]) -> Element:
             tag("p", "One recording at another level, rate, codec or cut. The second starts that "
                 "much later in the recording, and is that much louder.", class_="note"),
             table(head, rows, words=2),
-            tag("ul", *_more(len(near)), class_="names"),
+            tag("ul", *more_than(len(near), _MOST_PAIRS), class_="names"),
         ]  # fmt: skip
     if not same and not near:
         body.append(tag("p", "No recording is there twice, and none at another level, rate, codec "
@@ -310,17 +212,28 @@ def _twice(audit: Mapping[str, Any]) -> Element:
     return section("twice", "The same recording twice", *body)
 
 
-def _more(n: int) -> list[Element]:
-    return [tag("li", f"and {n - _MOST_PAIRS} more")] if n > _MOST_PAIRS else []
+def more_than(n: int, shown: int) -> list[Element]:
+    """The end of a list of which so many are shown."""
+    return [tag("li", f"and {n - shown} more")] if n > shown else []
 
 
 # ------------------------------------------------------------------------------- protocol and data
 
 
-def _protocol(audit: Mapping[str, Any]) -> Element | None:
-    made = audit["protocol"]
-    if made is None:
-        return None
+def _pair(pair: Mapping[str, Any]) -> str:
+    return f"{pair['first']} ~ {pair['second']} ({pair['similarity']:.2f})"
+
+
+def protocol_section(
+    made: Mapping[str, Any], near_what: str, near_name: Callable[[Mapping[str, Any]], str]
+) -> Element:
+    """The certificate, and what nearly the same lies in two parts of a fold.
+
+    Args:
+        made: the audit's `protocol`.
+        near_what: what its `near_duplicates` are called.
+        near_name: names one of them.
+    """
     seen = {True: "yes", False: "no", None: "not known"}[made["text_seen"]]
     if made["sentences_tested"]:
         seen += f", {made['sentences_heard']} of {made['sentences_tested']} counted fold by fold"
@@ -328,26 +241,23 @@ def _protocol(audit: Mapping[str, Any]) -> Element | None:
         ("folds", made["description"]),
         ("training", "refuses it" if made["refused"] else "takes it"),
         ("leak", made["leak"] or "none that it says itself"),
-        ("near-duplicates in two parts", str(len(made["near_duplicates"]))),
+        (f"{near_what} in two parts", str(len(made["near_duplicates"]))),
         ("test sentences heard in training", seen),
         ("dev and test in one session", "yes" if made["dev_test_same_session"] else "no"),
         ("folds hash", made["folds_hash"]),
     ]
-    near = [
-        f"{pair['first']} ~ {pair['second']} ({pair['similarity']:.2f})"
-        for pair in made["near_duplicates"][:_MOST_PAIRS]
-    ]
+    near = [near_name(pair) for pair in made["near_duplicates"][:_MOST_PAIRS]]
     return section(
         "protocol",
         f"Protocol {made['protocol']}",
         pairs(rows),
         tag("ul", *(tag("li", name) for name in near), class_="names") if near else None,
         *certificate_parts(made, opened=True),
-        _folds(made["folds"]),
+        _folds(made["folds"], near_what),
     )
 
 
-def _folds(folds: Sequence[Mapping[str, Any]]) -> Element:
+def _folds(folds: Sequence[Mapping[str, Any]], near_what: str) -> Element:
     rows = [
         [
             fold["name"],
@@ -357,9 +267,9 @@ def _folds(folds: Sequence[Mapping[str, Any]]) -> Element:
         ]
         for fold in folds
     ]
-    head = ["fold", "test speakers", "dev speakers", "near-duplicates, train and dev",
+    head = ["fold", "test speakers", "dev speakers", f"{near_what}, train and dev",
             "train and test", "dev and test"]  # fmt: skip
-    return folded("Speakers, and near-duplicates by fold", table(head, rows, words=3), paper=True)
+    return folded(f"Speakers, and {near_what} by fold", table(head, rows, words=3), paper=True)
 
 
 def _data(audit: Mapping[str, Any]) -> Element:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from jser.audit.sound import KINDS, shown
+from jser.audit.measures import shown
+from jser.audit.sound import KINDS
 from jser.evaluation import certificates
 from jser.evaluation.formats import percent, plural
 from jser.evaluation.tables import to_text
@@ -23,8 +24,15 @@ _MOST_SPEAKERS, _MOST_TEXTS, _MOST_PAIRS, _WORST = 40, 20, 12, 3
 
 def render(audit: Mapping[str, Any]) -> Group:
     """The tables of what `content.gather` returns: findings first."""
-    parts: list[RenderableType] = [_title(audit), _findings(audit), _speakers(audit)]
-    parts += [_classes(audit), *_texts(audit), *_give_aways(audit), *_twice(audit), *_sound(audit)]
+    parts: list[RenderableType] = [_title(audit), _findings(audit), *_corpora(audit)]
+    parts += [
+        _speakers(audit),
+        _classes(audit),
+        *_texts(audit),
+        *_give_aways(audit),
+        *_twice(audit),
+        *_sound(audit),
+    ]
     if audit["protocol"]:
         parts += [Text(), certificates.render_json(audit["protocol"])]
     return Group(*parts)
@@ -58,6 +66,33 @@ def _findings(audit: Mapping[str, Any]) -> Group:
             Text(_SIGN[finding["weight"]], style=style), Text(finding["text"], style=style)
         )
     return _section("Findings", table)
+
+
+def _corpora(audit: Mapping[str, Any]) -> list[RenderableType]:
+    if audit["joined"] is None:
+        return []
+    parts = audit["joined"]["corpora"]
+    table = _table(["", *(part["name"] for part in parts)], left=1)
+    for column in table.columns[1:]:
+        column.overflow = "fold"
+    rows: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
+        ("utterances taken", lambda p: f"{p['n_utterances']} of {p['n_whole']}"),
+        ("speakers", lambda p: str(p["n_speakers"])),
+        ("minutes", lambda p: f"{p['seconds'] / 60:.1f}"),
+        ("median s", lambda p: f"{p['median_seconds']:.2f}"),
+        ("median peak, dB", lambda p: _known(p["median_peak_db"], ".1f")),
+        ("median bandwidth, Hz", lambda p: _known(p["median_bandwidth_hz"], ".0f")),
+    ]
+    for name, cell in rows:
+        table.add_row(name, *map(cell, parts))
+    table.add_section()
+    for name in audit["balance"]["classes"]:
+        table.add_row(name, *(str(part["classes"][name]) for part in parts))
+    return [_section("Corpora", table)]
+
+
+def _known(value: float | None, how: str) -> str:
+    return "" if value is None else format(value, how)
 
 
 def _speakers(audit: Mapping[str, Any]) -> Group:

@@ -82,7 +82,7 @@ def clean(tree: Mapping[str, Any]) -> str:
         "train, dev and test share no speaker, no recording and no utterance, and train no session "
         "with the others"
     )
-    return f"{said}; but near-duplicates, one recording in two forms, are shared" if near else said
+    return f"{said}; but near-duplicates are shared" if near else said
 
 
 def _properties(tree: Mapping[str, Any]) -> Iterator[str]:

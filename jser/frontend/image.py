@@ -128,7 +128,9 @@ class Picture:
     dhash: str
 
 
-def load(path: str | os.PathLike[str], spec: ImageSpec | None = None) -> Picture:
+def load(
+    path: str | os.PathLike[str], spec: ImageSpec | None = None, sha256: str | None = None
+) -> Picture:
     """Decode a picture file: upright, RGB, 8 bits, the middle square, `spec.side` pixels.
 
     Grey and palette become RGB; what is transparent lies on white; CMYK is converted by Pillow's
@@ -138,13 +140,14 @@ def load(path: str | os.PathLike[str], spec: ImageSpec | None = None) -> Picture
     Args:
         path: JPEG, PNG, GIF, WebP, BMP or TIFF, whatever its suffix.
         spec: the size; None: the default.
+        sha256: hex, of the content that the file must have; None: whatever it has.
 
     Raises:
         ImageError: missing, empty, a pointer, no picture, truncated or damaged, animated, of
             several pages, of 32-bit numbers, of one single colour, or of an absurd size.
     """
     try:
-        with opened(path, "picture") as file:
+        with opened(path, "picture", sha256) as file:
             return _picture(file, spec or ImageSpec())
     except Damaged as error:
         raise ImageError(path, str(error)) from error

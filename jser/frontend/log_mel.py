@@ -160,9 +160,8 @@ def _log_mel_of_blocks(
 
     def batch(i: jax.Array, out: jax.Array) -> jax.Array:
         at = jax.lax.dynamic_slice_in_dim(starts, i * batch_blocks, batch_blocks)
-        # Slices are copied; a gather would look up every sample.
-        blocks = [jax.lax.dynamic_slice_in_dim(samples, start, reach) for start in at]
-        frames = log_mel(jnp.stack(blocks), spec)
+        blocks = jax.vmap(lambda start: jax.lax.dynamic_slice_in_dim(samples, start, reach))(at)
+        frames = log_mel(blocks, spec)
         return jax.lax.dynamic_update_slice_in_dim(out, frames, i * batch_blocks, 0)
 
     out = jnp.zeros((len(starts), BLOCK_FRAMES, spec.n_mels), jnp.float32)
@@ -199,6 +198,11 @@ def log_mel_batch(waveforms: Sequence[np.ndarray], spec: LogMelSpec) -> list[np.
             there[:] = rows[row : row + len(there)]
             row += n * BLOCK_FRAMES
     return out
+
+
+def prepare(spec: LogMelSpec) -> None:
+    """Compile what `log_mel_batch` needs for 16-bit recordings; takes a fifth of a second."""
+    log_mel_batch([np.zeros(1, np.int16)], spec)
 
 
 class _Piece(NamedTuple):

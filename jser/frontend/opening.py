@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -11,17 +12,24 @@ from typing import BinaryIO
 from jser.errors import one_line
 from jser.frontend.damage import Damaged
 
+_CHANGED = "has changed since its hash was taken; run the same command again"
+
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str], thing: str) -> Iterator[BinaryIO]:
+def opened(
+    path: str | os.PathLike[str], thing: str, sha256: str | None = None
+) -> Iterator[BinaryIO]:
     """The file, if it is one: opening a pipe would wait for a writer for ever.
 
     Args:
         path: of the file.
         thing: what it should be, for messages: 'sound file', 'picture'.
+        sha256: hex, of its content, which must still be this when the caller's block begins, and
+            must not change within it; None: whatever it is.
 
     Raises:
-        Damaged: it is missing, no file, or cannot be read; OSErrors of the caller's block too.
+        Damaged: it is missing, no file, or cannot be read, or is not what was asked for; OSErrors
+            of the caller's block too.
     """
     try:
         mode = os.stat(path).st_mode
@@ -30,7 +38,12 @@ def opened(path: str | os.PathLike[str], thing: str) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(mode):
             raise Damaged(f"is a pipe, a socket or a device, not a {thing}; save it as a file")
         with open(path, "rb") as file:
-            yield file
+            if sha256 is None:
+                yield file
+                return
+            with unchanged(file):
+                check_content(digest(file), sha256)
+                yield file
     except FileNotFoundError:
         raise Damaged(_why_missing(path)) from None
     except OSError as error:
@@ -41,6 +54,35 @@ def opened(path: str | os.PathLike[str], thing: str) -> Iterator[BinaryIO]:
         if "null byte" not in str(error):
             raise
         raise Damaged("is no name that a file can have; is it right?") from error
+
+
+@contextlib.contextmanager
+def unchanged(file: BinaryIO) -> Iterator[None]:
+    """Raise Damaged where the file was written to within the block."""
+    before = state(file)
+    yield
+    if state(file) != before:
+        raise Damaged(_CHANGED)
+
+
+def digest(file: BinaryIO) -> str:
+    """Hex sha256 of a file, from its place, which is its beginning again afterwards."""
+    found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    file.seek(0)
+    return found
+
+
+def check_content(found: str, sha256: str | None) -> None:
+    """Raise Damaged where a file's hash, as it was found, is not the one that was asked for."""
+    if sha256 is not None and found != sha256:
+        raise Damaged(_CHANGED)
+
+
+def state(file: BinaryIO) -> tuple[int, ...]:
+    """Numbers of which one at least is another once the file was replaced or written to."""
+    status = os.fstat(file.fileno())
+    # A program may set the time of change back, but not that of the status.
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _why_missing(path: str | os.PathLike[str]) -> str:

@@ -20,7 +20,7 @@ from jser.errors import InputError, one_line
 from jser.frontend import containers, decoding
 from jser.frontend.damage import CONVERT, Damaged
 from jser.frontend.decoding import Cut
-from jser.frontend.opening import opened
+from jser.frontend.opening import check_content, digest, opened, state, unchanged
 
 SAMPLE_RATE = 16000
 # 33 steps of 16 bits: noise of a converter, never a voice.
@@ -84,6 +84,7 @@ def load(
     path: str | os.PathLike[str],
     sample_rate: int = SAMPLE_RATE,
     max_seconds: float | None = None,
+    sha256: str | None = None,
 ) -> Waveform:
     """Decode a sound file: mono, `sample_rate`, 16 bits.
 
@@ -94,14 +95,15 @@ def load(
         path: wav, flac, ogg (Vorbis, Opus or FLAC), mp3 or aiff, whatever its suffix.
         sample_rate: Hz of the result.
         max_seconds: only the beginning of the recording is kept.
+        sha256: hex, of the content that the file must have; None: whatever it has.
 
     Raises:
         AudioError: missing, empty, a pointer, not audio, truncated or damaged, not finite, silent,
             nothing but noise, shorter than 25 ms or absurdly long, or of an absurd sample rate or
-            number of channels.
+            number of channels; or of another content.
     """
     try:
-        with opened(path, "sound file") as file:
+        with opened(path, "sound file", sha256) as file:
             decoded = decoding.decode(file, containers.check(file), max_seconds)
         return _waveform(decoded, sample_rate, max_seconds)
     except Damaged as error:
@@ -111,7 +113,10 @@ def load(
 
 
 def load_cuts(
-    path: str | os.PathLike[str], cuts: Sequence[Cut], sample_rate: int = SAMPLE_RATE
+    path: str | os.PathLike[str],
+    cuts: Sequence[Cut],
+    sample_rate: int = SAMPLE_RATE,
+    sha256: str | None = None,
 ) -> list[Waveform | AudioError]:
     """Decode segments of one sound file, each as `load` does a whole one.
 
@@ -122,14 +127,15 @@ def load_cuts(
         path: see `load`.
         cuts: segments in seconds; an end up to 50 ms behind the file's is taken for it.
         sample_rate: Hz of the result.
+        sha256: see `load`.
 
     Returns:
         One entry a cut: its waveform, or why it cannot be used.
     """
     made: list[Waveform | AudioError] = []
     try:
-        with opened(path, "sound file") as file:
-            for decoded in decoding.decode_cuts(file, _container(path, file), cuts):
+        with opened(path, "sound file") as file, unchanged(file):
+            for decoded in decoding.decode_cuts(file, _container(path, file, sha256), cuts):
                 if isinstance(decoded, Damaged):
                     made.append(AudioError(path, str(decoded)))
                     continue
@@ -138,31 +144,37 @@ def load_cuts(
                 except Damaged as error:
                     made.append(AudioError(path, str(error)))
     except Damaged as error:
+        if len(made) == len(cuts):
+            made = []  # The file has changed: nobody knows which of them are of the old content.
         made += [AudioError(path, str(error))] * (len(cuts) - len(made))
     except MemoryError:
         made += [AudioError(path, _TOO_LARGE)] * (len(cuts) - len(made))
     return made
 
 
-# Path, size and time of change -> what `containers.check` said of a file that is cut: a table with
-# thousands of segments of a long recording must not have it looked through as often.
-_checked: dict[tuple[str, int, int], containers.Container] = {}
+# Path and state -> what `containers.check` said of a file that is cut, and its hash, '' where none
+# was asked for: a table with thousands of segments of a long recording must not have it looked
+# through as often.
+_checked: dict[tuple[str, tuple[int, ...]], tuple[containers.Container, str]] = {}
 _MOST_CHECKED = 1024
 # Two batches of one file are decoded at once: the second waits for what the first finds.
 _checking = threading.Lock()
 
 
-def _container(path: str | os.PathLike[str], file: BinaryIO) -> containers.Container:
-    status = os.fstat(file.fileno())
-    key = (os.fspath(path), status.st_size, status.st_mtime_ns)
+def _container(
+    path: str | os.PathLike[str], file: BinaryIO, sha256: str | None
+) -> containers.Container:
+    key = (os.fspath(path), state(file))
     with _checking:
-        found = _checked.get(key)
-        if found is None:
-            found = containers.check(file)
-            if len(_checked) >= _MOST_CHECKED:
-                _checked.clear()
-            _checked[key] = found
-    return found
+        container, found = _checked.get(key, (None, ""))
+        if sha256 is not None and not found:
+            found = digest(file)
+        check_content(found, sha256)
+        container = container or containers.check(file)
+        if len(_checked) >= _MOST_CHECKED:
+            _checked.clear()
+        _checked[key] = container, found
+    return container
 
 
 def _waveform(decoded: decoding.Decoded, sample_rate: int, max_seconds: float | None) -> Waveform:

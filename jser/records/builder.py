@@ -205,6 +205,9 @@ def _build(
 ) -> BuildResult:
     info, kind = cls.INFO, cls.KIND
     final = places.records_dir(root, info.name, variant)
+    old = sidecar.read(final)
+    if old is None:
+        kind.prepare(spec)
     utterances, content, skipped = sources.identify(
         info.name, source, cls.find(source), kind.things
     )
@@ -220,7 +223,6 @@ def _build(
         )
     sex = sources.sexes(info.speakers, utterances)
     digest = _sources_digest(cls, utterances, content)
-    old = sidecar.read(final)
     if old and _unchanged(final, old, digest, spec, allow_partial):
         return BuildResult(
             kind=kind,

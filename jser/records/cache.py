@@ -76,6 +76,11 @@ def address(content_sha256: str, max_seconds: float | None, cut: Cut | None = No
     return content_sha256 if max_seconds is None else f"{content_sha256}-{max_seconds:g}s"
 
 
+def content_of(key: str) -> str:
+    """The file's hash in a key that `address` made."""
+    return key.split("-", 1)[0]
+
+
 class PackCache:
     """Packs of finished utterances in one folder.
 

@@ -124,17 +124,19 @@ def _decoded(
         cut = []
         for key, sound in group:
             if sound.cut is None:
-                yield key, _whole(path, sample_rate, max_seconds)
+                yield key, _whole(sound, sample_rate, max_seconds)
             else:
                 cut.append((key, sound.cut))
+                sha256 = sound.sha256
         if cut:
             keys, cuts = zip(*cut, strict=True)
-            yield from zip(keys, waveform.load_cuts(path, cuts, sample_rate), strict=True)
+            waves = waveform.load_cuts(path, cuts, sample_rate, sha256)
+            yield from zip(keys, waves, strict=True)
 
 
-def _whole(path: Path, sample_rate: int, max_seconds: float | None) -> Waveform | AudioError:
+def _whole(sound: Source, sample_rate: int, max_seconds: float | None) -> Waveform | AudioError:
     try:
-        return waveform.load(path, sample_rate, max_seconds)
+        return waveform.load(sound.path, sample_rate, max_seconds, sound.sha256)
     except AudioError as error:
         return error
 
@@ -159,7 +161,7 @@ def _neighbours(todo: Mapping[str, Source]) -> list[tuple[str, Source]]:
         first.setdefault(sound.path, number)
 
     def place(item: tuple[str, Source]) -> tuple[int, float]:
-        path, cut = item[1]
+        path, _, cut = item[1]
         return first[path], 0.0 if cut is None else cut.start
 
     return sorted(todo.items(), key=place)
@@ -167,10 +169,13 @@ def _neighbours(todo: Mapping[str, Source]) -> list[tuple[str, Source]]:
 
 def _bytes(sound: Source) -> int:
     """What decoding an utterance takes, roughly."""
-    path, cut = sound
+    path, _, cut = sound
     if cut is not None and cut.end is not None:
         return int((cut.end - cut.start) * SEGMENT_BYTES)
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # Decoding says what it is.
+        return 0
 
 
 def _facts(wave: Waveform) -> Facts:

@@ -24,9 +24,13 @@ class Spec(Protocol):
 
 
 class Source(NamedTuple):
-    """What one utterance is made from."""
+    """What one utterance is made from: a file, whose content must have this hash, or a cut of it.
+
+    Where the file could not be read when hashes were taken, `sha256` is none that any can have.
+    """
 
     path: Path
+    sha256: str
     cut: Cut | None = None
 
 
@@ -65,6 +69,10 @@ class Kind(abc.ABC):
     @abc.abstractmethod
     def spec(self) -> Spec:
         """The front end's default specification."""
+
+    def prepare(self, spec: Any) -> None:
+        """Begin, in a thread, what `extract` would else wait for, while files are hashed."""
+        del spec
 
     @abc.abstractmethod
     def features(self, spec: Any, variant: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from jser.records import places
-from jser.records.cache import Finished, file_sha256
+from jser.records.cache import Finished, content_of, file_sha256
 from jser.records.files import Utterance
 from jser.records.kind import Kind, Sink, Source, Spec
 from jser.records.plan import Extracted, Plan
@@ -174,7 +174,7 @@ def _extract(part: Part, sink: Sink, keys: Sequence[str]) -> dict[str, str]:
     wanted = set(keys)
     return part.kind.extract(
         {
-            key: Source(u.path, u.cut)
+            key: Source(u.path, content_of(key), u.cut)
             for u, key in zip(part.utterances, part.keys, strict=True)
             if key in wanted
         },

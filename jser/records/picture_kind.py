@@ -135,7 +135,10 @@ def _decoded(
         for start in range(0, len(items), BATCH_FILES):
             batch = items[start : start + BATCH_FILES]
             ahead.append(
-                [(key, pool.submit(image.load, source.path, spec)) for key, source in batch]
+                [
+                    (key, pool.submit(image.load, source.path, spec, source.sha256))
+                    for key, source in batch
+                ]
             )
             if len(ahead) > AHEAD:
                 yield ahead.popleft()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jser.records import places, shards
-from jser.records.cache import Finished, PackCache
+from jser.records.cache import Finished, PackCache, content_of
 from jser.records.files import Utterance
 from jser.records.kind import Source, Spec
 
@@ -92,7 +92,9 @@ class Local:
         finished = self._shards.facts
         resumed = sum(key in finished for key in plan.keys.values())
         # Equal files are worked on once.
-        todo = {key: Source(u.path, u.cut) for u, key in pairs if key not in finished}
+        todo = {
+            key: Source(u.path, content_of(key), u.cut) for u, key in pairs if key not in finished
+        }
         reasons = kind.extract(
             todo,
             _Both(self._cache, self._shards),

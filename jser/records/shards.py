@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow_datasets as tfds
 from array_record.python import array_record_module
-from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from jser.records import features, places
 from jser.records.cache import Finished
+from jser.records.example import serialize
 from jser.records.files import Utterance
 from jser.records.kind import Kind, Spec
 
@@ -56,14 +56,13 @@ class Encoder:
         for u, key in utterances:
             self._of.setdefault(key, []).append(u)
         self._features = features.describe(classes, kind.features(spec, variant))
-        self._serializer = ExampleSerializer(self._features.get_serialized_info())
 
     def records(self, done: Finished) -> Iterator[bytes]:
         """The records of one finished recording: equal files are one recording of several."""
         example = self._kind.example(done)
         for u in self._of[done.key]:
             encoded = self._features.encode_example({**u.record(), **example})
-            yield self._serializer.serialize_example(encoded)
+            yield serialize(encoded)
 
 
 class Shard:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from jser.frontend import log_mel
 from jser.frontend.log_mel import LogMelSpec
 from jser.records import audit as auditing
 from jser.records import extract, places
@@ -28,6 +30,10 @@ class SoundKind(Kind):
     def spec(self) -> LogMelSpec:
         """The default front end."""
         return LogMelSpec()
+
+    def prepare(self, spec: LogMelSpec) -> None:
+        """Compile the front end."""
+        threading.Thread(target=log_mel.prepare, args=(spec,)).start()
 
     def features(self, spec: LogMelSpec, variant: str) -> dict[str, Any]:
         """The spectrogram, and the sound in the variant `waveform`."""

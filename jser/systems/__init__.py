@@ -15,6 +15,8 @@ NAMES = (
     "acoustic_rnn",
     "cnn_rnn",
     "dcnn_blstm",
+    "rnn_elm",
+    "svm",
 )  # fmt: skip
 
 

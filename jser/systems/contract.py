@@ -43,6 +43,7 @@ class Inputs:
         features: the same rows in device layout; None for a system without a network.
         model: of one member, or None.
         scaling: of a member's own training rows; None: the features are scaled already.
+        by_length: see `population.Program`.
         n_copies: augmented copies of each utterance among the rows.
         log_posteriors: see `population.Program`.
         disturb: what happens to training inputs on the fly.
@@ -57,6 +58,7 @@ class Inputs:
     features: population.Features | None = None
     model: nn.Module | None = None
     scaling: Scaling | None = None
+    by_length: bool = False
     n_copies: int = 0
     log_posteriors: bool = False
     disturb: OnTheFly | None = None

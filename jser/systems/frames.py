@@ -225,5 +225,6 @@ def inputs(
         model,
         scaling=scaling,
         log_posteriors=getattr(model, "log_posteriors", False),
+        by_length=config.frames.by_length,
         **fields,
     )

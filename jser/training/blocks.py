@@ -16,13 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jser.training.population import (
-    EpochMetrics,
-    Features,
-    Members,
-    Params,
-    Program,
-    State,
+from jser.training.one_member import (
     finish_epoch,
     init_member,
     own_steps,
@@ -30,6 +24,7 @@ from jser.training.population import (
     shuffle,
     train_step,
 )
+from jser.training.population import EpochMetrics, Features, Members, Params, Program, State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,12 +122,12 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         return predict_rows(program, features, member, params, stats, rows)
 
-    def order(epoch: jax.Array, member: Members) -> jax.Array:
-        return shuffle(program, member, epoch)
+    def order(features: Features, epoch: jax.Array, member: Members) -> jax.Array:
+        return shuffle(program, features, member, epoch)
 
     return BlockProgram(
         init=over_block(init, 1, 1),
-        shuffle=over_block(order, 1, 1),
+        shuffle=over_block(order, 1, 2),
         train=over_block(train, 3, 2, donate=(3,)),
         finish=over_block(finish, 3, 1, donate=(2,)),
         predict=over_block(predict, 4, 1),

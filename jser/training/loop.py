@@ -274,7 +274,7 @@ def _epoch(
     firsts: list[jax.Array],
 ) -> tuple[State, EpochMetrics]:
     """One epoch of one block: shuffle, step, select. Nothing here waits for the device."""
-    orders = compiled.shuffle(epoch, table)
+    orders = compiled.shuffle(features, epoch, table)
     losses = None
     for first in firsts:
         state, loss = compiled.train(features, first, table, state, orders)

@@ -79,7 +79,7 @@ def epoch(way: str, program: Any, features: Any, members: Any) -> Callable[[], N
     compiled = blocks.compile_block(program, mesh, width, per_call)
     (table,) = blocks.to_blocks(members, len(members), mesh)
     features = jax.device_put(features)
-    orders = compiled.shuffle(jax.device_put(np.int32(0)), table)
+    orders = compiled.shuffle(features, jax.device_put(np.int32(0)), table)
     firsts = [jax.device_put(np.int32(i)) for i in range(0, n_steps, per_call)]
     state = compiled.init(features, table)
 

@@ -103,7 +103,7 @@ def steps_of_way(way: str, args: argparse.Namespace) -> Callable[[], None]:
     compiled = blocks.compile_block(program, mesh, 1, per_call)
     (table,) = blocks.to_blocks(members, 1, mesh)
     features = jax.device_put(features)
-    orders = compiled.shuffle(jax.device_put(np.int32(0)), table)
+    orders = compiled.shuffle(features, jax.device_put(np.int32(0)), table)
     first = jax.device_put(np.int32(0))
     state = compiled.init(features, table)
 

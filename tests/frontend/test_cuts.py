@@ -1,5 +1,8 @@
 """Segments of a file: what the whole file holds between their times, decoded once."""
 
+import hashlib
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -127,6 +130,32 @@ def test_a_file_is_looked_through_once_until_it_changes(tmp_path, monkeypatch):
     (wave,) = waveform.load_cuts(path, [Cut(11, 12)])
     assert len(looked) == 2
     assert isinstance(wave, waveform.AudioError)
+
+
+def test_segments_are_of_the_content_that_was_asked_for(tmp_path, monkeypatch):
+    path = written(tmp_path, "wav", "PCM_16")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    cuts = [Cut(0, 1), Cut(1, 2)]
+    assert all(isinstance(w, waveform.Waveform) for w in waveform.load_cuts(path, cuts))
+    good = waveform.load_cuts(path, cuts, sha256=sha256)
+    assert all(isinstance(w, waveform.Waveform) for w in good)
+    bad = waveform.load_cuts(path, cuts, sha256=64 * "0")
+    assert ["has changed" in w.reason for w in bad] == [True, True]
+
+    status = path.stat()
+    samples, rate = soundfile.read(path, dtype="int16")
+    decode = decoding.decode_cuts
+
+    def meanwhile(*words):
+        yield from decode(*words)
+        soundfile.write(path, samples[::-1], rate)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    monkeypatch.setattr(decoding, "decode_cuts", meanwhile)
+    assert all("has changed" in w.reason for w in waveform.load_cuts(path, cuts, sha256=sha256))
+    monkeypatch.undo()
+    # Of the same size and time: what was found out about it before does not count any more.
+    assert all("has changed" in w.reason for w in waveform.load_cuts(path, cuts, sha256=sha256))
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,15 @@ def test_default_size_and_hashes(tmp_path):
     assert len(ImageSpec().hash()) == 16
 
 
+def test_the_pixels_are_of_the_content_that_was_asked_for(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.arange(3 * 64**2, dtype=np.uint8).reshape(64, 64, 3)).save(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert load(path, sha256=sha256).pixel_sha256 == load(path).pixel_sha256
+    with pytest.raises(ImageError, match="has changed since its hash was taken"):
+        load(path, sha256=sha256[::-1])
+
+
 def test_grey_one_bit_and_palette(tmp_path):
     for mode in ("L", "1", "P"):
         source = drawing(mode=mode)

@@ -83,6 +83,21 @@ def test_neighbours_do_not_change_a_bit():
         np.testing.assert_array_equal(log_mel_batch([wave], SPEC)[0], frames)
 
 
+def test_integers_have_the_numbers_of_their_floats(monkeypatch):
+    """To the last bit, whichever recordings share a call of the compiled program."""
+    rng = np.random.default_rng(5)
+    pcm = [rng.integers(-32768, 32768, n).astype(np.int16) for n in (9, 399, 400, 30000, 70000)]
+    pcm += [np.zeros(20000, np.int16), pcm[4] // 999]
+    floats = [x * np.float32(2**-15) for x in pcm]
+    expected = [log_mel_batch([x], SPEC)[0] for x in floats]
+    for blocks in (128, 16):  # In the latter, recordings are divided among calls.
+        monkeypatch.setattr("jser.frontend.log_mel.CALL_BLOCKS", blocks)
+        for sounds in (pcm, floats, [pcm[0], *floats[1:]]):
+            for ours, theirs in zip(log_mel_batch(sounds, SPEC), expected, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+    assert np.abs(expected[4] - reference(floats[4], SPEC)).max() < 1e-4
+
+
 def test_no_waveforms():
     assert log_mel_batch([], SPEC) == []
 

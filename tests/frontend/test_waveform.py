@@ -1,6 +1,7 @@
 """Decoding: bits kept, everything else refused with one sentence."""
 
 import hashlib
+import os
 import struct
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 from jser.errors import InputError
-from jser.frontend import waveform
+from jser.frontend import decoding, waveform
 from jser.frontend.waveform import AudioError
 
 
@@ -96,6 +97,29 @@ def test_streamed_wav_without_a_length_is_read(tmp_path, noise):
     data[at + 4 : at + 8] = struct.pack("<I", 0xFFFFFFFF)
     path.write_bytes(data)
     np.testing.assert_array_equal(waveform.load(path).pcm, noise)
+
+
+@pytest.mark.parametrize("when", ["never", "before", "meanwhile"])
+def test_the_samples_are_of_the_content_that_was_asked_for(tmp_path, noise, monkeypatch, when):
+    path = write(tmp_path / "a.wav", noise)
+    sha256, status = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat()
+
+    def change():
+        write(path, noise[::-1])
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    if when == "never":
+        np.testing.assert_array_equal(waveform.load(path, sha256=sha256).pcm, noise)
+        return
+    if when == "before":
+        change()
+    else:
+        decode = decoding.decode
+        monkeypatch.setattr(decoding, "decode", lambda *words: change() or decode(*words))
+    with pytest.raises(AudioError, match="has changed since its hash was taken"):
+        waveform.load(path, sha256=sha256)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(waveform.load(path).pcm, noise[::-1])
 
 
 def cut(path, share):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from jser.datasets.ravdess import fake as ravdess
 from jser.errors import InputError
 from jser.frontend import waveform
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
-from jser.records import audit, cache, corpus, disk, extract, places, sidecar
+from jser.records import audit, cache, corpus, disk, extract, parts, places, sidecar
 from jser.records.builder import build
 
 
@@ -195,6 +196,39 @@ def test_a_full_shard_is_followed_by_another(source, built, tmp_path, monkeypatc
     ours, theirs = corpus.load("emodb", tmp_path), corpus.load("emodb", built[0])
     assert list(ours.utterance_id) == list(theirs.utterance_id)
     np.testing.assert_array_equal(ours.frames, theirs.frames)
+
+
+@pytest.mark.parametrize("way", ["local", "parts"])
+def test_file_that_changes_after_its_hash_was_taken(source, tmp_path, monkeypatch, way):
+    """Other samples never stand under the old hash, not even with an equal size and time."""
+    copy = shutil.copytree(source, tmp_path / "copy")
+    path = files(copy)[5]
+    status = path.stat()
+    real = extract.extract
+
+    def later(*words, **more):
+        samples, rate = soundfile.read(path, dtype="int16")
+        soundfile.write(path, samples[::-1], rate)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert path.stat().st_size == status.st_size
+        return real(*words, **more)
+
+    monkeypatch.setattr(extract, "extract", later)
+    monkeypatch.setattr("jser.records.sources.check_complete", lambda *_: None)
+    run = {"local": None, "parts": parts.Parts(lambda todo: [parts.make(p) for p in todo], 20)}
+    with pytest.raises(InputError) as caught:
+        build("emodb", copy, tmp_path, way=run[way])
+    lines = str(caught.value).splitlines()
+    assert "1 of 56 recordings cannot be used" in lines[0]
+    assert lines[1] == (
+        f"wav/{path.name}: has changed since its hash was taken; run the same command again"
+    )
+    monkeypatch.setattr(extract, "extract", real)
+    build("emodb", copy, tmp_path, allow_partial=True, way=run[way])
+    c = corpus.load("emodb", tmp_path)
+    (k,) = np.flatnonzero(c.utterance_id == path.stem)
+    assert c.pcm_sha256[k] == waveform.load(path).pcm_sha256
+    assert len(c.label) == 56
 
 
 @pytest.mark.parametrize(("seconds", "n_bytes"), [(1e9, 1 << 30), (0.0, 1 << 30), (1e9, 100_000)])

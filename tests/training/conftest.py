@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.training import blocks, loop, population
+from jser.training import blocks, loop, one_member, population
 
 HYPER = {
     "learning_rate": 0.02,
@@ -120,7 +120,7 @@ def program():
 @jax.jit
 def mixup_step(features, member, state, rows, step):
     """One step of the program with mixup; compiled once for all tests."""
-    return population.train_step(make_program(mixup=True), features, member, state, rows, step)
+    return one_member.train_step(make_program(mixup=True), features, member, state, rows, step)
 
 
 @pytest.fixture

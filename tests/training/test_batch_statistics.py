@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.training import loop, population
+from jser.training import loop, one_member, population
 from tests.training.conftest import CLASSES, make_members, make_program, one, same_bits, take
 
 
@@ -36,14 +36,14 @@ def hyper(members, **values):
 
 def test_statistics_follow_the_batches_that_count(features):
     member = one(make_members(1), 0)
-    first = population.init_member(program(), features, member)
+    first = one_member.init_member(program(), features, member)
     rows = jnp.array([0, 1, 2, -1])
-    state, _ = population.train_step(program(), features, member, first, rows, jnp.int32(0))
+    state, _ = one_member.train_step(program(), features, member, first, rows, jnp.int32(0))
     x, length, _ = population.gather(features, member, rows[:3])
     mean = (x.sum(1) / length[:, None]).mean(0)
     np.testing.assert_allclose(state.stats["norm"]["mean"], 0.5 * mean, atol=1e-6)
     empty = jnp.full(4, -1)
-    after, _ = population.train_step(program(), features, member, state, empty, jnp.int32(1))
+    after, _ = one_member.train_step(program(), features, member, state, empty, jnp.int32(1))
     assert same_bits(after.stats, state.stats), "a batch of padding has no statistics"
 
 
@@ -80,8 +80,8 @@ def test_a_loss_on_the_embedding_acts_by_its_weight(features, kind):
 
     def step(program, weight):
         member = plain.replace(hyper=plain.hyper | {"metric": jnp.float32(weight)})
-        first = population.init_member(program, features, member)
-        return first, *population.train_step(program, features, member, first, rows, jnp.int32(0))
+        first = one_member.init_member(program, features, member)
+        return first, *one_member.train_step(program, features, member, first, rows, jnp.int32(0))
 
     _, without, loss = step(program(), 0.0)
     first, with_none, same = step(program(metric_loss=kind), 0.0)

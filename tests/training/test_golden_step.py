@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.training import population
+from jser.training import one_member
 from tests.training.conftest import HYPER, make_program
 
 PLAIN = HYPER | {"dropout": 0.0, "clip": 0.2, "average": 0.7}
@@ -71,7 +71,7 @@ def flat(tree):
 def test_two_steps(features, member):
     program = make_program(mixup=False)  # 3 epochs of 3 steps; a quarter of 9 is warm-up
     device = jax.tree.map(jnp.asarray, member)
-    state = population.init_member(program, features, device)
+    state = one_member.init_member(program, features, device)
     params = flat(state.params)
     average = params
     first = {k: np.zeros_like(v) for k, v in params.items()}
@@ -99,7 +99,7 @@ def test_two_steps(features, member):
         average = {k: 0.7 * average[k] + 0.3 * params[k] for k in params}
 
         state, loss = jax.jit(
-            lambda state, rows, step: population.train_step(
+            lambda state, rows, step: one_member.train_step(
                 program, features, device, state, rows, step
             )
         )(state, jnp.array(rows), step)

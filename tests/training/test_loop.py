@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jser.errors import InputError
-from jser.training import blocks, checkpoints, loop, population
+from jser.training import blocks, checkpoints, loop, one_member
 from tests.training.conftest import make_members, make_program, same_bits, take
 
 
@@ -200,4 +200,4 @@ def test_blocks_and_back():
 def test_state_of_a_dummy_is_not_alive(features):
     program, members = make_program(), make_members(1)
     dummy = jax.tree.map(jnp.asarray, take(members.replace(epochs=np.zeros(1, np.int32)), 0))
-    assert not population.init_member(program, features, dummy).alive
+    assert not one_member.init_member(program, features, dummy).alive

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jser.models.dcnn_blstm import DcnnBlstm
-from jser.training import population
+from jser.training import one_member, population
 from tests.training.conftest import HYPER, make_program, one
 
 
@@ -65,9 +65,9 @@ def test_rows_beside_a_row_do_not_change_it(features, members):
     model = DcnnBlstm(3, units=4, attention="learned", dense=(4,), linear_path=True)
     program = make_program(model=model)
     member = one(members, 0)
-    state = population.init_member(program, features, member)
+    state = one_member.init_member(program, features, member)
     predict = jax.jit(
-        lambda rows: population.predict_rows(program, features, member, state.params, {}, rows)[0]
+        lambda rows: one_member.predict_rows(program, features, member, state.params, {}, rows)[0]
     )
     together = predict(jnp.arange(9))
     backwards = predict(jnp.arange(9)[::-1])

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jser.training import objectives, optimiser, population
+from jser.training import objectives, one_member, optimiser, population
 from tests.training.conftest import make_program, mixup_step, one
 
 
@@ -45,7 +45,7 @@ def test_mixup_by_hand(features, members):
     program = make_program(mixup=True)
     member = one(members, 0)
     member = member.replace(hyper={**member.hyper, "dropout": jnp.float32(0)})
-    state = population.init_member(program, features, member)
+    state = one_member.init_member(program, features, member)
     rows = jnp.array([0, 4, 20, 7])  # labels 0, 1, hidden, 1
     _, loss = mixup_step(features, member, state, rows, 2)
 

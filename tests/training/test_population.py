@@ -9,7 +9,7 @@ import pytest
 
 from jser import config as configs
 from jser import preparation, protocols
-from jser.training import loop, population
+from jser.training import loop, one_member
 from jser.training import members as tables
 from tests.conftest import TINY
 from tests.training.conftest import make_members, make_program, mixup_step, one, same_bits, take
@@ -137,8 +137,8 @@ def test_rows_without_a_label_do_not_train(features, members):
     """Labels of -1 and padding rows leave loss and update as if the row were not there."""
     program = make_program(mixup=False, class_weighted=False)
     member = one(members, 0).replace(hyper={**one(members, 0).hyper, "dropout": 0.0})
-    state = population.init_member(program, features, member)
-    step = jax.jit(lambda rows: population.train_step(program, features, member, state, rows, 0))
+    state = one_member.init_member(program, features, member)
+    step = jax.jit(lambda rows: one_member.train_step(program, features, member, state, rows, 0))
     hidden, padded = step(jnp.array([0, 20, 1, 21])), step(jnp.array([0, -1, 1, -1]))
     assert same_bits(hidden, padded)
     # A batch of nothing else is no step at all, and no failure.
@@ -149,7 +149,7 @@ def test_rows_without_a_label_do_not_train(features, members):
 
 def test_mixup_takes_no_partner_without_a_label(features, members):
     member = one(members, 0)
-    state = population.init_member(make_program(), features, member)
+    state = one_member.init_member(make_program(), features, member)
     changed = jax.tree.map(np.array, features)
     changed.pooled[:, 20:22] = 1e3
     for row in (20, 21):
@@ -180,9 +180,9 @@ def test_a_loss_that_is_not_finite_ends_one_member(fit, program, members, featur
 def test_best_epoch_by_dev_uar_then_loss_then_earlier(features, members):
     program = make_program()
     member = one(members, 0)
-    state = population.init_member(program, features, member)
+    state = one_member.init_member(program, features, member)
     finish = jax.jit(
-        lambda state: population.finish_epoch(program, features, member, state, jnp.float32(0))
+        lambda state: one_member.finish_epoch(program, features, member, state, jnp.float32(0))
     )
     first, metrics = finish(state)
     assert first.best_epoch == 1
@@ -202,23 +202,23 @@ def test_dev_uar_by_hand(features, members):
     """Recall over the classes present in dev: class 2 is absent, and one row is padding."""
     program = make_program()
     member = one(members, 0).replace(dev_index=jnp.array([12, 13, 15, 16, 18, -1]))
-    state = population.init_member(program, features, member)
+    state = one_member.init_member(program, features, member)
     rows = jnp.arange(24)
-    logits, _, _ = population.predict_rows(program, features, member, state.params, {}, rows)
+    logits, _, _ = one_member.predict_rows(program, features, member, state.params, {}, rows)
     said = np.argmax(logits, -1)
     recall = [np.mean([said[r] == k for r in rows]) for k, rows in ((0, (12, 15)), (1, (13, 16)))]
-    _, metrics = population.finish_epoch(program, features, member, state, jnp.float32(0))
+    _, metrics = one_member.finish_epoch(program, features, member, state, jnp.float32(0))
     np.testing.assert_allclose(metrics.dev_uar, np.mean(recall), rtol=1e-6)
 
 
 # --- the order of rows ----------------------------------------------------------------------------
 
 
-def test_an_epoch_visits_every_row_of_the_table_once(program):
+def test_an_epoch_visits_every_row_of_the_table_once(features, program):
     members = make_members(3)
     for p in range(3):
         member = one(members, p)
-        orders = [np.asarray(population.shuffle(program, member, e)) for e in range(3)]
+        orders = [np.asarray(one_member.shuffle(program, features, member, e)) for e in range(3)]
         table = np.sort(members.train_index[p])
         for order in orders:
             assert order.shape == (3, 4)
@@ -226,4 +226,4 @@ def test_an_epoch_visits_every_row_of_the_table_once(program):
             flat = order.ravel()
             assert (flat[(table >= 0).sum() :] == -1).all()  # padding comes last
         assert not np.array_equal(orders[0], orders[1])
-        np.testing.assert_array_equal(orders[1], population.shuffle(program, member, 1))
+        np.testing.assert_array_equal(orders[1], one_member.shuffle(program, features, member, 1))

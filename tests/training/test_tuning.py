@@ -14,6 +14,7 @@ from jser.training import (
     boundary,
     loop,
     objectives,
+    one_member,
     population,
     projection,
     stem_features,
@@ -134,9 +135,9 @@ def stepped(on_stem, n=1, program=None, **hyper):
 
 
 # Members' hyperparameters are traced: a program is compiled once for all tests.
-init = jax.jit(population.init_member, static_argnums=0)
-step = jax.jit(population.train_step, static_argnums=0)
-predict = jax.jit(population.predict_rows, static_argnums=0)
+init = jax.jit(one_member.init_member, static_argnums=0)
+step = jax.jit(one_member.train_step, static_argnums=0)
+predict = jax.jit(one_member.predict_rows, static_argnums=0)
 
 
 # --- the same features ----------------------------------------------------------------------------
@@ -358,7 +359,7 @@ def test_disturbance_is_of_the_training_step_alone(tuned):
     clean, planted = program_on(tuned), program_on(tuned, disturb=Poison())
     first, after = stepped(tuned, program=planted)
     assert after.failed  # the training step took the poison
-    finish = jax.jit(population.finish_epoch, static_argnums=0)
+    finish = jax.jit(one_member.finish_epoch, static_argnums=0)
     results = [finish(p, features, member, first, jnp.float32(0)) for p in (clean, planted)]
     assert same_bits(*results)
     rows = jnp.arange(12)
