@@ -126,7 +126,9 @@ NUMBERS = {
         for n, allowed in _TRAINING.items()
     },
     "hyper.input_dropout": Range(0, 1, below=True),
+    "hyper.metric": Range(0, 1000),
     "hyper.mixup": Range(0, 100, above=True),
+    "hyper.momentum": Range(0, 1, below=True),
     "tune.epochs": Range(1, 100000),
     "tune.batch_size": Range(1, 65536),
     "tune.hyper.momentum": Range(0, 1, below=True),
