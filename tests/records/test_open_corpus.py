@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from jser import datasets
 from jser.datasets import tones
 from jser.errors import InputError
-from jser.records import audit, corpus, sidecar
+from jser.records import audit, corpus, features, sidecar
 from jser.records.builder import CorpusBuilder, build
 from jser.records.files import Utterance, sound_files, split_name
 from jser.records.info import CorpusInfo
@@ -158,22 +158,22 @@ def test_unknown_words_for_a_split(tmp_path):
 
 
 def test_records_from_before_splits_still_load(tmp_path, use, monkeypatch):
-    class Old(Open):
-        def _info(self):
-            info = super()._info()
-            features = {k: v for k, v in info.features.items() if k != "split"}
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features)
-            )
+    described = features.describe
 
+    def without_split(classes, own):
+        every = described(classes, own)
+        return tfds.features.FeaturesDict({k: v for k, v in every.items() if k != "split"})
+
+    monkeypatch.setattr(features, "describe", without_split)
     whole = Utterance.record
     monkeypatch.setattr(
         Utterance, "record", lambda u: {k: v for k, v in whole(u).items() if k != "split"}
     )
-    use(Old)
+    use(Open)
     source = make(tmp_path / "s", *FIVE)
-    build("open", source, tmp_path)
+    path = build("open", source, tmp_path).path
     monkeypatch.undo()
+    assert '"split"' not in (path / "features.json").read_text()
     c = corpus.load("open", tmp_path)
     assert c.split.tolist() == [""] * 5
     # Nor does a corpus without splits need its records built again.
