@@ -56,7 +56,7 @@ case "${1:-}" in
     # mypy does not know where an editable install has put jser.datasets and jser.configs.
     rm -rf .venv/types && mkdir -p .venv/types/jser
     ln -s "$PWD"/jser/* "$PWD/datasets" "$PWD/configs" .venv/types/jser/
-    MYPYPATH=.venv/types .venv/bin/mypy --package jser
+    MYPYPATH=.venv/types .venv/bin/mypy --cache-dir=.mypy_cache/whole --package jser
     shift
     .venv/bin/python -m pytest -q -n "${JSER_TEST_WORKERS:-2}" "$@"
     ;;

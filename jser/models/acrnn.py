@@ -31,7 +31,7 @@ class Acrnn(nn.Module):
         mels: bands of a channel; the paper: 40.
         channels: 3: static, delta, delta-delta; 1: static alone (the paper's 2-D ACRNN).
         first_maps: of the first convolution; the paper: 128.
-        maps: of the further ones; the paper: 256.
+        later_maps: of the further ones; the paper: 256.
         depth: convolutions; the paper: 6 on IEMOCAP, 5 on EMO-DB.
         kernel: frames and bands; the paper: 5, 3.
         pool: frames and bands, after the first convolution; the paper: 2, 2; authors' code: 2, 4.
@@ -39,8 +39,8 @@ class Acrnn(nn.Module):
         linear: units of the linear layer on every step; the paper: 768.
         linear_norm: batch normalisation behind it; authors' code, not in the paper.
         units: of the BLSTM, a direction; the paper: 128.
-        dense: units of the dense layer; the paper: 64.
-        dense_norm: batch normalisation behind it; the paper, not in the authors' code.
+        hidden: units of the dense layer; the paper: 64.
+        hidden_norm: batch normalisation behind it; the paper, not in the authors' code.
         momentum: of batch normalisation's running statistics; not given in the paper.
     """
 
@@ -48,7 +48,7 @@ class Acrnn(nn.Module):
     mels: int
     channels: int
     first_maps: int
-    maps: int
+    later_maps: int
     depth: int
     kernel: tuple[int, int]
     pool: tuple[int, int]
@@ -56,8 +56,8 @@ class Acrnn(nn.Module):
     linear: int
     linear_norm: bool
     units: int
-    dense: int
-    dense_norm: bool
+    hidden: int
+    hidden_norm: bool
     momentum: float
 
     @nn.compact
@@ -91,7 +91,7 @@ class Acrnn(nn.Module):
         z = z + self.param("conv1_bias", nn.initializers.zeros, (self.first_maps,))
         z = blank(nn.leaky_relu(z, self.slope), steps)
         for number in range(2, self.depth + 1):
-            z = Conv(self.maps, self.kernel, True, name=f"conv{number}")(z)
+            z = Conv(self.later_maps, self.kernel, True, name=f"conv{number}")(z)
             z = blank(nn.leaky_relu(z, self.slope), steps)
 
         z = z.reshape(*z.shape[:2], -1)
@@ -99,12 +99,12 @@ class Acrnn(nn.Module):
         mask = (jnp.arange(z.shape[1])[None, :] < steps[:, None])[:, :, None]
         if self.linear_norm:
             z = BatchNorm(self.momentum, name="linear_norm")(z, mask, train)
-        hidden = BLSTM(self.units, name="blstm")(z, steps)
+        states = BLSTM(self.units, name="blstm")(z, steps)
         # Section II.C: alpha_t = softmax(W h_t), c = sum_t alpha_t h_t.
-        context, alpha = AttentionPooling("learned", name="attention")(hidden, steps)
-        z = nn.Dense(self.dense, use_bias=not self.dense_norm, name="dense")(context)
-        if self.dense_norm:
-            z = BatchNorm(self.momentum, name="dense_norm")(z, (steps > 0)[:, None], train)
+        context, alpha = AttentionPooling("learned", name="attention")(states, steps)
+        z = nn.Dense(self.hidden, use_bias=not self.hidden_norm, name="hidden")(context)
+        if self.hidden_norm:
+            z = BatchNorm(self.momentum, name="hidden_norm")(z, (steps > 0)[:, None], train)
         z = nn.leaky_relu(z, self.slope)
         self.sow("intermediates", "embedding", z)
         if train:

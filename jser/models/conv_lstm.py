@@ -35,7 +35,8 @@ class ConvLstm(nn.Module):
             3 s should be 8 steps or more, or the LSTM has nothing to do.
         pool_bands: bands pooled into one; choice of ours.
         units: of the LSTM; choice of ours.
-        dense: units of the first dense layer; the second is the output. Choice of ours.
+        dense: units of the dense layers before the output; one, since the paper has two with the
+            output. Choice of ours.
         momentum: of batch normalisation's running statistics; choice of ours.
     """
 
@@ -47,7 +48,7 @@ class ConvLstm(nn.Module):
     pool_time: tuple[int, ...]
     pool_bands: tuple[int, ...]
     units: int
-    dense: int
+    dense: tuple[int, ...]
     momentum: float
 
     @nn.compact
@@ -85,7 +86,8 @@ class ConvLstm(nn.Module):
             z, steps = max_pool(z, steps, window)
             z = drop(nn.elu(z), "conv_dropout")
         z = last_state(LSTM(self.units, name="lstm")(z.reshape(*z.shape[:2], -1), steps))
-        z = nn.relu(nn.Dense(self.dense, name="dense")(drop(z, "dropout")))
+        for number, units in enumerate(self.dense, start=1):
+            z = nn.relu(nn.Dense(units, name=f"dense{number}")(drop(z, "dropout")))
         self.sow("intermediates", "embedding", z)
         logits = nn.Dense(self.n_classes, name="output")(drop(z, "dropout"))
         true = jnp.arange(x.shape[1])[None, :] < length[:, None]

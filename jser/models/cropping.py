@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+POOLS = ("max", "mean")
 # A posterior has a logarithm even where float32 rounds it to nothing.
 LEAST = 1e-30
 
@@ -55,8 +56,8 @@ class Cropped(nn.Module):
         Attention in training lies on the segment that was drawn; in evaluation it is the mean of
         the segments'.
         """
-        if self.pool not in ("max", "mean"):
-            raise ValueError(f"pool {self.pool!r} is none of max, mean")
+        if self.pool not in POOLS:
+            raise ValueError(f"pool {self.pool!r} is none of {', '.join(POOLS)}")
         steps = x.shape[1]
         room = jnp.maximum(length - self.frames, 0)
         if steps <= self.frames or self.is_initializing():

@@ -29,7 +29,6 @@ class Pcrn(nn.Module):
         n_classes: K.
         branches: ``both``; ``lstm`` or ``cnn`` alone, the ablations.
         descriptors: first columns of x; choice of ours: 32, as in the INTERSPEECH 2009 challenge.
-        flags: last columns of x, which go to the LSTM with the descriptors.
         mels: bands of a channel, in the columns behind the descriptors.
         channels: 3: static, delta, delta-delta, as in the paper; 1: static alone, an ablation.
         batch_norm: normalise the fused features; the paper: True.
@@ -46,7 +45,6 @@ class Pcrn(nn.Module):
     n_classes: int
     branches: str
     descriptors: int
-    flags: int
     mels: int
     channels: int
     batch_norm: bool
@@ -70,8 +68,7 @@ class Pcrn(nn.Module):
         """Logits of utterances.
 
         Args:
-            x: [B, S, D], columns descriptors | static | delta | delta-delta | flags, zero on
-                padding.
+            x: [B, S, D], columns descriptors | static | delta | delta-delta, zero on padding.
             length: int [B].
             pooled: not read.
             hyper: scalar ``dropout``, of the fused features.
@@ -99,11 +96,8 @@ class Pcrn(nn.Module):
         return logits, true / jnp.maximum(length, 1)[:, None]
 
     def _lstm(self, x: jax.Array, length: jax.Array) -> jax.Array:
-        """Last true state [B, H] of the LSTM over descriptors and flags."""
-        z = x[..., : self.descriptors]
-        if self.flags:
-            z = jnp.concatenate([z, x[..., -self.flags :]], axis=-1)
-        z, steps = mean_pool(z, length, self.lstm_frames)
+        """Last true state [B, H] of the LSTM over the descriptors."""
+        z, steps = mean_pool(x[..., : self.descriptors], length, self.lstm_frames)
         for number in range(1, self.lstm_layers + 1):
             z = LSTM(self.lstm_units, name=f"lstm{number}")(z, steps)
         return last_state(z)

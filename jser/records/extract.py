@@ -29,8 +29,12 @@ AHEAD = 2
 
 
 def threads() -> int:
-    """Threads that decode: more than eight only wait for the one that writes."""
-    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
+    """Threads that decode: one a core, and one that works while another waits for the front end.
+
+    More than eight only wait for the one that writes.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    return min(8, cores + (cores > 1))
 
 
 def extract(

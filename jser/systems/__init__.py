@@ -13,8 +13,11 @@ __all__ = ["NAMES", "Inputs", "System", "get"]
 
 NAMES = (
     "acoustic_rnn",
+    "acrnn",
     "cnn_rnn",
+    "conv_lstm",
     "dcnn_blstm",
+    "pcrn",
     "rnn_elm",
     "svm",
 )  # fmt: skip

@@ -18,7 +18,7 @@ from jser.protocols import Protocol
 from jser.records.corpus import Corpus
 from jser.systems import frames
 from jser.systems.contract import FitReadout, Inputs
-from jser.systems.frames import step_bounds
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 from jser.training import elm
 from jser.training.stem_features import StepFeatures
 
@@ -141,19 +141,3 @@ def title(config: Any) -> str:
     if kind == "sigmoid":
         return f"{letter}-sigmoid ({network}-ELM of sigmoid units)"
     return f"{letter} ({network}-ELM)"
-
-
-def level(config: Any) -> str:
-    """See `contract.System`."""
-    return str(config.frames.level)
-
-
-def trim_db(config: Any) -> float:
-    """See `contract.System`."""
-    return float(config.frames.trim_db)
-
-
-def frozen_parameters(config: Any) -> int:
-    """See `contract.System`."""
-    del config
-    return 0

@@ -8,12 +8,12 @@ from jser.models.acrnn import Acrnn
 from tests.models import made
 
 PAPER = {
-    "n_classes": 4, "mels": 40, "channels": 3, "first_maps": 128, "maps": 256, "depth": 6,
+    "n_classes": 4, "mels": 40, "channels": 3, "first_maps": 128, "later_maps": 256, "depth": 6,
     "kernel": (5, 3), "pool": (2, 2), "slope": 0.01, "linear": 768, "linear_norm": False,
-    "units": 128, "dense": 64, "dense_norm": True, "momentum": 0.9,
+    "units": 128, "hidden": 64, "hidden_norm": True, "momentum": 0.9,
 }  # fmt: skip
-SMALL = {**PAPER, "n_classes": 3, "mels": 6, "first_maps": 4, "maps": 5, "depth": 3, "linear": 8,
-         "units": 6, "dense": 7}  # fmt: skip
+SMALL = {**PAPER, "n_classes": 3, "mels": 6, "first_maps": 4, "later_maps": 5, "depth": 2,
+         "linear": 8, "units": 6, "hidden": 7}  # fmt: skip
 
 
 def test_parameters_of_the_paper():
@@ -26,32 +26,33 @@ def test_parameters_of_the_paper():
         "linear": 20 * 256 * 768 + 768,  # 40 bands, halved once
         "blstm": 2 * (768 + 128 + 1) * 4 * 128,
         "attention": 256 + 1,
-        "dense": 256 * 64,
-        "dense_norm": 2 * 64,
+        "hidden": 256 * 64,
+        "hidden_norm": 2 * 64,
         "output": 64 * 4 + 4,
     }
     assert found == wanted
 
 
 def test_parameters_of_the_authors_code_and_of_the_2d_network():
-    code = Acrnn(**{**PAPER, "pool": (2, 4), "linear_norm": True, "dense_norm": False})
+    code = Acrnn(**{**PAPER, "pool": (2, 4), "linear_norm": True, "hidden_norm": False})
     found = made.count(code, 120)
     assert found["linear"] + found["linear_norm"] == 10 * 256 * 768 + 2 * 768
-    assert "dense_norm" not in found
-    assert found["dense"] == 256 * 64 + 64
+    assert "hidden_norm" not in found
+    assert found["hidden"] == 256 * 64 + 64
     flat = made.count(Acrnn(**{**PAPER, "channels": 1, "depth": 5}), 120)
     assert flat["conv1"] == 5 * 3 * 128
     assert "conv6" not in flat
 
 
-@pytest.mark.parametrize("change", [{}, {"pool": (2, 4), "linear_norm": True, "dense_norm": False}])
+@pytest.mark.parametrize(
+    "change", [{}, {"pool": (2, 4), "linear_norm": True, "hidden_norm": False}]
+)
 def test_padding_and_neighbours(change):
     made.check_blindness(Acrnn(**{**SMALL, **change}), 18)
 
 
-@pytest.mark.parametrize("change", [{}, {"linear_norm": True, "dense_norm": False}])
-def test_learns(change):
-    made.check_training(Acrnn(**{**SMALL, **change}), 18)
+def test_learns():
+    made.check_training(Acrnn(**{**SMALL, "linear_norm": True}), 18)
 
 
 def test_dropout_and_members():
@@ -90,7 +91,7 @@ def test_against_pytorch():
     variables = made.initial(model, x, length)
     ours, alpha = model.apply(variables, x, length, None, made.HYPER, False)
     p = jax.tree.map(lambda a: torch.tensor(np.array(a)), variables["params"])
-    stats = jax.tree.map(torch.tensor, variables["batch_stats"])["dense_norm"]
+    stats = jax.tree.map(torch.tensor, variables["batch_stats"])["hidden_norm"]
     leaky = torch.nn.functional.leaky_relu
 
     def conv(z, name, bias):
@@ -100,8 +101,7 @@ def test_against_pytorch():
     with torch.no_grad():
         z = torch.tensor(x.reshape(2, 8, 3, 6)).permute(0, 2, 1, 3)
         z = torch.nn.functional.max_pool2d(conv(z, "conv1", p["conv1_bias"]), (2, 2))
-        for name in ("conv2", "conv3"):
-            z = conv(z, name, p[name]["bias"])
+        z = conv(z, "conv2", p["conv2"]["bias"])
         z = z.permute(0, 2, 3, 1).reshape(2, 4, -1)
         z = z @ p["linear"]["kernel"] + p["linear"]["bias"]
         lstm = torch.nn.LSTM(8, 6, batch_first=True, bidirectional=True)
@@ -113,9 +113,9 @@ def test_against_pytorch():
         h, _ = lstm(z)
         score = p["attention"]["score"]
         weights = torch.softmax(h @ score["kernel"][:, 0] + score["bias"], -1)
-        z = (weights[:, :, None] * h).sum(1) @ p["dense"]["kernel"]
+        z = (weights[:, :, None] * h).sum(1) @ p["hidden"]["kernel"]
         z = (z - stats["mean"]) / torch.sqrt(stats["var"] + 1e-5)
-        z = leaky(z * p["dense_norm"]["scale"] + p["dense_norm"]["bias"], 0.01)
+        z = leaky(z * p["hidden_norm"]["scale"] + p["hidden_norm"]["bias"], 0.01)
         wanted = z @ p["output"]["kernel"] + p["output"]["bias"]
     np.testing.assert_allclose(ours, wanted.numpy(), atol=1e-4)
     # Two frames were pooled into each of torch's steps.

@@ -7,11 +7,11 @@ from tests.models import made
 
 FULL = {
     "n_classes": 7, "mels": 64, "channels": 1, "maps": (64, 64, 128, 128), "kernel": (3, 3),
-    "pool_time": (2, 4, 4, 1), "pool_bands": (2, 2, 4, 4), "units": 256, "dense": 128,
+    "pool_time": (2, 4, 4, 1), "pool_bands": (2, 2, 4, 4), "units": 256, "dense": (128,),
     "momentum": 0.9,
 }  # fmt: skip
 SMALL = {**FULL, "n_classes": 3, "mels": 8, "maps": (4, 4, 5, 5), "pool_time": (2, 1, 2, 1),
-         "pool_bands": (2, 2, 2, 1), "units": 6, "dense": 5}  # fmt: skip
+         "pool_bands": (2, 2, 2, 1), "units": 6, "dense": (5,)}  # fmt: skip
 
 
 def test_parameters():
@@ -26,7 +26,7 @@ def test_parameters():
         "norm3": 256,
         "norm4": 256,
         "lstm": (128 + 256 + 1) * 4 * 256,  # of 64 bands one is left
-        "dense": 256 * 128 + 128,
+        "dense1": 256 * 128 + 128,
         "output": 128 * 7 + 7,
     }
 

@@ -33,7 +33,13 @@ def model(pool="max", shift=3):
 
 def answer(made, x, length, **kwargs):
     variables = {"params": {"model": {"gain": jnp.float32(1)}}}
-    return made.apply(variables, x, np.asarray(length), None, {}, False, **kwargs)
+    apply = jax.jit(lambda x, n: made.apply(variables, x, n, None, {}, False, **kwargs))
+    return apply(x, np.asarray(length))
+
+
+def answer_of(gain, x, length):
+    variables = {"params": {"model": {"gain": jnp.float32(gain)}}}
+    return jax.jit(lambda x: model().apply(variables, x, length, None, {}, False)[0])(x)
 
 
 def log_softmax(z):
@@ -141,13 +147,16 @@ def test_gradient_and_mapping_over_members():
         np.testing.assert_allclose(made[k], jax.grad(value)(k + 1.0, keys[k]), rtol=1e-5)
         assert made[k] != 0
 
-    def evaluated(gain):
+    def evaluated(gain, x):
         return model().apply({"params": {"model": {"gain": gain}}}, x, length, None, {}, False)[0]
 
-    mapped = jax.vmap(evaluated)(jnp.float32([1, 2]))
-    np.testing.assert_allclose(mapped[1], evaluated(jnp.float32(2)), atol=1e-6)
-    batches = jax.lax.map(lambda pair: answer(model(), pair, length)[0], np.stack([x, -x]))
-    np.testing.assert_allclose(batches[0], mapped[0], atol=1e-6)
+    gains = jnp.float32([1, 2])
+    # Members, and batches of a prediction, of which both happen at once.
+    mapped = jax.jit(jax.vmap(lambda g: jax.lax.map(lambda x: evaluated(g, x), np.stack([x, -x]))))(
+        gains
+    )
+    np.testing.assert_allclose(mapped[1, 0], answer_of(2, x, length), atol=1e-6)
+    np.testing.assert_allclose(mapped[0, 1], answer_of(1, -x, length), atol=1e-6)
 
 
 def test_log_posteriors_of_the_model_stay():
@@ -161,7 +170,9 @@ def test_log_posteriors_of_the_model_stay():
 
 
 def test_initialisation_is_the_models_own():
-    made = model().init(jax.random.key(0), np.ones((1, 9, 2), np.float32), [9], None, {}, False)
+    made = model().init(
+        jax.random.key(0), np.ones((1, 9, 2), np.float32), np.array([9]), None, {}, False
+    )
     assert made["params"].keys() == {"model"}
     with pytest.raises(ValueError, match="none of max, mean"):
         answer(model("median"), np.ones((1, 3, 2), np.float32), [3])

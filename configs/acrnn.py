@@ -1,0 +1,47 @@
+"""F: 3-D ACRNN (Chen et al. 2018), alone or as an ensemble (Ai X. et al. 2020).
+
+jser train --config=acrnn:emodb --workdir=runs/acrnn
+jser train --config=acrnn:emodb --workdir=runs/redagging --config.ensemble.method=redagging \
+    --config.ensemble.size=5
+
+Sizes that a CPU can cross-validate; `acrnn_paper` has the paper's.
+"""
+
+import ml_collections
+
+from jser.configs import _on_frames
+
+CORPORA = _on_frames.CORPORA
+OWN = _on_frames.OWN
+
+
+def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
+    config = _on_frames.base("acrnn", corpus)
+    config.segments = ml_collections.ConfigDict()
+    config.segments.frames = 300  # 3 s, as in the paper; 0: whole utterances
+    config.segments.shift = 300  # between segments in evaluation; not given in the paper
+    config.segments.pool = "max"  # of segments' posteriors, as in the paper; mean
+
+    config.ensemble = ml_collections.ConfigDict()
+    config.ensemble.method = "none"  # bagging, redagging, augagging
+    config.ensemble.size = 1  # members that vote; not known to us
+
+    config.model = ml_collections.ConfigDict()
+    config.model.mels = 40  # as in the paper
+    config.model.channels = 3  # static, delta, delta-delta; 1: the paper's 2-D ACRNN
+    config.model.first_maps = 16  # the paper: 128
+    config.model.later_maps = 32  # the paper: 256
+    config.model.depth = 3  # convolutions; the paper: 6 on IEMOCAP, 5 on EMO-DB
+    config.model.kernel = (5, 3)  # frames and bands, as in the paper
+    config.model.pool = (2, 4)  # the paper: 2, 2; its authors' code: 2, 4
+    config.model.slope = 0.01  # of the leaky ReLU; authors' code, not given in the paper
+    config.model.linear = 128  # the paper: 768
+    config.model.linear_norm = False  # True: authors' code
+    config.model.units = 64  # a direction; the paper: 128
+    config.model.hidden = 64  # as in the paper
+    config.model.hidden_norm = True  # as in the paper; False: authors' code
+    config.model.momentum = 0.9  # of running statistics; not given in the paper
+
+    config.batch_size = 40  # as in the paper
+    config.hyper.dropout = 0.3  # not in the paper
+    return config

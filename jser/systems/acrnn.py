@@ -1,0 +1,60 @@
+"""System F: ensembles of 3-D ACRNN (Ai X. et al. 2020), and the network alone (Chen et al. 2018).
+
+The ensemble is an axis of the population (`config.ensemble`, `jser.training.ensemble`); here is the
+network that votes in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jser.models.acrnn import Acrnn
+from jser.protocols import Protocol
+from jser.records.corpus import Corpus
+from jser.systems import frames, segmented
+from jser.systems.contract import Inputs
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
+
+__all__ = [
+    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
+    "title", "trim_db",
+]  # fmt: skip
+
+LETTER = "F"
+ARCHITECTURE = "3-D ACRNN"
+
+# Section II of Chen et al.; a field that is not here is not given there.
+_PAPER = {
+    "mels": 40, "first_maps": 128, "later_maps": 256, "kernel": (5, 3), "pool": (2, 2),
+    "linear": 768, "linear_norm": False, "units": 128, "hidden": 64, "hidden_norm": True,
+}  # fmt: skip
+_DEPTHS = (5, 6)  # EMO-DB, IEMOCAP
+_VOTES = {"bagging": "Bagging", "redagging": "Redagging", "augagging": "Augagging"}
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
+    segmented.check(config)
+    return frames.load(config)
+
+
+def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
+    """See `contract.System`."""
+    del protocol
+    chosen = config.model
+    steps = frames.log_mel(config, corpus, chosen.mels, chosen.channels)
+    steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+    model = Acrnn(n_classes=len(corpus.classes), **chosen.to_dict())
+    return frames.inputs(config, corpus, steps, segmented.around(model, config))
+
+
+def title(config: Any) -> str:
+    """See `contract.System`: the ensemble, the network, and whether its sizes are the paper's."""
+    chosen = config.model
+    network = f"{chosen.channels if chosen.channels == 3 else 2}-D ACRNN"
+    paper = chosen.depth in _DEPTHS and all(chosen[name] == _PAPER[name] for name in _PAPER)
+    sizes = "" if paper else ", not the paper's sizes"
+    method, size = config.ensemble.method, config.ensemble.size
+    if method == "none":
+        return f"{LETTER}'s base ({network}){sizes}"
+    return f"{LETTER} ({_VOTES.get(method, method)} of {size} {network}){sizes}"

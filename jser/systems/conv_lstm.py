@@ -1,0 +1,51 @@
+"""System D: four convolutions, an LSTM, two dense layers (Qazi and Kaushik 2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jser.errors import InputError
+from jser.models.conv_lstm import ConvLstm
+from jser.protocols import Protocol
+from jser.records.corpus import Corpus
+from jser.systems import frames, segmented
+from jser.systems.contract import Inputs
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
+
+__all__ = [
+    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
+    "title", "trim_db",
+]  # fmt: skip
+
+LETTER = "D"
+ARCHITECTURE = "CNN and LSTM"
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
+    segmented.check(config)
+    n = len(config.model.maps)
+    for name in ("pool_time", "pool_bands"):
+        if len(config.model[name]) != n:
+            raise InputError(
+                f"model.{name}: {len(config.model[name])} entries for the {n} convolutions of "
+                "model.maps; give one for each"
+            )
+    return frames.load(config)
+
+
+def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
+    """See `contract.System`."""
+    del protocol
+    chosen = config.model
+    steps = frames.log_mel(config, corpus, chosen.mels, chosen.channels)
+    steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+    model = ConvLstm(n_classes=len(corpus.classes), **chosen.to_dict())
+    return frames.inputs(config, corpus, steps, segmented.around(model, config))
+
+
+def title(config: Any) -> str:
+    """See `contract.System`."""
+    n = len(config.model.maps)
+    other = "" if n == 4 else f", {n} convolutions, not the paper's 4"
+    return f"{LETTER} ({ARCHITECTURE}{other})"

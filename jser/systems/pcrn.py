@@ -1,0 +1,65 @@
+"""System E: PCRN, an LSTM over descriptors beside a CNN over log-Mel (Jiang et al. 2019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jser.errors import InputError
+from jser.models.pcrn import BRANCHES, Pcrn
+from jser.protocols import Protocol
+from jser.records.corpus import Corpus
+from jser.systems import frames, segmented
+from jser.systems.contract import Inputs
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
+
+__all__ = [
+    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
+    "title", "trim_db",
+]  # fmt: skip
+
+LETTER = "E"
+ARCHITECTURE = "PCRN"
+
+# Choice of ours: the paper's list of references has the challenge, and the abstract no set.
+DESCRIPTORS = "is09"
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
+    segmented.check(config)
+    if config.model.branches not in BRANCHES:
+        raise InputError(
+            f"model.branches: {config.model.branches!r} is none of {', '.join(BRANCHES)}"
+        )
+    return frames.load(config)
+
+
+def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
+    """See `contract.System`. Columns are those that the branches read, and no other."""
+    del protocol
+    chosen = config.model
+    groups = []
+    descriptors = 0
+    if chosen.branches != "cnn":
+        groups.append(frames.described(config, corpus, DESCRIPTORS))
+        descriptors = groups[0].frames.shape[1]
+    if chosen.branches != "lstm":
+        groups.append(frames.log_mel(config, corpus, chosen.mels, chosen.channels))
+    steps = frames.trimmed(frames.beside(groups), corpus, config.frames.trim_db)
+    model = Pcrn(n_classes=len(corpus.classes), descriptors=descriptors, **chosen.to_dict())
+    return frames.inputs(config, corpus, steps, segmented.around(model, config))
+
+
+def title(config: Any) -> str:
+    """See `contract.System`: the parts that an ablation leaves out are named."""
+    chosen = config.model
+    left = []
+    if chosen.branches != "both":
+        left.append(f"{chosen.branches.upper()} branch alone")
+    if chosen.channels == 1 and chosen.branches != "lstm":
+        left.append("static log-Mel alone")
+    if not chosen.batch_norm:
+        left.append("fused without batch normalisation")
+    if chosen.lstm_frames > 1 and chosen.branches != "cnn":
+        left.append(f"{chosen.lstm_frames} frames a step of the LSTM")
+    return f"{LETTER} ({', '.join([ARCHITECTURE, *left])})"

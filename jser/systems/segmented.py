@@ -1,0 +1,33 @@
+"""Segments around a model with convolutions on frames: what `config.segments` says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from jser.errors import InputError
+from jser.models.cropping import POOLS, Cropped
+
+
+def check(config: Any) -> None:
+    """Check `config.segments`, and that convolutions can be trained in the time there is.
+
+    Raises:
+        InputError: there is no such pooling of segments; convolutions inside a scan on a CPU.
+    """
+    steps = config.population.steps_per_call
+    if steps > 1 and jax.devices()[0].platform == "cpu":
+        raise InputError(
+            f"population.steps_per_call: {steps} would train convolutions inside a scan, which is "
+            "many times slower on a CPU; leave it at 0"
+        )
+    if config.segments.pool not in POOLS:
+        raise InputError(f"segments.pool: {config.segments.pool!r} is none of {', '.join(POOLS)}")
+
+
+def around(model: nn.Module, config: Any) -> nn.Module:
+    """The model as it hears `segments.frames` frames at a time; 0: whole utterances."""
+    chosen = config.segments
+    return Cropped(model, chosen.frames, chosen.shift, chosen.pool) if chosen.frames else model
