@@ -15,6 +15,7 @@ from jser.errors import InputError
 
 if TYPE_CHECKING:
     from jser.records.builder import CorpusBuilder
+    from jser.records.info import CorpusInfo
 
 # name -> module and class; imported on demand, since TFDS takes half a second.
 _BUILDERS = {
@@ -117,5 +118,5 @@ def collection(name: str) -> str:
     if name not in _BUILDERS:
         return name
     cls = builder_class(name)
-    named = [base.INFO for base in cls.__mro__ if "INFO" in vars(base)]
+    named: list[CorpusInfo] = [vars(base)["INFO"] for base in cls.__mro__ if "INFO" in vars(base)]
     return named[0].collection or named[-1].collection or named[-1].name

@@ -185,7 +185,7 @@ _AUDIT_EXAMPLES = {
 def audit(args: argparse.Namespace) -> None:
     """What a built corpus holds."""
     from jser import datasets, emotions
-    from jser.audit import content, page, pictures, text
+    from jser.audit import content, page, picture_page, pictures, text
     from jser.config import UsageError
     from jser.evaluation.atomic import check_writable, write_text
 
@@ -207,8 +207,6 @@ def audit(args: argparse.Namespace) -> None:
                 f"--{option}={value}: is for recordings, and {args.corpus} is of pictures; leave "
                 "it out"
             )
-    if seen and args.html:
-        raise InputError(f"--html={args.html}: no page is made of pictures; --json=FILE has it all")
     if args.html and args.json and Path(args.html).absolute() == Path(args.json).absolute():
         raise InputError(f"--html={args.html}: --json names the same file; name two")
     for option in ("html", "json"):
@@ -224,7 +222,7 @@ def audit(args: argparse.Namespace) -> None:
         found = content.gather(*chosen, labels, [name for name in classes if name])
     _print(pictures.render(found) if seen else text.render(found))
     if args.html:
-        write_text(args.html, page.render(found))
+        write_text(args.html, picture_page.render(found) if seen else page.render(found))
         print(f"page: {args.html}")
     if args.json:
         write_text(args.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")

@@ -53,7 +53,10 @@ case "${1:-}" in
     setup test
     .venv/bin/ruff check --quiet .
     .venv/bin/ruff format --check --quiet .
-    .venv/bin/mypy
+    # mypy does not know where an editable install has put jser.datasets and jser.configs.
+    rm -rf .venv/types && mkdir -p .venv/types/jser
+    ln -s "$PWD"/jser/* "$PWD/datasets" "$PWD/configs" .venv/types/jser/
+    MYPYPATH=.venv/types .venv/bin/mypy --cache-dir=.mypy_cache/whole --package jser
     shift
     .venv/bin/python -m pytest -q -n "${JSER_TEST_WORKERS:-2}" "$@"
     ;;

@@ -36,6 +36,8 @@ def test_command(words):
     args, unknown = top.parse_known_args(words)
     config = configs.load(args.config, cli._overrides(unknown, top))
     ranges.check(config)
+    if config.system != "dcnn_blstm":
+        return
     spec, _ = tuning.parts(config.stem.to_dict())
     fusion.check_views(config.readout.views)
     if "narrow" in config.readout.views:

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from jser.datasets.mikels import CLASSES, WORDS
 from jser.records.builder import PictureBuilder
-from jser.records.files import PICTURE_FILES, Skipped, Utterance, code, find_by_name
+from jser.records.files import Utterance, code
 from jser.records.info import CorpusInfo
 
-LAYOUT = "ArtPhoto's names, for example amusement_0001.jpg"
 _NAME = re.compile(r"([a-z]+)_(\d+)")
 
 
 class ArtPhoto(PictureBuilder):
     """Eight classes, by name."""
 
+    LAYOUT = "ArtPhoto's names, for example amusement_0001.jpg"
     INFO = CorpusInfo(
         name="artphoto",
         classes=CLASSES,
@@ -34,12 +34,8 @@ class ArtPhoto(PictureBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Pictures under `corpus_dir`, named by emotion and number."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT, PICTURE_FILES)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | None:
+    def parse(cls, path: Path) -> Utterance | None:
+        """A picture, named by emotion and number."""
         match = _NAME.fullmatch(path.stem.lower())
         if match is None:
             return None

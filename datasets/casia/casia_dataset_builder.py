@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -24,7 +24,6 @@ EMOTIONS = {
 # As the folders are spelt, in lower case.
 SPEAKERS = {"liuchanhg": "f", "wangzhe": "m", "zhaoquanyin": "f", "zhaozuoxiang": "m"}
 SPELLINGS = {"liuchang": "liuchanhg", "liuchanhui": "liuchanhg"}
-LAYOUT = "CASIA's names, for example liuchanhg/angry/201.wav or 201-angry-liuchanhg.wav"
 _NUMBER = re.compile(r"\d{1,3}")
 _WHOLE = re.compile(r"(\d{1,3})-(\w+)-(\w+)")
 
@@ -32,6 +31,7 @@ _WHOLE = re.compile(r"(\d{1,3})-(\w+)-(\w+)")
 class Casia(CorpusBuilder):
     """1200 recordings, six classes: all speakers say all sentences in all emotions."""
 
+    LAYOUT = "CASIA's names, for example liuchanhg/angry/201.wav or 201-angry-liuchanhg.wav"
     INFO = CorpusInfo(
         name="casia",
         classes=tuple(EMOTIONS.values()),
@@ -46,12 +46,8 @@ class Casia(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings in folders by speaker and emotion, or with both in the name."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording in folders by speaker and emotion, or with both in its name."""
         if whole := _WHOLE.fullmatch(path.stem):
             number, emotion, speaker = whole.groups()
         elif _NUMBER.fullmatch(path.stem):

@@ -13,7 +13,7 @@ from pathlib import Path
 from jser.errors import InputError, one_line
 from jser.records import tables
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -35,7 +35,6 @@ SEX = (
 SPEAKERS = dict(zip((str(k) for k in range(1001, 1092)), SEX.replace(" ", ""), strict=True))
 NO_SOUND = "1076_MTI_SAD_XX"
 TABLE = "summaryTable.csv"
-LAYOUT = "CREMA-D's file names, for example AudioWAV/1001_DFA_ANG_XX.wav"
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})")
 _POINTER = b"version https://git-lfs"
 
@@ -63,12 +62,13 @@ ACTED = CorpusInfo(
 class Cremad(CorpusBuilder):
     """The emotions that the actors were asked for."""
 
+    LAYOUT = "CREMA-D's file names, for example AudioWAV/1001_DFA_ANG_XX.wav"
     INFO = ACTED
 
     @classmethod
     def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
         """Recordings under `corpus_dir`; raises InputError where all are git-lfs pointers."""
-        found = find_by_name(corpus_dir, cls._parse, LAYOUT)
+        found = super().find(corpus_dir)
         if all(_is_pointer(entry.path) for entry in found):
             raise InputError(
                 f"{corpus_dir}: its {len(found)} sound files are git-lfs pointers, lines of text "
@@ -77,7 +77,8 @@ class Cremad(CorpusBuilder):
         return found
 
     @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name, as acted."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

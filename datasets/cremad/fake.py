@@ -32,8 +32,8 @@ def make(
 
 def write_votes(folder: Path, votes: dict[str, str]) -> None:
     """Write the listeners' table: recording -> letters with most votes for the voice."""
-    columns = ("", "FileName", "VoiceVote", "VoiceLevel", "FaceVote", "FaceLevel")
-    columns += ("MultiModalVote", "MultiModalLevel")
+    columns = ("", "FileName", "VoiceVote", "VoiceLevel", "FaceVote", "FaceLevel",
+               "MultiModalVote", "MultiModalLevel")  # fmt: skip
     lines = [columns] + [
         (str(k + 1), name, vote, "50", "N", "50", "N", "50")
         for k, (name, vote) in enumerate(votes.items())

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from jser.records import download
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 URL = "http://emodb.bilderbar.info/download/download.zip"
@@ -50,7 +50,6 @@ SPEAKERS = {
     "16": "f",
 }
 TEXTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
-LAYOUT = "EMO-DB's file names, for example wav/03a01Fa.wav (speaker, text, emotion, version)"
 _NAME = re.compile(r"(\d\d)([a-z]\d\d)([A-Z])([a-z]?)")
 
 WHOLE = CorpusInfo(
@@ -72,13 +71,9 @@ FOUR = ("anger", "happiness", "neutral", "sadness")
 class Emodb(CorpusBuilder):
     """All 535 recordings, seven classes."""
 
+    LAYOUT = "EMO-DB's file names, for example wav/03a01Fa.wav (speaker, text, emotion, version)"
     INFO = WHOLE
     SOURCE_URL: ClassVar[str] = URL
-
-    @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`, whatever the folders between."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
 
     @classmethod
     def fetch(cls, folder: Path) -> Path:
@@ -86,7 +81,8 @@ class Emodb(CorpusBuilder):
         return download.zip_archive(cls.SOURCE_URL, folder.parent / "emodb", cls.INFO.name)
 
     @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name, in any folder."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

@@ -31,8 +31,9 @@ def make_complete(folder: Path, seconds: float = 0.05, longest: float = 2.6) -> 
     The first of each speaker lasts `longest` seconds: a corpus of short ones only is refused.
     """
     letters = {label: letter for letter, label in EMOTIONS.items()}
-    queue = [letters[label] for label, n in Emodb.INFO.counts.items() for _ in range(n)]
+    assert Emodb.INFO.counts is not None
     assert Emodb.INFO.counts_by_speaker is not None
+    queue = [letters[label] for label, n in Emodb.INFO.counts.items() for _ in range(n)]
     for speaker, total in Emodb.INFO.counts_by_speaker.items():
         # Every tenth of the queue or so, so that a speaker holds most classes.
         step = max(1, len(queue) // total)

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -25,13 +25,13 @@ EMOTIONS = {
 SPEAKERS = {"f1": "f", "f2": "f", "f3": "f", "m1": "m", "m2": "m", "m3": "m"}
 # Short, long, nonsense, questions.
 TEXTS = ("b1", "b2", "b3", "l1", "l2", "l3", "l4", "n1", "n2", "n3", "n4", "n5", "d1", "d2")
-LAYOUT = "EMOVO's file names, for example f1/dis-f1-b1.wav"
 _NAME = re.compile(r"([a-z]{3})-([a-z]\d)-([a-z]\d)")
 
 
 class Emovo(CorpusBuilder):
     """The 588 recordings, seven classes."""
 
+    LAYOUT = "EMOVO's file names, for example f1/dis-f1-b1.wav"
     INFO = CorpusInfo(
         name="emovo",
         classes=tuple(EMOTIONS.values()),
@@ -47,12 +47,8 @@ class Emovo(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`, whatever the folders between."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name, in any folder."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

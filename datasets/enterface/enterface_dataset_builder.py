@@ -12,13 +12,12 @@ from pathlib import Path
 
 from jser.errors import InputError
 from jser.records.builder import CorpusBuilder
-from jser.records.files import SUFFIXES, Skipped, Utterance, code, find_by_name
+from jser.records.files import SUFFIXES, Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 NOT_CUT = "6"  # One recording an emotion, a minute or more each.
 SPEAKERS = tuple(str(k) for k in range(1, 45) if str(k) != NOT_CUT)
-LAYOUT = "eNTERFACE'05's folders, for example subject 1/anger/sentence 1/s1_an_1.wav"
 FFMPEG = "ffmpeg -i X.avi -vn X.wav"
 _FOLDERS = re.compile(r".*/subject[ _-]?(\d+)/(.+)")
 _WITHIN = re.compile(r"([a-z]+)/sentence[ _-]?(\d+)/[^/]+")
@@ -27,6 +26,7 @@ _WITHIN = re.compile(r"([a-z]+)/sentence[ _-]?(\d+)/[^/]+")
 class Enterface(CorpusBuilder):
     """The 1287 recordings that are cut into sentences, six classes."""
 
+    LAYOUT = "eNTERFACE'05's folders, for example subject 1/anger/sentence 1/s1_an_1.wav"
     INFO = CorpusInfo(
         name="enterface",
         classes=CLASSES,
@@ -52,10 +52,11 @@ class Enterface(CorpusBuilder):
                 f"{corpus_dir}: {suffixes['.avi']} videos and no sound file; take the sound out of "
                 f"every video, under the same name: {FFMPEG}"
             )
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
+        return super().find(corpus_dir)
 
     @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its folders."""
         match = _FOLDERS.fullmatch(path.absolute().as_posix())
         if match is None:
             return None

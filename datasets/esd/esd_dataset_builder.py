@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jser.errors import InputError
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 TEXTS = 350
@@ -27,13 +27,13 @@ EMOTIONS = {
 MANDARIN = dict(zip((f"{k:04d}" for k in range(1, 11)), "fffmmmfmfm", strict=True))
 ENGLISH = dict(zip((f"{k:04d}" for k in range(11, 21)), "mmmmfffffm", strict=True))
 SPEAKERS = MANDARIN | ENGLISH
-LAYOUT = "ESD's file names, for example 0011/Angry/0011_000351.wav"
 _NAME = re.compile(r"(\d{4})_(\d{6})")
 
 
 class EsdEnglish(CorpusBuilder):
     """The English half, 17500 recordings."""
 
+    LAYOUT = "ESD's file names, for example 0011/Angry/0011_000351.wav"
     INFO = CorpusInfo(
         name="esd_english",
         classes=tuple(EMOTIONS.values()),
@@ -49,12 +49,8 @@ class EsdEnglish(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`; the other language's are skipped and counted."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name; the other language's are skipped and counted."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

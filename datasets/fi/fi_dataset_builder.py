@@ -13,18 +13,18 @@ from pathlib import Path
 from jser.datasets.mikels import CLASSES, WORDS
 from jser.errors import InputError
 from jser.records.builder import PictureBuilder
-from jser.records.files import PICTURE_FILES, Skipped, Utterance, find_by_name, split_name
+from jser.records.files import Skipped, Utterance, split_name
 from jser.records.info import CorpusInfo
 from jser.records.tables import find_by_table, rows, tables_in
 
 TABLE = "fi.csv"
 COLUMNS = ("picture", "split")
-LAYOUT = "a folder an emotion, for example amusement/NAME.jpg"
 
 
 class Fi(PictureBuilder):
     """Eight classes, by folder."""
 
+    LAYOUT = "a folder an emotion, for example amusement/NAME.jpg"
     INFO = CorpusInfo(
         name="fi",
         classes=CLASSES,
@@ -40,14 +40,14 @@ class Fi(PictureBuilder):
     @classmethod
     def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
         """Pictures in folders named after emotions; of these, those that the table lists."""
-        found = find_by_name(corpus_dir, cls._parse, LAYOUT, PICTURE_FILES)
+        found = super().find(corpus_dir)
         tables = tables_in(corpus_dir, [TABLE])
         if not tables:
             return found
         table: dict[str, Utterance | Skipped] = {}
         for path in tables:
             for line in rows(path, COLUMNS):
-                entry = cls._parse(path.parent / line["picture"])
+                entry = cls.parse(path.parent / line["picture"])
                 if entry is None or entry.utterance_id in table:
                     raise InputError(
                         f"{path}: the picture '{line['picture']}' has a second line or is not "
@@ -55,7 +55,7 @@ class Fi(PictureBuilder):
                     )
                 split = split_name(path, line["split"])
                 table[entry.utterance_id] = replace(entry, split=split)
-        return find_by_table(corpus_dir, table, cls._id, LAYOUT, PICTURE_FILES)
+        return find_by_table(corpus_dir, table, cls._id, cls.LAYOUT, cls.FILES)
 
     @classmethod
     def _id(cls, path: Path) -> str | None:
@@ -63,7 +63,8 @@ class Fi(PictureBuilder):
         return None if emotion is None else f"{emotion}/{path.stem}"
 
     @classmethod
-    def _parse(cls, path: Path) -> Utterance | None:
+    def parse(cls, path: Path) -> Utterance | None:
+        """A picture by its folder."""
         name = cls._id(path)
         if name is None:
             return None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 PRIMARY = {
@@ -30,13 +30,13 @@ SECONDARY = {
 EMOTIONS = PRIMARY | SECONDARY
 SPEAKERS = {"female1": "f", "female2": "f", "male1": "m", "male2": "m"}
 TEXTS = tuple(str(k) for k in range(1, 16))
-LAYOUT = "the JL corpus' file names, for example female1_angry_10a_1.wav"
 _NAME = re.compile(r"((?:fe)?male\d)_([a-z]+)_(\d+)([a-z])_(\d)")
 
 
 class Jl(CorpusBuilder):
     """The five primary emotions, 1200 recordings."""
 
+    LAYOUT = "the JL corpus' file names, for example female1_angry_10a_1.wav"
     INFO = CorpusInfo(
         name="jl",
         classes=tuple(PRIMARY.values()),
@@ -52,12 +52,8 @@ class Jl(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`; emotions of `jl_all` only are skipped and counted."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name; emotions of `jl_all` only are skipped and counted."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

@@ -21,7 +21,7 @@ SPEAKERS = ("Rachel", "Ross", "The Doctor")
 def make(folder: Path, dialogues: int = 2, seconds: float = 0.05, suffix: str = ".flac") -> Path:
     """Write `dialogues` a part, in which the three say every emotion in turn."""
     for split, where in FOLDERS.items():
-        lines = []
+        lines: list[tuple[object, ...]] = []
         for d in range(dialogues):
             for n, emotion in enumerate(EMOTIONS):
                 # An apostrophe in another code page, as the published tables have some.

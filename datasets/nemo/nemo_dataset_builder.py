@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -32,13 +32,13 @@ SPEAKERS = {
     "WR0": "m",
 }
 TEXTS = tuple(str(k) for k in range(1, 91))
-LAYOUT = "nEMO's file names, for example samples/EB0_anger_1.wav"
 _NAME = re.compile(r"([A-Z]{2}\d)_([a-z]+)_(\d+)")
 
 
 class Nemo(CorpusBuilder):
     """The 4481 recordings, six classes."""
 
+    LAYOUT = "nEMO's file names, for example samples/EB0_anger_1.wav"
     INFO = CorpusInfo(
         name="nemo",
         classes=tuple(EMOTIONS.values()),
@@ -59,12 +59,8 @@ class Nemo(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`, whatever the folders between."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name, in any folder."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

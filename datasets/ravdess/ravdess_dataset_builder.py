@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from jser.errors import InputError
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -30,13 +30,13 @@ EMOTIONS = {
 SPEAKERS = {f"{actor:02d}": "m" if actor % 2 else "f" for actor in range(1, 25)}
 CHANNELS = {"01": "speech", "02": "song"}
 MODALITIES = {"01": "audio and video", "02": "video only", "03": "audio only"}
-LAYOUT = "RAVDESS' file names, for example Actor_12/03-01-06-01-02-01-12.wav"
 _NAME = re.compile(r"-".join([r"(\d\d)"] * 7))
 
 
 class Ravdess(CorpusBuilder):
     """The 1440 speech recordings, eight classes."""
 
+    LAYOUT = "RAVDESS' file names, for example Actor_12/03-01-06-01-02-01-12.wav"
     INFO = CorpusInfo(
         name="ravdess",
         classes=tuple(EMOTIONS.values()),
@@ -54,12 +54,8 @@ class Ravdess(CorpusBuilder):
     CHANNEL: ClassVar[str] = "01"
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`; the other channel and video are skipped and counted."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name; the other channel and video are skipped and counted."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -25,13 +25,13 @@ EMOTIONS = {
 SPEAKERS = {"DC": "m", "JE": "m", "JK": "m", "KL": "m"}
 # The first sentences of each emotion but neutral are the same three.
 COMMON = ("01", "02", "03")
-LAYOUT = "SAVEE's names, for example AudioData/DC/a01.wav or DC_a01.wav"
 _NAME = re.compile(r"(?:([A-Z]{2})_)?([a-z]{1,2})(\d\d)")
 
 
 class Savee(CorpusBuilder):
     """All 480 recordings, seven classes."""
 
+    LAYOUT = "SAVEE's names, for example AudioData/DC/a01.wav or DC_a01.wav"
     INFO = CorpusInfo(
         name="savee",
         classes=tuple(EMOTIONS.values()),
@@ -46,12 +46,8 @@ class Savee(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`, in folders by speaker or with the speaker in the name."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording in a folder by speaker, or with the speaker in its name."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

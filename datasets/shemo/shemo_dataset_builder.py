@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -20,13 +20,13 @@ EMOTIONS = {
     "S": "sadness",
     "W": "surprise",
 }
-LAYOUT = "ShEMO's file names, for example female/F03S02.wav"
 _NAME = re.compile(r"([A-Z])(\d\d)([A-Z])(\d+)")
 
 
 class Shemo(CorpusBuilder):
     """All recordings, six classes."""
 
+    LAYOUT = "ShEMO's file names, for example female/F03S02.wav"
     INFO = CorpusInfo(
         name="shemo",
         classes=tuple(EMOTIONS.values()),
@@ -41,12 +41,8 @@ class Shemo(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`, whatever the folders between."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name, in any folder."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

@@ -14,7 +14,7 @@ from jser import progress
 from jser.datasets.synthetic import speech
 from jser.records import extract
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 PER_CLASS = len(speech.SPEAKERS) * len(speech.SENTENCES)
@@ -24,6 +24,7 @@ TEXTS = tuple(f"s{k + 1}" for k in range(len(speech.SENTENCES)))
 class Synthetic(CorpusBuilder):
     """240 utterances of a formant synthesiser; every result on them is marked synthetic."""
 
+    LAYOUT = "synthetic file names, f1_s3_anger.wav"
     INFO = CorpusInfo(
         name="synthetic",
         classes=speech.EMOTIONS,
@@ -40,11 +41,6 @@ class Synthetic(CorpusBuilder):
         synthetic=True,
         note="synthetic speech from a formant synthesiser; says nothing about people",
     )
-
-    @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Generated files, for example ``f1_s3_anger.wav``."""
-        return find_by_name(corpus_dir, cls._parse, "synthetic file names, f1_s3_anger.wav")
 
     @classmethod
     def fetch(cls, folder: Path) -> Path:
@@ -80,7 +76,8 @@ class Synthetic(CorpusBuilder):
         return target
 
     @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A generated file, for example ``f1_s3_anger.wav``."""
         parts = path.stem.split("_")
         if len(parts) != 3:
             return None

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {
@@ -24,13 +24,13 @@ EMOTIONS = {
 }
 SPEAKERS = {"OAF": "f", "YAF": "f"}
 MISSPELT = {"OA": "OAF"}  # OA_bite_neutral.wav, as published
-LAYOUT = "TESS' file names, for example OAF_angry/OAF_back_angry.wav"
 _NAME = re.compile(r"([A-Z]{2,3})_([A-Za-z]+)_([a-z]+)")
 
 
 class Tess(CorpusBuilder):
     """The 2800 recordings, seven classes."""
 
+    LAYOUT = "TESS' file names, for example OAF_angry/OAF_back_angry.wav"
     INFO = CorpusInfo(
         name="tess",
         classes=tuple(EMOTIONS.values()),
@@ -45,12 +45,8 @@ class Tess(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`, whatever the folders between."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name, in any folder."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

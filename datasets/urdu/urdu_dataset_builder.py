@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from jser.records.builder import CorpusBuilder
-from jser.records.files import Skipped, Utterance, code, find_by_name
+from jser.records.files import Skipped, Utterance, code
 from jser.records.info import CorpusInfo
 
 EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
@@ -47,13 +47,13 @@ COUNTS_BY_SPEAKER = {
     "SM27": 4,
 }
 SPEAKERS = {speaker: speaker[1].lower() for speaker in COUNTS_BY_SPEAKER}
-LAYOUT = "URDU's file names, for example Angry/SM1_F10_A010.wav"
 _NAME = re.compile(r"(S[FM]\d+)_F\d+_([A-Z])\d+")
 
 
 class Urdu(CorpusBuilder):
     """The 400 recordings, four classes."""
 
+    LAYOUT = "URDU's file names, for example Angry/SM1_F10_A010.wav"
     INFO = CorpusInfo(
         name="urdu",
         classes=tuple(EMOTIONS.values()),
@@ -69,12 +69,8 @@ class Urdu(CorpusBuilder):
     )
 
     @classmethod
-    def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
-        """Recordings under `corpus_dir`, whatever the folders between."""
-        return find_by_name(corpus_dir, cls._parse, LAYOUT)
-
-    @classmethod
-    def _parse(cls, path: Path) -> Utterance | Skipped | None:
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """A recording by its name, in any folder."""
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return None

@@ -34,7 +34,13 @@ def heat(
         marks.append(tag("svg", head, x=x, y=top - 10, overflow="visible", width=1, height=1))
     for i, (name, aside, counts) in enumerate(rows):
         y = top + i * _ROW
-        head = text(place(left - 1.2), y + 17, _narrow(name), "end", "label")
+        head = text(
+            place(left - 1.2),
+            y + 17,
+            _narrow(name, _MOST_LETTERS - 2 * bool(aside)),
+            "end",
+            "label",
+        )
         if aside:
             head.append(tag("tspan", f"  {aside}", class_="aside"))
         marks.append(head)
@@ -66,12 +72,12 @@ def heat(
     return canvas(bottom + 1, label, *marks, class_="confusion counts")
 
 
-def _narrow(name: str) -> str:
+def _narrow(name: str, most: int) -> str:
     """A row's name that fits; of ``corpus/speaker`` the corpus gives way."""
     corpus, mark, own = name.partition(MARK)
-    room = _MOST_LETTERS - len(own) - 2
-    if not mark or len(name) <= _MOST_LETTERS or room < 2:
-        return short(name, _MOST_LETTERS)
+    room = most - len(own) - 2
+    if not mark or len(name) <= most or room < 2:
+        return short(name, most)
     return f"{corpus[:room]}…{MARK}{own}"
 
 

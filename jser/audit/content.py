@@ -13,7 +13,7 @@ import numpy as np
 
 import jser
 from jser import emotions, progress, protocols
-from jser.audit import balance, duplicates, findings, joined, kept, sound
+from jser.audit import balance, duplicates, findings, joined, kept, measures, sound
 from jser.audit.fingerprints import Pair
 from jser.audit.sound import Sound
 from jser.errors import InputError
@@ -76,11 +76,11 @@ def gather(
         "built": joined.built(corpus, seconds),
         "joined": joined.parts(corpus, seconds, sounds),
         "balance": balance.tables(corpus, seconds),
-        "durations": sound.histogram(seconds),
+        "durations": measures.histogram(seconds),
         "give_aways": balance.give_aways(corpus, facts),
         "identical": duplicates.identical(corpus),
         "near_duplicates": [duplicates.named(pair, corpus) for pair in pairs],
-        "sound": sound.summary(sounds, ids, label) if sounds else None,
+        "sound": measures.summary(sound.KINDS, sounds, ids, label) if sounds else None,
         "sound_missing": why_not,
         "protocol": _protocol(corpus, made, pairs) if made else None,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,7 +75,20 @@ def _corpus_of(corpus: Corpus, row: int) -> str:
     return str(corpus.corpus_of[row]) if isinstance(corpus, Selection) else corpus.name
 
 
-def across(pairs: Sequence[Pair], protocol: Protocol, n: int) -> list[dict[str, list[Pair]]]:
+class _Halves(typing.Protocol):
+    """Two utterances, or pictures, by their place in the corpus."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def second(self) -> int: ...
+
+
+_P = typing.TypeVar("_P", bound=_Halves)
+
+
+def across(pairs: Sequence[_P], protocol: Protocol, n: int) -> list[dict[str, list[_P]]]:
     """Of each fold, the pairs whose halves lie in two parts: 'train_test' -> pairs.
 
     Args:

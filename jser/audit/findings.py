@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jser.audit.sound import KINDS, shown
+from jser.audit.measures import shown
+from jser.audit.sound import KINDS
 from jser.evaluation.formats import percent, plural
 from jser.frontend.waveform import SAMPLE_RATE
 from jser.records.audit import describe_missing

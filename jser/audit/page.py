@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jser.audit.page_counts import class_section, corpora_section, sentence_section
@@ -30,6 +30,7 @@ _BADGE = {"alert": "mind", "warn": "look", "note": "know", "good": "fine"}
 
 def render(audit: Mapping[str, Any]) -> str:
     """The page of what `content.gather` returns."""
+    made, balance = audit["protocol"], audit["balance"]
     parts = [
         _findings(audit),
         corpora_section(audit),
@@ -38,11 +39,10 @@ def render(audit: Mapping[str, Any]) -> str:
         _give_aways(audit),
         _twice(audit),
         sound_section(audit),
-        _protocol(audit),
+        protocol_section(made, "near-duplicates", _pair) if made else None,
         _data(audit),
     ]
     there = [part for part in parts if part is not None]
-    made, balance = audit["protocol"], audit["balance"]
     marks = []
     if audit["synthetic"]:
         marks.append("SYNTHETIC: made by a generator; says nothing about speech")
@@ -64,11 +64,16 @@ def render(audit: Mapping[str, Any]) -> str:
             there,
         ),
         tag("main", *there, id="main"),
-        tag(
-            "footer",
-            tag("p", f"Made by jser {audit['jser']} from the records. Corpus fingerprint "
-                f"{audit['fingerprint'][:16]}. Nothing on this page is loaded from a network."),
-        ),
+        foot(audit),
+    )
+
+
+def foot(audit: Mapping[str, Any]) -> Element:
+    """What the page was made from."""
+    return tag(
+        "footer",
+        tag("p", f"Made by jser {audit['jser']} from the records. Corpus fingerprint "
+            f"{audit['fingerprint'][:16]}. Nothing on this page is loaded from a network."),
     )  # fmt: skip
 
 
@@ -88,13 +93,20 @@ def _findings(audit: Mapping[str, Any]) -> Element:
         ("there twice", str(len(audit["identical"]))),
         ("near-duplicates", str(len(audit["near_duplicates"]))),
     ]
+    return finding_list(tiles, audit["findings"])
+
+
+def finding_list(
+    tiles: Sequence[tuple[str, str]], findings: Sequence[Mapping[str, Any]]
+) -> Element:
+    """Figures that are looked for first, and the findings in their order."""
     rows = [
         tag(
             "li",
             tag("span", _BADGE[finding["weight"]], class_=f"badge {finding['weight']}"),
             tag("span", finding["text"]),
         )
-        for finding in audit["findings"]
+        for finding in findings
     ]
     return section(
         "findings",
@@ -167,7 +179,7 @@ def _twice(audit: Mapping[str, Any]) -> Element:
         listed = [tag("li", " = ".join(names)) for names in same[:_MOST_PAIRS]]
         body += [
             tag("h3", "Identical, sample by sample"),
-            tag("ul", *listed, *_more(len(same)), class_="names"),
+            tag("ul", *listed, *more_than(len(same), _MOST_PAIRS), class_="names"),
         ]
     if near:
         head = ["one", "other", "similarity", "starts later, s", "level, dB", "speaker", "class",
@@ -190,7 +202,7 @@ def _twice(audit: Mapping[str, Any]) -> Element:
             tag("p", "One recording at another level, rate, codec or cut. The second starts that "
                 "much later in the recording, and is that much louder.", class_="note"),
             table(head, rows, words=2),
-            tag("ul", *_more(len(near)), class_="names"),
+            tag("ul", *more_than(len(near), _MOST_PAIRS), class_="names"),
         ]  # fmt: skip
     if not same and not near:
         body.append(tag("p", "No recording is there twice, and none at another level, rate, codec "
@@ -200,17 +212,28 @@ def _twice(audit: Mapping[str, Any]) -> Element:
     return section("twice", "The same recording twice", *body)
 
 
-def _more(n: int) -> list[Element]:
-    return [tag("li", f"and {n - _MOST_PAIRS} more")] if n > _MOST_PAIRS else []
+def more_than(n: int, shown: int) -> list[Element]:
+    """The end of a list of which so many are shown."""
+    return [tag("li", f"and {n - shown} more")] if n > shown else []
 
 
 # ------------------------------------------------------------------------------- protocol and data
 
 
-def _protocol(audit: Mapping[str, Any]) -> Element | None:
-    made = audit["protocol"]
-    if made is None:
-        return None
+def _pair(pair: Mapping[str, Any]) -> str:
+    return f"{pair['first']} ~ {pair['second']} ({pair['similarity']:.2f})"
+
+
+def protocol_section(
+    made: Mapping[str, Any], near_what: str, near_name: Callable[[Mapping[str, Any]], str]
+) -> Element:
+    """The certificate, and what nearly the same lies in two parts of a fold.
+
+    Args:
+        made: the audit's `protocol`.
+        near_what: what its `near_duplicates` are called.
+        near_name: names one of them.
+    """
     seen = {True: "yes", False: "no", None: "not known"}[made["text_seen"]]
     if made["sentences_tested"]:
         seen += f", {made['sentences_heard']} of {made['sentences_tested']} counted fold by fold"
@@ -218,26 +241,23 @@ def _protocol(audit: Mapping[str, Any]) -> Element | None:
         ("folds", made["description"]),
         ("training", "refuses it" if made["refused"] else "takes it"),
         ("leak", made["leak"] or "none that it says itself"),
-        ("near-duplicates in two parts", str(len(made["near_duplicates"]))),
+        (f"{near_what} in two parts", str(len(made["near_duplicates"]))),
         ("test sentences heard in training", seen),
         ("dev and test in one session", "yes" if made["dev_test_same_session"] else "no"),
         ("folds hash", made["folds_hash"]),
     ]
-    near = [
-        f"{pair['first']} ~ {pair['second']} ({pair['similarity']:.2f})"
-        for pair in made["near_duplicates"][:_MOST_PAIRS]
-    ]
+    near = [near_name(pair) for pair in made["near_duplicates"][:_MOST_PAIRS]]
     return section(
         "protocol",
         f"Protocol {made['protocol']}",
         pairs(rows),
         tag("ul", *(tag("li", name) for name in near), class_="names") if near else None,
         *certificate_parts(made, opened=True),
-        _folds(made["folds"]),
+        _folds(made["folds"], near_what),
     )
 
 
-def _folds(folds: Sequence[Mapping[str, Any]]) -> Element:
+def _folds(folds: Sequence[Mapping[str, Any]], near_what: str) -> Element:
     rows = [
         [
             fold["name"],
@@ -247,9 +267,9 @@ def _folds(folds: Sequence[Mapping[str, Any]]) -> Element:
         ]
         for fold in folds
     ]
-    head = ["fold", "test speakers", "dev speakers", "near-duplicates, train and dev",
+    head = ["fold", "test speakers", "dev speakers", f"{near_what}, train and dev",
             "train and test", "dev and test"]  # fmt: skip
-    return folded("Speakers, and near-duplicates by fold", table(head, rows, words=3), paper=True)
+    return folded(f"Speakers, and {near_what} by fold", table(head, rows, words=3), paper=True)
 
 
 def _data(audit: Mapping[str, Any]) -> Element:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jser.audit import charts
-from jser.audit.sound import KINDS, WORST, Kind, shown
+from jser.audit.measures import WORST, Kind, shown
+from jser.audit.sound import KINDS
 from jser.evaluation.page.markup import Element, folded, section, tag
 
 
@@ -16,7 +17,7 @@ def sound_section(audit: Mapping[str, Any]) -> Element:
         missing = tag("p", f"Not listened to: {audit['sound_missing']}.", class_="note")
         return section("sound", "How it sounds", missing)
     total = audit["built"]["n_utterances"]
-    panels = [_panel(kind, audit["sound"][kind.name], total) for kind in KINDS]
+    panels = [panel(kind, audit["sound"][kind.name], total) for kind in KINDS]
     return section(
         "sound",
         "How it sounds",
@@ -26,12 +27,12 @@ def sound_section(audit: Mapping[str, Any]) -> Element:
     )  # fmt: skip
 
 
-def _panel(kind: Kind, entry: Mapping[str, Any], total: int) -> Element:
+def panel(kind: Kind, entry: Mapping[str, Any], total: int) -> Element:
+    """One measure: its histogram, how many are worth a look, and the worst by name."""
     drawn = entry["histogram"]
     edges = [edge * kind.scale for edge in drawn["edges"]]
     unit = kind.unit.split()[0]
-    # An offset has two sides and no line.
-    threshold = None if kind.name == "offset" else entry["threshold"] * kind.scale
+    threshold = None if kind.two_sided else entry["threshold"] * kind.scale
     state = tag(
         "span", f"{entry['n']} of {total}", class_=f"badge {'warn' if entry['n'] else 'good'}"
     )

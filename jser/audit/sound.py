@@ -7,17 +7,13 @@ speaker, a system can learn them in place of an emotion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from jser.audit.measures import Kind
 from jser.frontend.waveform import SAMPLE_RATE
 from jser.records.audit import NEAR_SILENCE_DB
-
-WORST = 10  # utterances named of each kind
-BINS = 32  # of a histogram
 
 _FRAME = SAMPLE_RATE // 100  # 10 ms
 _FFT = 512
@@ -102,36 +98,6 @@ def _bandwidth(x: np.ndarray) -> float:
     return float((np.flatnonzero(holds).max() + 1) * _BAND_HZ) if holds.any() else 0.0
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What is worth a look: a measure beyond a threshold.
-
-    Attributes:
-        name: key in the JSON.
-        measure: attribute of `Sound`.
-        title: what it is called.
-        why: what it may be.
-        threshold: in the measure's own unit.
-        above: worth a look above the threshold, else below it.
-        scale: factor to the unit that is shown.
-        unit: that unit.
-    """
-
-    name: str
-    measure: str
-    title: str
-    why: str
-    threshold: float
-    above: bool
-    scale: float
-    unit: str
-
-    def limit(self) -> str:
-        """The threshold as a person reads it."""
-        word = "more than" if self.above else "less than"
-        return f"{word} {self.threshold * self.scale:g} {self.unit}"
-
-
 # Each with what it is in RAVDESS and EMO-DB, where nothing was done to the files: see
 # docs/believable.md.
 KINDS = (
@@ -150,51 +116,5 @@ KINDS = (
     Kind("narrow", "bandwidth_hz", "narrow band", "upper edge of what it holds: resampled from a "
          "lower rate, a telephone, or a codec", 7000.0, False, 1.0, "Hz"),
     Kind("offset", "offset", "constant offset", "mean of the samples, of full scale", 0.01, True,
-         100.0, "%"),
+         100.0, "%", two_sided=True),
 )  # fmt: skip
-
-
-def summary(
-    sounds: Sequence[Sound], utterance_id: Sequence[str], label: Sequence[str]
-) -> dict[str, Any]:
-    """Of each kind how many, of which classes, and the worst by name: plain data for JSON."""
-    found: dict[str, Any] = {}
-    for kind in KINDS:
-        value = np.array([getattr(s, kind.measure) for s in sounds], np.float64)
-        size = np.abs(value) if kind.name == "offset" else value
-        beyond = size > kind.threshold if kind.above else size < kind.threshold
-        order = np.argsort(-size if kind.above else size, kind="stable")
-        counts: dict[str, int] = {}
-        for i in np.flatnonzero(beyond).tolist():
-            counts[label[i]] = counts.get(label[i], 0) + 1
-        found[kind.name] = {
-            "measure": kind.measure,
-            "threshold": kind.threshold,
-            "above": kind.above,
-            "n": int(beyond.sum()),
-            "histogram": histogram(value, kind.threshold if kind.name != "offset" else None),
-            "classes": dict(sorted(counts.items())),
-            "worst": {
-                utterance_id[i]: round(float(value[i]), 5)
-                for i in order.tolist()[:WORST]
-                if beyond[i]
-            },
-        }
-    return found
-
-
-def histogram(value: np.ndarray, threshold: float | None = None) -> dict[str, list]:
-    """Counts of values [N] in `BINS` bins; the axis takes in the threshold."""
-    ends = [float(value.min()), float(value.max())] + ([] if threshold is None else [threshold])
-    low, high = min(ends), max(ends)
-    counts, edges = np.histogram(value, BINS, (low, high if high > low else low + 1))
-    return {"counts": counts.tolist(), "edges": [float(f"{e:.6g}") for e in edges]}
-
-
-def shown(kind: Kind, entry: Mapping[str, Any], most: int = WORST) -> list[str]:
-    """The worst of a kind as `name (value unit)`."""
-    unit = kind.unit.split()[0]
-    return [
-        f"{name} ({value * kind.scale:{'.0f' if kind.unit == 'Hz' else '.2f'}} {unit})"
-        for name, value in list(entry["worst"].items())[:most]
-    ]

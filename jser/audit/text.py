@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from jser.audit.sound import KINDS, shown
+from jser.audit.measures import shown
+from jser.audit.sound import KINDS
 from jser.evaluation import certificates
 from jser.evaluation.formats import percent, plural
 from jser.evaluation.tables import to_text

@@ -59,9 +59,12 @@ def render_json(tree: Mapping[str, Any]) -> Group:
 
 def _of_pictures(tree: Mapping[str, Any]) -> Iterator[str]:
     """What is allowed and has to be known of pictures."""
-    near = {pair.replace("_", " and "): n for pair, n in tree["near_duplicates"].items() if n}
-    counts = ", ".join(f"{n} in {parts}" for parts, n in near.items())
-    yield f"nearly equal pictures in two parts of a fold: {counts or 'none'}"
+    near = tree["near_duplicates"]
+    if isinstance(near, Mapping):
+        counted = [f"{n} in {pair.replace('_', ' and ')}" for pair, n in near.items() if n]
+    else:  # an audit's: each pair by name, and its folds count them
+        counted = [f"{len(near)} pair{'s' * (len(near) != 1)}"] if near else []
+    yield f"nearly equal pictures in two parts of a fold: {', '.join(counted) or 'none'}"
     yield from _missing(tree["folds"])
     unknown = sum(fold["speaker_unknown"]["test"] for fold in tree["folds"])
     if unknown:
@@ -82,7 +85,7 @@ def clean(tree: Mapping[str, Any]) -> str:
         "train, dev and test share no speaker, no recording and no utterance, and train no session "
         "with the others"
     )
-    return f"{said}; but near-duplicates, one recording in two forms, are shared" if near else said
+    return f"{said}; but near-duplicates are shared" if near else said
 
 
 def _properties(tree: Mapping[str, Any]) -> Iterator[str]:

@@ -58,12 +58,16 @@ def by_unit(report: Mapping[str, Any]) -> str:
     return f"95 % by {report.get('unit') or 'speaker'}"
 
 
-def tested(report: Mapping[str, Any]) -> str:
-    """How much was tested."""
+def of_whom(report: Mapping[str, Any]) -> str:
+    """How many utterances or pictures were tested, and of how many people."""
     thing, who = ("picture", "author") if of_pictures(report) else ("utterance", "speaker")
     people = plural(report["n_speakers"], who) if report["n_speakers"] else f"unknown {who}s"
-    utterances, seeds = report["n_utterances"], len(report["seeds"])
-    return f"{plural(utterances, thing)}, {people}, {plural(seeds, 'seed')}"
+    return f"{plural(report['n_utterances'], thing)}, {people}"
+
+
+def tested(report: Mapping[str, Any]) -> str:
+    """How much was tested."""
+    return f"{of_whom(report)}, {plural(len(report['seeds']), 'seed')}"
 
 
 def settings_that_differ(result: Mapping[str, Any]) -> list[str]:

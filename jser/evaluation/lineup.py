@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from jser.evaluation.compare import compare_many, verdict
-from jser.evaluation.formats import between, by_unit, ordinal, percent, points
+from jser.evaluation.formats import between, by_unit, of_whom, ordinal, percent, points
 from jser.evaluation.tables import empty_table, titled, to_text
 
 # Of a run's times: what it takes from built records to the report.
@@ -105,8 +105,7 @@ def render(result: Mapping[str, Any]) -> Group:
     parts: list[RenderableType] = [
         Text(
             f"\n{len(result['systems'])} systems on {result['corpus']}, {result['protocol']}  "
-            f"({result['n_utterances']} {result['things'] or 'utterances'}, "
-            f"{result['n_speakers']} speakers)",
+            f"({of_whom(result)})",
             style="bold",
         ),
         *(Text(f"  {mark}", style="bold red") for mark in result["marks"]),

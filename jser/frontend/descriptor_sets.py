@@ -174,6 +174,7 @@ def frames(
     made = _set(name)
     if not waveforms:
         return []
-    static = tracked(waveforms, spec).rows(functools.partial(_static, wanted=made.columns))
-    whole = along(functools.partial(_dynamic, made=made), static, spec)
+    known = tracked(waveforms, spec)
+    static = known.rows(functools.partial(_static, wanted=made.columns))
+    whole = along(functools.partial(_dynamic, made=made), static, known.spec)
     return [x[: len(of)].copy() for x, of in zip(whole, static, strict=True)]

@@ -299,7 +299,7 @@ class Tracked:
         blocks: float32 [blocks, n], see `cut`.
         track: float32 [blocks, 64, 3]: period in samples (0 where unvoiced), voicing 0..1, HNR dB.
         lengths: frames T_i of each recording.
-        spec: of the descriptors.
+        spec: of the descriptors; its level is seen to.
     """
 
     blocks: np.ndarray
@@ -329,6 +329,7 @@ def tracked(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> Tracked:
     if spec.level == "peak":
         waveforms = [x / max(p, 1e-9) for x, p in zip(waveforms, peaks, strict=True)]
         peaks = np.ones_like(peaks)
+        spec = dataclasses.replace(spec, level="recorded")  # both are one compiled program
     lengths = [frame_count(len(x), spec.window, spec.hop) for x in waveforms]
     before, after = margins(spec)
     blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=before, after=after)

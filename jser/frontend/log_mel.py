@@ -140,11 +140,7 @@ def log_mel(samples: jax.Array, spec: LogMelSpec) -> jax.Array:
     return jnp.log(jnp.maximum(mel, spec.floor))
 
 
-# A batch is too small to be shared by several threads of XLA's own: handing it about takes longer.
-_ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
-
-
-@functools.partial(jax.jit, static_argnames=("spec", "batch_blocks"), compiler_options=_ONE_THREAD)
+@functools.partial(jax.jit, static_argnames=("spec", "batch_blocks"))
 def _log_mel_of_blocks(
     samples: jax.Array, starts: jax.Array, n_batches: int, spec: LogMelSpec, batch_blocks: int
 ) -> jax.Array:
@@ -164,9 +160,8 @@ def _log_mel_of_blocks(
 
     def batch(i: jax.Array, out: jax.Array) -> jax.Array:
         at = jax.lax.dynamic_slice_in_dim(starts, i * batch_blocks, batch_blocks)
-        # Slices are copied; a gather would look up every sample.
-        blocks = [jax.lax.dynamic_slice_in_dim(samples, start, reach) for start in at]
-        frames = log_mel(jnp.stack(blocks), spec)
+        blocks = jax.vmap(lambda start: jax.lax.dynamic_slice_in_dim(samples, start, reach))(at)
+        frames = log_mel(blocks, spec)
         return jax.lax.dynamic_update_slice_in_dim(out, frames, i * batch_blocks, 0)
 
     out = jnp.zeros((len(starts), BLOCK_FRAMES, spec.n_mels), jnp.float32)

@@ -23,7 +23,7 @@ class DnnElm(nn.Module):
 
     Attributes:
         n_classes: K.
-        units: of the hidden layers, rectified; 256, 256, 256 in the paper.
+        dense: units of the hidden layers, rectified; 256, 256, 256 in the paper.
         context: frames of a segment, odd; 25 in the paper. A segment at an utterance's end repeats
             its first or last frame (choice of ours).
         percent: of an utterance's segments, the loudest, are used, in training and test; 10 in the
@@ -37,7 +37,7 @@ class DnnElm(nn.Module):
     log_posteriors: ClassVar[bool] = True
 
     n_classes: int
-    units: tuple[int, ...]
+    dense: tuple[int, ...]
     context: int
     percent: int
     energy: int
@@ -82,7 +82,7 @@ class DnnElm(nn.Module):
         frames = jnp.clip(frames, 0, jnp.maximum(length - 1, 0)[:, None, None])
         z = jnp.take_along_axis(x, frames.reshape(batch, -1, 1), axis=1)
         z = z.reshape(batch, n_most, self.context * width)
-        for number, units in enumerate(self.units):
+        for number, units in enumerate(self.dense):
             z = nn.relu(nn.Dense(units, name=f"dense{number}")(z))
             if train:
                 z = dropout(z, hyper["dropout"], self.make_rng("dropout"))

@@ -1,12 +1,12 @@
 """What every corpus' TFDS builder shares: features, hashing, shards, audit, and `build`.
 
-A corpus is one subclass with `INFO` and `find`. How its recordings become shards (ArrayRecord,
-without TensorFlow) is one of the ways of `plan`: on this machine, or in parts on many.
+A corpus is one subclass with `INFO`, and `parse` or `find`. How its recordings become shards
+(ArrayRecord, without TensorFlow) is one of the ways of `plan`: on this machine, or in parts on
+many.
 """
 
 from __future__ import annotations
 
-import abc
 import hashlib
 import os
 import shutil
@@ -21,7 +21,14 @@ import tensorflow_datasets as tfds
 from jser.errors import InputError, check_folder
 from jser.records import cache as caching
 from jser.records import disk, faults, features, places, shards, sidecar, sources
-from jser.records.files import Skipped, Utterance
+from jser.records.files import (
+    PICTURE_FILES,
+    SOUND_FILES,
+    FileKind,
+    Skipped,
+    Utterance,
+    find_by_name,
+)
 from jser.records.info import CorpusInfo
 from jser.records.kind import Counted, Kind, Spec
 from jser.records.picture_kind import PICTURE
@@ -59,9 +66,16 @@ class BuildResult:
 
 
 class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Base of all corpora; a subclass gives `INFO` and `find`, and `fetch` if it can download."""
+    """Base of all corpora.
+
+    A subclass gives `INFO`; `LAYOUT` and `parse` where names say all, else `find`; and `fetch` if
+    it can download.
+    """
 
     INFO: ClassVar[CorpusInfo]
+    # Names that are expected, with an example, for the message where none is recognised.
+    LAYOUT: ClassVar[str]
+    FILES: ClassVar[FileKind] = SOUND_FILES
     KIND: ClassVar[Kind] = SOUND
     # What a table of the user's own says beside its recordings; stands in the sidecar.
     MANIFEST: ClassVar[dict[str, Any] | None] = None
@@ -76,6 +90,7 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if hasattr(cls, "INFO"):  # not so the base of pictures
             cls.name = cls.INFO.name
+            _check_found(cls)
         # TFDS' own registry is not used: its names are global to the process.
         super().__init_subclass__(skip_registration=True, **kwargs)  # type: ignore[call-arg]
 
@@ -84,9 +99,18 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     @classmethod
-    @abc.abstractmethod
     def find(cls, corpus_dir: Path) -> list[Utterance | Skipped]:
         """All that is under `corpus_dir`; raises InputError for what must not be there."""
+        return find_by_name(corpus_dir, cls.parse, cls.LAYOUT, cls.FILES)
+
+    @classmethod
+    def parse(cls, path: Path) -> Utterance | Skipped | None:
+        """What a file is by its name; None: it is not of this corpus, which is counted.
+
+        Raises:
+            InputError: a code that must not be there.
+        """
+        raise NotImplementedError
 
     @classmethod
     def fetch(cls, folder: Path) -> Path:
@@ -112,10 +136,19 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return iter(())  # Abstract in TFDS; `_split_generators` comes first and refuses.
 
 
+def _check_found(cls: type[CorpusBuilder]) -> None:
+    """A corpus without a way to find its recordings is said when it is written, not when built."""
+    by_name = cls.find.__func__ is CorpusBuilder.find.__func__  # type: ignore[attr-defined]
+    no_parse = cls.parse.__func__ is CorpusBuilder.parse.__func__  # type: ignore[attr-defined]
+    if by_name and (no_parse or not hasattr(cls, "LAYOUT")):
+        raise TypeError(f"{cls.__name__} needs LAYOUT and parse, or find; see datasets/README.md")
+
+
 class PictureBuilder(CorpusBuilder):
     """Base of the corpora of pictures; an utterance is a picture."""
 
     KIND = PICTURE
+    FILES = PICTURE_FILES
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
         tfds.core.BuilderConfig(name="image", description="square of pixels")
     ]

@@ -29,8 +29,12 @@ AHEAD = 2
 
 
 def threads() -> int:
-    """Threads that decode: more than eight only wait for the one that writes."""
-    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
+    """Threads that decode: one a core, and one that works while another waits for the front end.
+
+    More than eight only wait for the one that writes.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    return min(8, cores + (cores > 1))
 
 
 def extract(
@@ -172,7 +176,10 @@ def _bytes(sound: Source) -> int:
     path, _, cut = sound
     if cut is not None and cut.end is not None:
         return int((cut.end - cut.start) * SEGMENT_BYTES)
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # Decoding says what it is.
+        return 0
 
 
 def _facts(wave: Waveform) -> Facts:

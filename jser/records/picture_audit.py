@@ -22,6 +22,7 @@ NEAR_BITS = 32
 # bits, as has every other sky.
 FEWEST_BITS = 40
 _ROWS_AT_ONCE = 256
+SIZE_BINS = 32
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ def make(rows: Sequence[Row], side: int, counted: Counted) -> dict[str, Any]:
         same[row.pixel_sha256].append(row)
     first = [group[0] for group in same.values()]
     near = [(first[i], first[j], bits) for i, j, bits in near_pairs([r.dhash for r in first])]
+    by_class: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        by_class[row.label].append(min(row.width_in, row.height_in))
     shorter = sorted(min(row.width_in, row.height_in) for row in rows)
     return {
         **found,
@@ -73,6 +77,16 @@ def make(rows: Sequence[Row], side: int, counted: Counted) -> dict[str, Any]:
             "smallest": shorter[0] if shorter else 0,
             "median": statistics.median(shorter) if shorter else 0,
             "largest": shorter[-1] if shorter else 0,
+        },
+        "sizes": _sizes(shorter, side),
+        "shapes": {
+            "landscape": sum(row.width_in > row.height_in for row in rows),
+            "portrait": sum(row.width_in < row.height_in for row in rows),
+            "square": sum(row.width_in == row.height_in for row in rows),
+        },
+        "size_by_class": {
+            name: statistics.median(sides) if (sides := by_class.get(name)) else None
+            for name in info.classes
         },
         "duplicates": sorted(
             sorted(row.utterance_id for row in group) for group in same.values() if len(group) > 1
@@ -89,6 +103,13 @@ def make(rows: Sequence[Row], side: int, counted: Counted) -> dict[str, Any]:
             row.utterance_id for row in rows if min(row.width_in, row.height_in) < side
         ),
     }
+
+
+def _sizes(shorter: Sequence[int], side: int) -> dict[str, list]:
+    """Pictures by their shorter side; the axis takes in the size of a record."""
+    low, high = min([*shorter, side]), max([*shorter, side])
+    counts, edges = np.histogram(shorter, SIZE_BINS, (low, high if high > low else low + 1))
+    return {"counts": counts.tolist(), "edges": edges.tolist()}
 
 
 def near_pairs(dhashes: Sequence[str]) -> list[tuple[int, int, int]]:

@@ -18,6 +18,8 @@ NAMES = (
     "conv_lstm",
     "dcnn_blstm",
     "pcrn",
+    "rnn_elm",
+    "svm",
 )  # fmt: skip
 
 

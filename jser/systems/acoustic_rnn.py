@@ -11,7 +11,7 @@ from jser.protocols import Protocol
 from jser.records.corpus import Corpus
 from jser.systems import frames
 from jser.systems.contract import Inputs
-from jser.systems.frames import step_bounds
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 from jser.training import descriptor_selection
 from jser.training.descriptor_selection import SelectionSpec
 from jser.training.stem_features import StepFeatures
@@ -57,19 +57,3 @@ def title(config: Any) -> str:
     """See `contract.System`."""
     which = "" if config.selection.choose else ", all descriptors"
     return f"{LETTER} ({ARCHITECTURE}{which})"
-
-
-def level(config: Any) -> str:
-    """See `contract.System`."""
-    return str(config.frames.level)
-
-
-def trim_db(config: Any) -> float:
-    """See `contract.System`."""
-    return float(config.frames.trim_db)
-
-
-def frozen_parameters(config: Any) -> int:
-    """See `contract.System`."""
-    del config
-    return 0

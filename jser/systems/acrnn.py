@@ -13,7 +13,7 @@ from jser.protocols import Protocol
 from jser.records.corpus import Corpus
 from jser.systems import frames, segmented
 from jser.systems.contract import Inputs
-from jser.systems.frames import step_bounds
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
     "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
@@ -58,19 +58,3 @@ def title(config: Any) -> str:
     if method == "none":
         return f"{LETTER}'s base ({network}){sizes}"
     return f"{LETTER} ({_VOTES.get(method, method)} of {size} {network}){sizes}"
-
-
-def level(config: Any) -> str:
-    """See `contract.System`."""
-    return str(config.frames.level)
-
-
-def trim_db(config: Any) -> float:
-    """See `contract.System`."""
-    return float(config.frames.trim_db)
-
-
-def frozen_parameters(config: Any) -> int:
-    """See `contract.System`."""
-    del config
-    return 0

@@ -10,7 +10,7 @@ from jser.protocols import Protocol
 from jser.records.corpus import Corpus
 from jser.systems import frames, segmented
 from jser.systems.contract import Inputs
-from jser.systems.frames import step_bounds
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
     "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
@@ -49,19 +49,3 @@ def title(config: Any) -> str:
     n = len(config.model.maps)
     other = "" if n == 4 else f", {n} convolutions, not the paper's 4"
     return f"{LETTER} ({ARCHITECTURE}{other})"
-
-
-def level(config: Any) -> str:
-    """See `contract.System`."""
-    return str(config.frames.level)
-
-
-def trim_db(config: Any) -> float:
-    """See `contract.System`."""
-    return float(config.frames.trim_db)
-
-
-def frozen_parameters(config: Any) -> int:
-    """See `contract.System`."""
-    del config
-    return 0

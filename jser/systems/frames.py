@@ -157,6 +157,22 @@ def _bounds(corpus: Corpus, i: int, trim_db: float) -> tuple[int, int]:
     return segments.speech_bounds(static, trim_db)
 
 
+def level(config: Any) -> str:
+    """See `contract.System`."""
+    return str(config.frames.level)
+
+
+def trim_db(config: Any) -> float:
+    """See `contract.System`."""
+    return float(config.frames.trim_db)
+
+
+def frozen_parameters(config: Any) -> int:
+    """See `contract.System`."""
+    del config
+    return 0
+
+
 def step_bounds(config: Any, static: np.ndarray) -> np.ndarray:
     """First frame and one past the last of each step, int32 [S, 2]: a step is a frame."""
     first, stop = 0, len(static)

@@ -10,7 +10,7 @@ from jser.protocols import Protocol
 from jser.records.corpus import Corpus
 from jser.systems import frames, segmented
 from jser.systems.contract import Inputs
-from jser.systems.frames import step_bounds
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
     "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
@@ -63,19 +63,3 @@ def title(config: Any) -> str:
     if chosen.lstm_frames > 1 and chosen.branches != "cnn":
         left.append(f"{chosen.lstm_frames} frames a step of the LSTM")
     return f"{LETTER} ({', '.join([ARCHITECTURE, *left])})"
-
-
-def level(config: Any) -> str:
-    """See `contract.System`."""
-    return str(config.frames.level)
-
-
-def trim_db(config: Any) -> float:
-    """See `contract.System`."""
-    return float(config.frames.trim_db)
-
-
-def frozen_parameters(config: Any) -> int:
-    """See `contract.System`."""
-    del config
-    return 0

@@ -188,6 +188,18 @@ def fit_sigmoid(
     return SigmoidElm(scaling, kernel, bias, output)
 
 
+def shares(scores: np.ndarray) -> np.ndarray:
+    """Scores [m, K] as shares of 1, float32, in the same order in each row.
+
+    Far from all that it was fitted on, a kernel machine's scores are all about 0, and may all be
+    negative; what counts is how far each is above the row's lowest.
+    """
+    above = scores - scores.min(1, keepdims=True)
+    total = above.sum(1, keepdims=True)
+    even = np.full_like(above, 1 / above.shape[1])
+    return np.divide(above, total, out=even, where=total > 0).astype(np.float32)
+
+
 def _rows(
     features: np.ndarray, label: np.ndarray, n_classes: int, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Scaling]:

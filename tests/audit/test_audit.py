@@ -184,7 +184,7 @@ def test_text_fits_100_columns_and_names_all(audit):
         SAME,
         "f2_s1_fear (",
         "clean: train, dev and test share no speaker, no recording and no utterance, and train no "
-        "session with the others; but near-duplicates, one recording in two forms, are shared",
+        "session with the others; but near-duplicates are shared",
         f"near-duplicates lie in two parts in {straddled} of 4 folds",
         "peak level",
     ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from jser.audit import sound
+from jser.audit import measures, sound
 from tests.audit.made import RATE, pcm
 
 T = np.arange(RATE) / RATE
@@ -98,7 +98,7 @@ def test_summary_counts_and_names_the_worst():
     sounds = [quiet, short, *good, *low]
     ids = [f"u{i:02d}" for i in range(len(sounds))]
     label = ["calm"] * 2 + ["anger"] * 14 + ["sadness"] * 12
-    made = sound.summary(sounds, ids, label)
+    made = measures.summary(sound.KINDS, sounds, ids, label)
     entry = made["quiet"]
     assert entry["n"] == 13
     assert entry["classes"] == {"calm": 1, "sadness": 12}
@@ -109,13 +109,13 @@ def test_summary_counts_and_names_the_worst():
     assert made["clipped"]["n"] == 0
     assert made["clipped"]["worst"] == {}
     kinds = {kind.name: kind for kind in sound.KINDS}
-    assert sound.shown(kinds["little"], made["little"]) == ["u01 (0.10 s)"]
+    assert measures.shown(kinds["little"], made["little"]) == ["u01 (0.10 s)"]
     assert kinds["clipped"].limit() == "more than 0.01 % of samples"
 
 
 def test_offset_counts_both_sides():
     sounds = [sound.measure(pcm(noise() + d)) for d in (0.0, 0.02, -0.03)]
-    entry = sound.summary(sounds, ["a", "b", "c"], ["x"] * 3)["offset"]
+    entry = measures.summary(sound.KINDS, sounds, ["a", "b", "c"], ["x"] * 3)["offset"]
     assert entry["n"] == 2
     assert list(entry["worst"]) == ["c", "b"]
     assert entry["worst"]["c"] == pytest.approx(-0.03, abs=0.002)

@@ -15,7 +15,7 @@ def complete():
 
     def check(name, paths):
         cls = datasets.builder_class(name)
-        found = [cls._parse(Path("/corpus", path)) for path in paths]
+        found = [cls.parse(Path("/corpus", path)) for path in paths]
         assert None not in found
         utterances = [entry for entry in found if isinstance(entry, Utterance)]
         assert len({u.utterance_id for u in utterances}) == len(utterances)

@@ -19,7 +19,7 @@ def test_the_whole_corpus_is_counted_as_published(complete):
 
 def test_names():
     emovo = datasets.builder_class("emovo")
-    one = emovo._parse(Path("m2/gio-m2-d1.wav"))
+    one = emovo.parse(Path("m2/gio-m2-d1.wav"))
     assert (one.utterance_id, one.speaker, one.session) == ("gio-m2-d1", "m2", "m2")
     assert (one.text_id, one.label) == ("d1", "happiness")
     for name, sentence in (
@@ -28,7 +28,7 @@ def test_names():
         ("gio-m1-d3", "sentence 'd3' is none of b1 b2"),
     ):
         with pytest.raises(InputError, match=sentence):
-            emovo._parse(Path(f"{name}.wav"))
+            emovo.parse(Path(f"{name}.wav"))
 
 
 def test_build(tmp_path):

@@ -30,7 +30,7 @@ def test_the_whole_corpus_is_counted_as_found_by_others(complete):
     ],
 )
 def test_folders_and_not_names(path, what):
-    one = datasets.builder_class("enterface")._parse(Path("/data", path))
+    one = datasets.builder_class("enterface").parse(Path("/data", path))
     assert (one.speaker, one.label, one.utterance_id) == what
 
 
@@ -44,7 +44,7 @@ def test_folders_and_not_names(path, what):
 )
 def test_wrong_folders(path, sentence):
     with pytest.raises(InputError, match=sentence):
-        datasets.builder_class("enterface")._parse(Path("/data", path))
+        datasets.builder_class("enterface").parse(Path("/data", path))
 
 
 def test_build_leaves_out_what_is_not_cut(tmp_path):
@@ -72,4 +72,4 @@ def test_videos_and_flat_folders(tmp_path):
 
 def test_uncut_subject_alone_is_not_taken():
     path = Path("/data/subject 6/anger/s6_an.wav")
-    assert isinstance(datasets.builder_class("enterface")._parse(path), Skipped)
+    assert isinstance(datasets.builder_class("enterface").parse(path), Skipped)

@@ -27,11 +27,11 @@ def test_the_whole_corpus_is_counted_as_published(complete, name):
 
 def test_names():
     english = datasets.builder_class("esd_english")
-    one = english._parse(Path("0016/Angry/train/0016_000699.wav"))
+    one = english.parse(Path("0016/Angry/train/0016_000699.wav"))
     assert (one.speaker, one.text_id, one.label) == ("0016", "349", "anger")
-    assert english._parse(Path("0016_000351.wav")).text_id == "001"  # All files flat.
-    assert english._parse(Path("0016_001750.wav")).label == "surprise"
-    assert "not in esd_english" in english._parse(Path("0001_000001.wav")).reason
+    assert english.parse(Path("0016_000351.wav")).text_id == "001"  # All files flat.
+    assert english.parse(Path("0016_001750.wav")).label == "surprise"
+    assert "not in esd_english" in english.parse(Path("0001_000001.wav")).reason
     for path, sentence in (
         ("0021_000001.wav", "speaker '0021' is none of 0001 to 0020"),
         ("0011_001751.wav", "number 001751 is none of 000001 to 001750"),
@@ -39,7 +39,7 @@ def test_names():
         ("0011/Sad/0011_000001.wav", "lies in Sad, but its number is of Neutral"),
     ):
         with pytest.raises(InputError, match=sentence):
-            english._parse(Path(path))
+            english.parse(Path(path))
 
 
 def test_build(tmp_path):

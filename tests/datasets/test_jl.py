@@ -26,10 +26,10 @@ def test_words_are_those_of_the_project(complete):
 
 def test_names():
     jl = datasets.builder_class("jl_all")
-    one = jl._parse(Path("female1_excited_10a_2.wav"))
+    one = jl.parse(Path("female1_excited_10a_2.wav"))
     assert (one.speaker, one.session, one.text_id) == ("female1", "female1a", "10")
     assert one.label == "excitement"
-    assert datasets.builder_class("jl")._parse(Path("male2_concerned_1b_1.wav")).reason == (
+    assert datasets.builder_class("jl").parse(Path("male2_concerned_1b_1.wav")).reason == (
         "concern is not in jl"
     )
     for name, sentence in (
@@ -40,7 +40,7 @@ def test_names():
         ("male1_sad_1a_3", "repetition '3' is none of 1 2"),
     ):
         with pytest.raises(InputError, match=sentence):
-            jl._parse(Path(f"{name}.wav"))
+            jl.parse(Path(f"{name}.wav"))
 
 
 def test_build_of_the_archive_with_its_second_copy(tmp_path):

@@ -14,7 +14,7 @@ from jser.records.builder import build
 
 def test_names():
     nemo = datasets.builder_class("nemo")
-    one = nemo._parse(Path("samples/KD0_surprised_38.wav"))
+    one = nemo.parse(Path("samples/KD0_surprised_38.wav"))
     assert (one.utterance_id, one.speaker, one.text_id) == ("KD0_surprised_38", "KD0", "38")
     assert one.label == "surprise"
     for name, sentence in (
@@ -23,7 +23,7 @@ def test_names():
         ("KD0_anger_91", "sentence '91' is none of 1 to 90"),
     ):
         with pytest.raises(InputError, match=sentence):
-            nemo._parse(Path(f"{name}.wav"))
+            nemo.parse(Path(f"{name}.wav"))
     assert sum(nemo.INFO.counts.values()) == 4481
 
 

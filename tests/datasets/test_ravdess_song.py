@@ -49,4 +49,4 @@ def test_the_whole_song_is_counted_as_published(complete):
 )
 def test_what_is_not_sung(name, sentence):
     with pytest.raises(InputError, match=sentence):
-        datasets.builder_class("ravdess_song")._parse(Path(f"{name}.wav"))
+        datasets.builder_class("ravdess_song").parse(Path(f"{name}.wav"))

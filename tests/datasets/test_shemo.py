@@ -15,14 +15,14 @@ from jser.records.files import Utterance
 def test_names():
     shemo = datasets.builder_class("shemo")
     path = Path("male/M02F01.wav")
-    assert shemo._parse(path) == Utterance(path, "M02F01", "M02", "M02", "", "fear", sex="m")
-    assert shemo._parse(Path("F03W112.wav")).label == "surprise"
+    assert shemo.parse(path) == Utterance(path, "M02F01", "M02", "M02", "", "fear", sex="m")
+    assert shemo.parse(Path("F03W112.wav")).label == "surprise"
     for name, sentence in (
         ("M02B01", "emotion code 'B' is none of A F H N S W"),
         ("X02A01", "sex 'X' is none of F M"),
     ):
         with pytest.raises(InputError, match=sentence):
-            shemo._parse(Path(f"{name}.wav"))
+            shemo.parse(Path(f"{name}.wav"))
 
 
 def test_build_needs_no_permission(tmp_path):

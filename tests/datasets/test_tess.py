@@ -22,15 +22,15 @@ def test_the_whole_corpus_is_counted_as_published(complete):
 
 def test_names(tmp_path):
     tess = datasets.builder_class("tess")
-    one = tess._parse(tmp_path / "YAF_pleasant_surprised" / "YAF_food_ps.wav")
+    one = tess.parse(tmp_path / "YAF_pleasant_surprised" / "YAF_food_ps.wav")
     assert (one.speaker, one.session, one.text_id, one.label) == ("YAF", "YAF", "food", "surprise")
     for name, sentence in (
         ("OAF_back_calm", "emotion 'calm' is none of angry disgust fear happy neutral ps sad"),
         ("UAF_back_sad", "speaker 'UAF' is none of OAF YAF"),
     ):
         with pytest.raises(InputError, match=sentence):
-            tess._parse(tmp_path / f"{name}.wav")
-    assert tess._parse(tmp_path / "03a01Fa.wav") is None
+            tess.parse(tmp_path / f"{name}.wav")
+    assert tess.parse(tmp_path / "03a01Fa.wav") is None
 
 
 def test_a_copy_inside_itself_counts_once(tmp_path):

@@ -19,7 +19,7 @@ def test_the_whole_corpus_is_counted_as_published(complete):
 
 def test_names():
     urdu = datasets.builder_class("urdu")
-    one = urdu._parse(Path("Angry/SM4_F48_A0100.wav"))
+    one = urdu.parse(Path("Angry/SM4_F48_A0100.wav"))
     assert (one.utterance_id, one.speaker, one.text_id) == ("SM4_F48_A0100", "SM4", "")
     assert one.label == "anger"
     for name, sentence in (
@@ -27,7 +27,7 @@ def test_names():
         ("SM8_F1_A01", "speaker 'SM8' is none of SF1 to SM27"),
     ):
         with pytest.raises(InputError, match=sentence):
-            urdu._parse(Path(f"{name}.wav"))
+            urdu.parse(Path(f"{name}.wav"))
 
 
 def test_build(tmp_path):

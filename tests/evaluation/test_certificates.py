@@ -33,7 +33,7 @@ def test_near_duplicates_are_part_of_the_verdict(corpus):
     none = dataclasses.replace(made, near_duplicates=dict.fromkeys(counts, 0)).to_json()
     for tree, shared in ((run, True), (audit, True), (none, False), (made.to_json(), False)):
         said = " ".join(to_text(certificates.render_json(tree)).split())
-        assert ("but near-duplicates, one recording in two forms, are shared" in said) == shared
+        assert ("; but near-duplicates are shared" in said) == shared
 
 
 def test_properties_over_all_folds(make_corpus):

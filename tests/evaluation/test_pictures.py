@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jser import protocols
-from jser.evaluation import certificates, compare, intervals, metrics, page, report
+from jser.evaluation import certificates, compare, intervals, lineup, metrics, page, report
 from jser.evaluation.tables import render_comparison, to_text
 from tests.evaluation.conftest import FakeCorpus
 from tests.evaluation.html_tree import parse
@@ -116,9 +116,10 @@ def test_known_authors_are_the_units(gallery: Any, build: Any) -> None:
 
 
 def test_runs_are_paired_by_picture(gallery: Any, folds: Any, build: Any, tmp_path: Any) -> None:
+    reports = {}
     for run, right in (("a", 0.5), ("b", 0.8)):
-        made, scores = build(gallery, folds, run=run, how={"right": right})
-        report.write(tmp_path / run, made, scores)
+        reports[run], scores = build(gallery, folds, run=run, how={"right": right})
+        report.write(tmp_path / run, reports[run], scores)
     result = compare.compare(tmp_path / "a", tmp_path / "b")
     assert (result["unit"], result["n_speakers"], result["per_speaker"]) == ("picture", 120, [])
     # The mean of what pictures add is the difference of UAR itself.
@@ -131,6 +132,12 @@ def test_runs_are_paired_by_picture(gallery: Any, folds: Any, build: Any, tmp_pa
     assert "Test speakers" not in shown
     text = " ".join(parse(page.render_comparison(result)).text().split())
     assert "Two runs, paired by picture" in text
+    table = lineup.build({name: tmp_path / name for name in reports}, reports)
+    shown = " ".join(lineup.text(table).split())
+    assert "(120 pictures, unknown authors)" in shown
+    assert "95 % by picture" in shown
+    text = " ".join(parse(page.render_lineup(table)).text().split())
+    assert "120 pictures, unknown authors" in text
 
 
 def test_shares_of_pictures_make_the_uar() -> None:

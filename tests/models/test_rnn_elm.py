@@ -34,7 +34,7 @@ def rnn(**changed):
 def dnn(**changed):
     fields = {
         "n_classes": K,
-        "units": (6, 6),
+        "dense": (6, 6),
         "context": 5,
         "percent": 30,
         "energy": 1,

@@ -10,9 +10,9 @@ import tensorflow_datasets as tfds
 from jser import datasets
 from jser.datasets import tones
 from jser.errors import InputError
-from jser.records import audit, corpus, sidecar
+from jser.records import audit, corpus, features, sidecar
 from jser.records.builder import CorpusBuilder, build
-from jser.records.files import Utterance, sound_files, split_name
+from jser.records.files import Utterance, code, sound_files, split_name
 from jser.records.info import CorpusInfo
 
 OPEN = CorpusInfo(
@@ -42,6 +42,23 @@ class Open(CorpusBuilder):
         return found
 
 
+class Named(CorpusBuilder):
+    """Names say all: nothing else is needed than this."""
+
+    LAYOUT = "names such as ann_f_anger_1.wav"
+    INFO = replace(OPEN, name="named")
+
+    @classmethod
+    def parse(cls, path):
+        parts = path.stem.split("_")
+        if len(parts) != 4:
+            return None
+        speaker, sex, label, _ = parts
+        return Utterance(
+            path, path.stem, speaker, "", "", code(path, "emotion", label, OPEN.classes), sex
+        )
+
+
 class Closed(Open):
     INFO = replace(OPEN, counts={"anger": 2, "neutral": 3}, speakers={"ann": "f", "ben": "m"})
 
@@ -58,6 +75,27 @@ def make(folder, *names):
 
 
 FIVE = ("ann_f_anger_1", "ann_f_neutral_1", "ben_m_anger_1", "cy__neutral_1", "__neutral_2")
+
+
+def test_a_corpus_by_names(tmp_path):
+    (folder := tmp_path / "s").mkdir()
+    make(folder, "a/ann_f_anger_1", "b/ben_m_neutral_2", "notes")
+    found = Named.find(folder)
+    assert [getattr(e, "utterance_id", e.path.name) for e in found] == [
+        "ann_f_anger_1", "ben_m_neutral_2", "notes.wav"
+    ]  # fmt: skip
+    make(folder, "cy_f_joy_1")
+    with pytest.raises(InputError, match=r"cy_f_joy_1\.wav: emotion 'joy' is none of anger"):
+        Named.find(folder)
+    make(tmp_path / "t", "x")
+    with pytest.raises(InputError, match=r"example x\.wav; expected names such as ann_f"):
+        Named.find(tmp_path / "t")
+
+
+@pytest.mark.parametrize("given", [{}, {"LAYOUT": "x"}, {"parse": Named.parse}])
+def test_a_corpus_that_cannot_be_found_is_said_when_it_is_written(given):
+    with pytest.raises(TypeError, match="Lost needs LAYOUT and parse, or find"):
+        type("Lost", (CorpusBuilder,), {"INFO": OPEN, **given})
 
 
 def test_unknown_facts_are_shown_and_not_checked(tmp_path, use):
@@ -158,22 +196,22 @@ def test_unknown_words_for_a_split(tmp_path):
 
 
 def test_records_from_before_splits_still_load(tmp_path, use, monkeypatch):
-    class Old(Open):
-        def _info(self):
-            info = super()._info()
-            features = {k: v for k, v in info.features.items() if k != "split"}
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features)
-            )
+    described = features.describe
 
+    def without_split(classes, own):
+        every = described(classes, own)
+        return tfds.features.FeaturesDict({k: v for k, v in every.items() if k != "split"})
+
+    monkeypatch.setattr(features, "describe", without_split)
     whole = Utterance.record
     monkeypatch.setattr(
         Utterance, "record", lambda u: {k: v for k, v in whole(u).items() if k != "split"}
     )
-    use(Old)
+    use(Open)
     source = make(tmp_path / "s", *FIVE)
-    build("open", source, tmp_path)
+    path = build("open", source, tmp_path).path
     monkeypatch.undo()
+    assert '"split"' not in (path / "features.json").read_text()
     c = corpus.load("open", tmp_path)
     assert c.split.tolist() == [""] * 5
     # Nor does a corpus without splits need its records built again.

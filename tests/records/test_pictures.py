@@ -335,7 +335,6 @@ def test_commands(source, tmp_path, run):
     found = json.loads((tmp_path / "a.json").read_text())
     assert found["built"]["n_utterances"] == 40
     assert found["protocol"]["leak"] == RANDOM_PICTURES_LEAK
-    refused(run("audit", "fi", data, "--html=x.html"), 1, "--html=x.html", "--json=FILE")
     refused(run("audit", "fi", data, "--protocol=leave_one_speaker_out"), 1, "picture_k_fold:K")
     status, out, err = run("audit", "fi", "--protocol=picture_k_fold:5", data)
     assert status == 0, err

@@ -1,5 +1,6 @@
 """System C from a config to a report, on pictures and on speech; what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from jser.datasets import drawings
 from jser.datasets.artphoto.fake import FILE_WORDS
 from jser.errors import InputError
 from jser.models import stems
+from jser.models.cnn_rnn import CnnRnn
 from jser.records.builder import build
 from jser.systems import cnn_rnn
 from jser.training import level_features, normalisation
@@ -61,7 +63,8 @@ def gallery(once, xla_cache):
 @pytest.fixture(scope="session")
 def seen(once, gallery):
     """A finished run on pictures."""
-    return once("gallery_run", lambda f: experiment.run(load("artphoto", gallery), f / "run"))
+    config = load("artphoto", gallery, refit="false")
+    return once("gallery_run", lambda folder: experiment.run(config, folder / "run"))
 
 
 def test_pictures_from_end_to_end(seen, gallery):
@@ -193,3 +196,10 @@ def test_what_is_refused(gallery, corpus, changed, said):
     config = configs.load(f"cnn_rnn:{corpus}", [*changed.items(), ("data_dir", str(gallery))])
     with pytest.raises(InputError, match=said):
         preparation.prepare(config)
+
+
+def test_what_the_config_chooses_has_no_second_default():
+    """The model's fields are those of `config.model`, the classes and the levels' widths."""
+    config = configs.load("cnn_rnn")
+    chosen = {field.name for field in dataclasses.fields(CnnRnn) if field.init}
+    assert chosen - {"parent", "name"} == {"n_classes", "widths", *config.model}

@@ -5,7 +5,7 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.preprocessing import StandardScaler
 
-from jser.training.elm import Scaling, fit_kernel, fit_sigmoid, rbf
+from jser.training.elm import Scaling, fit_kernel, fit_sigmoid, rbf, shares
 
 N, F, K = 60, 8, 4
 
@@ -129,6 +129,14 @@ def test_a_column_that_does_not_change_is_left_out():
 def test_kernel_values_by_hand():
     found = rbf(np.array([[0.0, 0.0]]), np.array([[1.0, 1.0], [2.0, 0.0]]), 1.0)
     np.testing.assert_allclose(found, [[np.exp(-1), np.exp(-2)]])
+
+
+def test_shares_keep_the_order_of_small_and_negative_scores():
+    scores = np.array([[0.1, 0.9, 0.5], [-3e-9, -1e-9, -2e-9], [0.2, 0.2, 0.2]])
+    found = shares(scores)
+    np.testing.assert_allclose(
+        found, [[0, 2 / 3, 1 / 3], [0, 2 / 3, 1 / 3], [1 / 3] * 3], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,26 @@ def test_blocks_change_nothing(monkeypatch, columns, block):
     np.testing.assert_allclose(ours_held_out, held_out, atol=1e-3)
 
 
+@pytest.mark.parametrize("n_groups", [1, 4, 40])
+@pytest.mark.parametrize("penalty", [0.1, 1.0])
+def test_the_primal_form_of_many_rows(monkeypatch, penalty, n_groups):
+    """scikit-learn's fit and the fits without a group, and the dual form's own figures."""
+    x = RNG.standard_normal((40, 5)) * 3 + 1
+    rows = rows_for(40, n_groups=n_groups)
+    dual, dual_held_out = readout.View(x, rows).fit(penalty)
+    monkeypatch.setattr(readout, "MANY_ROWS", 40)
+    monkeypatch.setattr(readout.View, "_solve", None)
+    ours, held_out = readout.View(x, rows).fit(penalty)
+    np.testing.assert_allclose(ours(x), scikit_learns(x, rows, penalty), atol=2e-4)
+    np.testing.assert_allclose(ours.kernel, dual.kernel, atol=1e-4)
+    np.testing.assert_allclose(ours.bias, dual.bias, atol=1e-4)
+    np.testing.assert_allclose(held_out, dual_held_out, atol=1e-3)
+    for group in np.unique(rows.group) if n_groups > 1 else ():
+        mine = rows.group == group
+        wanted = scikit_learns(x, rows, penalty, left_out=group)[mine]
+        np.testing.assert_allclose(held_out[mine], wanted, atol=1e-3)
+
+
 # --- several views, one penalty -------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jser.evaluation import lineup
 from jser.evaluation.compare import verdict
-from jser.evaluation.formats import between, by_unit, ordinal, percent
+from jser.evaluation.formats import between, by_unit, of_whom, ordinal, percent
 from jser.evaluation.page import charts
 from jser.evaluation.page.charts import Estimate
 from jser.evaluation.page.markup import Element, document, figure, section, table, tag
@@ -18,10 +18,7 @@ def render_lineup(result: Mapping[str, Any]) -> str:
     """The page of what `lineup.build` returns."""
     published = _published(result)
     parts = [_picture(result), _cost(result), *([published] if published is not None else [])]
-    tested = (
-        f"{result['protocol']}: {result['n_utterances']} {result['things'] or 'utterances'}, "
-        f"{result['n_speakers']} speakers"
-    )
+    tested = f"{result['protocol']}: {of_whom(result)}"
     title = f"{len(result['systems'])} systems on {result['corpus']}"
     return document(
         title,

@@ -1,0 +1,32 @@
+"""B: a BLSTM whose frame labels are random variables, and an ELM (Lee and Tashev 2015).
+
+jser train --config=rnn_elm:emodb --workdir=runs/rnn_elm
+
+Its twins in the paper: RNN(CE)-ELM is --config.model.labels=frames, the RNN alone
+--config.elm.kind=none, DNN-ELM the config dnn_elm. Not given in the paper: optimiser, learning
+rate, batch and epochs.
+"""
+
+import ml_collections
+
+from jser.configs import _elm, _on_frames
+
+CORPORA = _on_frames.CORPORA
+OWN = _on_frames.OWN
+
+
+def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
+    config = _elm.base(corpus, "rnn", "kernel")
+    config.model = ml_collections.ConfigDict()
+    config.model.units = 64  # a direction
+    config.model.layers = 2
+    config.model.labels = "chain"  # chain: Null, emotion, Null; frames: cross-entropy on each frame
+    # Ours: an utterance counts the same however long it is. False: the paper's sum over frames.
+    config.model.per_frame = True
+    config.model.theta = 0.2  # of the statistics, as in DNN-ELM
+    config.model.null_statistics = False  # also statistics of Null's posterior
+    config.batch_size = 16
+    config.epochs = 40
+    config.hyper.learning_rate = 2e-3
+    config.hyper.dropout = 0.0  # none in the paper
+    return config

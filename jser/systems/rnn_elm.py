@@ -1,0 +1,143 @@
+"""System B: RNN-ELM (Lee and Tashev 2015), its twins, and DNN-ELM (Han, Yu and Tashev 2014)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import numpy as np
+
+from jser.errors import InputError
+from jser.frontend import descriptor_sets
+from jser.frontend.voiced import voiced_segments
+from jser.models.dnn_elm import DnnElm
+from jser.models.rnn_elm import LABELS, RnnElm
+from jser.protocols import Protocol
+from jser.records.corpus import Corpus
+from jser.systems import frames
+from jser.systems.contract import FitReadout, Inputs
+from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
+from jser.training import elm
+from jser.training.stem_features import StepFeatures
+
+__all__ = [
+    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
+    "title", "trim_db",
+]  # fmt: skip
+
+LETTER = "B"
+ARCHITECTURE = "RNN-ELM"
+
+NETWORKS = ("rnn", "dnn")
+KINDS = ("kernel", "sigmoid", "none")
+_DESCRIPTORS = "lee_tashev"
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
+    _check("network", config.network, NETWORKS)
+    _check("elm.kind", config.elm.kind, KINDS)
+    if config.network == "rnn":
+        _check("model.labels", config.model.labels, LABELS)
+    elif config.model.context % 2 == 0:
+        raise InputError(
+            f"model.context: {config.model.context} frames have no middle; give an odd number"
+        )
+    if config.refit and config.elm.kind != "none":
+        raise InputError(
+            "refit: the ELM is chosen on dev speakers, and a refitted network has learned from "
+            "them; add --config.refit=False"
+        )
+    if config.readout.views:
+        raise InputError(
+            f"readout.views: {LETTER} adds no read-outs to its answer, and "
+            f"{', '.join(config.readout.views)} is asked for; leave it empty"
+        )
+    return frames.load(config)
+
+
+def _check(field: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        near = difflib.get_close_matches(value, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"{field}: {value!r} is none of {', '.join(known)}{hint}")
+
+
+def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
+    """See `contract.System`. Columns: the 32 descriptors, then a flag where a segment starts."""
+    del protocol
+    steps = frames.described(config, corpus, _DESCRIPTORS)
+    steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+    n_classes = len(corpus.classes)
+    names = descriptor_sets.names(_DESCRIPTORS)
+    chosen = config.model.to_dict()
+    model: nn.Module
+    if config.network == "rnn":
+        model = RnnElm(n_classes=n_classes, **chosen)
+    else:
+        model = DnnElm(n_classes=n_classes, energy=names.index("energy_db"), flags=1, **chosen)
+    flags = _borders(steps, names.index("f0_hz"), **config.segments.to_dict())
+    return frames.inputs(
+        config,
+        corpus,
+        frames.beside([steps, flags]),
+        model,
+        flags=1,
+        fit_readout=None if config.elm.kind == "none" else _fit(config.elm, n_classes),
+    )
+
+
+def _borders(steps: StepFeatures, f0: int, shortest_gap: int, shortest_region: int) -> StepFeatures:
+    """A column [F, 1] that is 1 where a voiced segment starts; `f0` is a column, 0 if unvoiced."""
+    rows = np.split(steps.frames[:, f0], steps.offset[1:])
+    found = [voiced_segments(row > 0, shortest_gap, shortest_region) for row in rows]
+    column = np.concatenate(found).astype(np.float32)[:, None]
+    return StepFeatures(column, steps.offset, steps.length, steps.pooled)
+
+
+def _fit(chosen: Any, n_classes: int) -> FitReadout:
+    """The ELM on a member's own train utterances; width and ridge are for its dev speakers."""
+
+    def fit(
+        shown: np.ndarray, label: np.ndarray, train: np.ndarray, dev: np.ndarray, seed: int
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        own, weights = label[train], None
+        if chosen.class_weights:
+            count = np.bincount(own, minlength=n_classes)
+            weights = len(own) / (np.count_nonzero(count) * count[own])
+        machine: elm.Elm
+        if chosen.kind == "kernel":
+            machine = elm.fit_kernel(
+                shown[train],
+                own,
+                n_classes,
+                weights,
+                widths=chosen.widths,
+                ridges=chosen.ridges,
+                dev=(shown[dev], label[dev]),
+            )
+        else:
+            machine = elm.fit_sigmoid(
+                shown[train], own, n_classes, weights, hidden=chosen.hidden, seed=seed
+            )
+        return lambda rows: elm.shares(machine.predict(rows))
+
+    return fit
+
+
+def title(config: Any) -> str:
+    """See `contract.System`. The twins have the names that the papers give them."""
+    kind = config.elm.kind
+    if config.network == "dnn":
+        machine = {"kernel": "DNN-KELM", "sigmoid": "DNN-ELM", "none": "DNN alone"}[kind]
+        return f"{LETTER}-DNN ({machine}, loudest {config.model.percent} %)"
+    network, letter = (
+        ("RNN(CE)", f"{LETTER}-CE") if config.model.labels == "frames" else ("RNN", LETTER)
+    )
+    if kind == "none":
+        return f"{letter}-only ({network} alone)"
+    if kind == "sigmoid":
+        return f"{letter}-sigmoid ({network}-ELM of sigmoid units)"
+    return f"{letter} ({network}-ELM)"

@@ -1,0 +1,98 @@
+"""The support vector machine, from records to a report."""
+
+import numpy as np
+import pytest
+
+from jser import config as configs
+from jser import preparation, systems
+from jser.errors import InputError
+from jser.training import fusion, svm
+
+
+def load(data, **changed):
+    fields = {"data_dir": str(data), "dev_speakers": "1"} | changed
+    return configs.load("svm:synthetic", [(k.replace("__", "."), v) for k, v in fields.items()])
+
+
+@pytest.fixture(scope="module")
+def small(data, xla_cache, tmp_path_factory):
+    from jser import experiment
+
+    folder = tmp_path_factory.mktemp("svm")
+    return experiment.run(load(data), folder), folder
+
+
+def test_a_short_run(small):
+    report, folder = small
+    assert report["system"] == "S (SVM on functionals of descriptors, linear or rbf kernel)"
+    assert report["n_utterances"] == 20
+    assert report["baseline"]["name"] == "descriptors, ridge"
+    assert report["uar"]["mean"] > 0.4
+    rows = (folder / "predictions.csv").read_text().splitlines()
+    assert len(rows) == 21
+
+
+def test_the_same_answers_from_the_finished_run(small):
+    from jser import experiment
+
+    report, folder = small
+    again = experiment.evaluate(folder)
+    assert again["uar"] == report["uar"]
+    assert again["confusion"] == report["confusion"]
+
+
+@pytest.mark.parametrize("judges", ["dev", "speakers"])
+@pytest.mark.parametrize("refit", ["True", "False"])
+def test_a_fold_fits_on_its_own_speakers_alone(data, judges, refit):
+    config = load(data, svm__judges=judges, refit=refit, svm__costs="1,10", svm__inner_folds="2")
+    ready = preparation.prepare(config)
+    x = ready.inputs.views["descriptors"]
+    fold = ready.protocol.folds[0]
+    own = np.concatenate([fold.train, fold.dev])
+    label = np.full(len(x), -1)
+    label[own] = ready.corpus.label[own]
+    spoilt = np.full_like(x, np.nan)
+    spoilt[own] = x[own]
+    answer = ready.inputs.fit_readout(spoilt, label, fold.train, fold.dev, 0)
+    seen = own if refit == "True" else fold.train
+    assert answer.support.shape[0] <= len(seen)
+    np.testing.assert_allclose(answer.mean, x[seen].mean(0), rtol=1e-3, atol=1e-3)
+    shares = answer(x[fold.test])
+    assert shares.shape == (len(fold.test), len(ready.corpus.classes))
+    np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
+
+
+def test_without_class_weights_every_row_counts_one(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        svm, "choose_by_dev", lambda x, rows, dev, label, spec: seen.append(rows) or "choice"
+    )
+    monkeypatch.setattr(svm, "fit", lambda x, rows, choice: seen.append(rows))
+    label = np.array([0] * 6 + [1] * 2)
+    for weighted in ("True", "False"):
+        config = load(data, balance__class_weights=weighted)
+        adapter = systems.get("svm")
+        corpus = adapter.load(config)
+        adapter._fit(config, corpus)(None, label, np.arange(6), np.arange(6, 8), 0)
+    expected = fusion.rows_of(np.arange(8), label, corpus.speaker, 5, 0).weight
+    np.testing.assert_allclose(seen[1].weight, expected)
+    assert [rows.weight.tolist() for rows in seen[2:]] == [[1] * 6, [1] * 8]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("svm__judges", "test", "svm.judges: 'test' is none of dev, speakers"),
+        ("svm__kernels", "poly", "svm.kernels: 'poly' is none of linear, rbf"),
+        ("normalisation", "none", "normalisation: none is nothing for an SVM"),
+        ("balance__oversample", "True", "balance"),
+        ("descriptors__level", "loud", "descriptors.level: 'loud' is none of recorded, peak"),
+    ],
+)
+def test_impossible_settings(data, field, value, sentence):
+    changed = {field: value}
+    if field == "balance__oversample":
+        changed["balance__class_weights"] = "False"
+        sentence = "balance.oversample: an SVM sees each utterance once"
+    with pytest.raises(InputError, match=sentence):
+        preparation.prepare(load(data, **changed))
