@@ -15,13 +15,19 @@ def check(config: Any) -> None:
     """Check `config.segments`, and that convolutions can be trained in the time there is.
 
     Raises:
-        InputError: there is no such pooling of segments; convolutions inside a scan on a CPU.
+        InputError: there is no such pooling of segments; convolutions inside a scan or a
+            branch on a CPU (about 20 and 15 times slower).
     """
     steps = config.population.steps_per_call
     if steps > 1 and jax.devices()[0].platform == "cpu":
         raise InputError(
             f"population.steps_per_call: {steps} would train convolutions inside a scan, which is "
             "many times slower on a CPU; leave it at 0"
+        )
+    if config.frames.by_length and jax.devices()[0].platform == "cpu":
+        raise InputError(
+            "frames.by_length: True would train convolutions inside branches, which is many times "
+            "slower on a CPU; set it to False"
         )
     if config.segments.pool not in POOLS:
         raise InputError(f"segments.pool: {config.segments.pool!r} is none of {', '.join(POOLS)}")

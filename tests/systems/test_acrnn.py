@@ -79,3 +79,5 @@ def test_impossible_settings(data):
         preparation.prepare(load(data, segments__pool="median"))
     with pytest.raises(InputError, match="would train convolutions inside a scan"):
         preparation.prepare(load(data, population__steps_per_call="2"))
+    with pytest.raises(InputError, match=r"frames.by_length: True .* set it to False"):
+        preparation.prepare(load(data, frames__by_length="True"))
