@@ -1,4 +1,4 @@
-"""What systems with convolutions on frames share: segments around a model, and impossible configs."""
+"""What systems with convolutions on frames share: segments, and configs that cannot be trained."""
 
 from __future__ import annotations
 
