@@ -3,9 +3,9 @@
 jser train --config=conv_lstm:savee --workdir=runs/conv_lstm
 jser train --config=conv_lstm:savee --workdir=runs/conv_lstm_random --config.protocol=random:10
 
-The paper's protocol is not known to us, and its accuracy is that of a split by utterance
-(`random:10`) rather than by speaker: report both. Kinds and numbers of layers are the paper's, all
-other fields choices of ours, with widths that a CPU can cross-validate.
+The paper's protocol is not known to us, and its accuracy is more likely that of a split by
+utterance (`random:10`) than by speaker: report both. Kinds and numbers of layers are the paper's,
+all other fields choices of ours, with widths that a CPU can cross-validate.
 """
 
 import ml_collections

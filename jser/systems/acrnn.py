@@ -23,7 +23,7 @@ __all__ = [
 LETTER = "F"
 ARCHITECTURE = "3-D ACRNN"
 
-# Section II of Chen et al.; a field that is not here is not given there.
+# Chen et al.; a field of the model that is not here is not given there, or is `depth`.
 _PAPER = {
     "mels": 40, "first_maps": 128, "later_maps": 256, "kernel": (5, 3), "pool": (2, 2),
     "linear": 768, "linear_norm": False, "units": 128, "hidden": 64, "hidden_norm": True,
