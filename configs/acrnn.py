@@ -19,6 +19,7 @@ OWN = _on_frames.OWN
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config = _on_frames.base("acrnn", corpus)
+    config.frames.by_length = False  # segments are of one length
     config.segments = ml_collections.ConfigDict()
     config.segments.frames = 300  # 3 s, as in the paper; 0: whole utterances
     config.segments.shift = 300  # between segments in evaluation; not given in the paper

@@ -29,6 +29,7 @@ _PAPER = {
     "linear": 768, "linear_norm": False, "units": 128, "hidden": 64, "hidden_norm": True,
 }  # fmt: skip
 _DEPTHS = (5, 6)  # EMO-DB, IEMOCAP
+_SEGMENT = 300
 _VOTES = {"bagging": "Bagging", "redagging": "Redagging", "augagging": "Augagging"}
 
 
@@ -52,7 +53,8 @@ def title(config: Any) -> str:
     """See `contract.System`: the ensemble, the network, and whether its sizes are the paper's."""
     chosen = config.model
     network = f"{chosen.channels if chosen.channels == 3 else 2}-D ACRNN"
-    paper = chosen.depth in _DEPTHS and all(chosen[name] == _PAPER[name] for name in _PAPER)
+    paper = chosen.depth in _DEPTHS and config.segments.frames == _SEGMENT
+    paper = paper and all(chosen[name] == _PAPER[name] for name in _PAPER)
     sizes = "" if paper else ", not the paper's sizes"
     method, size = config.ensemble.method, config.ensemble.size
     if method == "none":
