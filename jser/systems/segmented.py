@@ -9,14 +9,15 @@ import jax
 
 from jser.errors import InputError
 from jser.models.cropping import POOLS, Cropped
+from jser.systems import checks
 
 
 def check(config: Any) -> None:
     """Check `config.segments`, and that convolutions can be trained in the time there is.
 
     Raises:
-        InputError: there is no such pooling of segments; convolutions inside a scan or a
-            branch on a CPU (about 20 and 15 times slower).
+        InputError: there is no such pooling of segments; gaps between segments; convolutions
+            inside a scan or a branch on a CPU (about 20 and 15 times slower).
     """
     steps = config.population.steps_per_call
     if steps > 1 and jax.devices()[0].platform == "cpu":
@@ -29,8 +30,13 @@ def check(config: Any) -> None:
             "frames.by_length: True would train convolutions inside branches, which is many times "
             "slower on a CPU; set it to False"
         )
-    if config.segments.pool not in POOLS:
-        raise InputError(f"segments.pool: {config.segments.pool!r} is none of {', '.join(POOLS)}")
+    frames, shift = config.segments.frames, config.segments.shift
+    if 0 < frames < shift:
+        raise InputError(
+            f"segments.shift: {shift} frames between the starts of segments of {frames} would "
+            f"leave frames unheard; give at most {frames}"
+        )
+    checks.one_of("segments.pool", config.segments.pool, POOLS)
 
 
 def around(model: nn.Module, config: Any) -> nn.Module:
