@@ -4,7 +4,7 @@ jser train --config=rnn_elm:emodb --workdir=runs/rnn_elm
 
 Its twins in the paper: RNN(CE)-ELM is --config.model.labels=frames, the RNN alone
 --config.elm.kind=none, DNN-ELM the config dnn_elm. Not given in the paper: optimiser, learning
-rate, batch and epochs.
+rate, batch, epochs, and how the RNN alone decides.
 """
 
 import ml_collections
@@ -29,5 +29,5 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.batch_size = 16
     config.epochs = 20
     config.hyper.learning_rate = 2e-3
-    config.hyper.dropout = 0.0  # none in the paper
+    config.hyper.dropout = 0.0  # none is known of the paper
     return config
