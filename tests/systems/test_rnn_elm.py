@@ -21,7 +21,7 @@ def load(name, data="", **changed):
 
 def test_a_short_run(run_system):
     report, folder = run_system(
-        "rnn_elm", model__units="8", model__layers="1", elm__widths="1", elm__ridges="1,10"
+        "rnn_elm", model__units="8", model__layers="1", elm__widths="1", population__width="4"
     )
     assert report["system"] == "B (RNN-ELM)"
     assert report["n_utterances"] == 20
