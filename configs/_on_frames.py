@@ -11,7 +11,8 @@ CORPORA = {
     "emodb": ("leave_one_speaker_out", 2, 0.0),
     "emodb_4class": ("leave_one_speaker_out", 2, 0.0),
     "emodb_first2s": ("leave_one_speaker_out", 2, 0.0),
-    # Improvised, happiness alone: what Lee and Tashev 2015 and Chen et al. 2018 report on.
+    # Improvised, without excitement: what Chen et al. 2018 report on, and (their text names happy
+    # alone) Lee and Tashev 2015.
     "iemocap_2280": ("iemocap_speakers", 1, 0.0),
     "iemocap_5531": ("iemocap_speakers", 1, 0.0),
     # A RAVDESS clip starts and ends with about a second of near silence.
@@ -37,7 +38,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.seeds = (0, 1, 2)
     # none, train, utterance, speaker_transductive, speaker_enrol:n
     config.normalisation = "train"
-    config.refit = False  # papers keep the network that dev chose; True: again on train + dev
+    config.refit = False  # B's and F's papers keep what dev chose; True: again on train + dev
 
     config.frames = ml_collections.ConfigDict()
     config.frames.level = "peak" if "+" in corpus else "recorded"  # peak: loudest at 0 dB
@@ -45,7 +46,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.frames.by_length = True  # a batch has utterances of like lengths: less padding
 
     config.balance = ml_collections.ConfigDict()  # one at a time
-    config.balance.class_weights = True
+    config.balance.class_weights = True  # ours: no paper here is known to weight its loss
     config.balance.oversample = False
     config.balance.augment = False
 
@@ -53,7 +54,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.readout.views = ()  # nothing stands beside these systems
     config.readout.penalties = (0.03, 0.1, 0.3, 1.0)  # of the baseline's ridge
 
-    config.optimiser = "adamw"  # adamw, sgd
+    config.optimiser = "adamw"  # adamw, sgd; the rate falls along a cosine: ours
     config.metric_loss = "none"  # none, contrastive, center; its weight is hyper.metric
     config.batch_size = 32
     config.epochs = 30

@@ -3,9 +3,9 @@
 jser train --config=conv_lstm:savee --workdir=runs/conv_lstm
 jser train --config=conv_lstm:savee --workdir=runs/conv_lstm_random --config.protocol=random:10
 
-The paper's protocol is not known to us, and its accuracy is that of a split by utterance
-(`random:10`) rather than by speaker: report both. Kinds and numbers of layers are the paper's, all
-other fields choices of ours, with widths that a CPU can cross-validate.
+The paper's protocol is not known to us, and its accuracy is more likely that of a split by
+utterance (`random:10`) than by speaker: report both. Kinds and numbers of layers are the paper's,
+all other fields choices of ours, with widths that a CPU can cross-validate.
 """
 
 import ml_collections
@@ -18,6 +18,7 @@ OWN = _on_frames.OWN
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config = _on_frames.base("conv_lstm", corpus)
+    config.frames.by_length = False  # segments are of one length
     config.segments = ml_collections.ConfigDict()
     config.segments.frames = 300  # drawn in training; 0: whole utterances
     config.segments.shift = 150  # between segments in evaluation

@@ -2,8 +2,10 @@
 
 jser train --config=dnn_elm:emodb --workdir=runs/dnn_elm
 
-As Lee and Tashev 2015 ran it: their 32 descriptors, the loudest 30 % of segments. Both papers train
-by SGD with batches of 128 segments; learning rate and epochs are not given.
+The descriptors and the loudest 30 % of segments are those of Lee and Tashev 2015, who train by SGD
+with batches of 128 segments (here AdamW, and batches of utterances; rate and epochs are not known).
+The machine is Han et al.'s; which one Lee and Tashev put behind their DNN is not known, and
+--config.elm.kind=kernel is the one that they put behind their RNN.
 """
 
 import ml_collections
@@ -24,5 +26,5 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.batch_size = 16  # utterances
     config.epochs = 20
     config.hyper.learning_rate = 1e-3
-    config.hyper.dropout = 0.0  # none in the paper
+    config.hyper.dropout = 0.0  # none is known of the papers
     return config

@@ -17,6 +17,7 @@ OWN = _on_frames.OWN
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config = _on_frames.base("pcrn", corpus)
+    config.frames.by_length = False  # segments are of one length
     config.segments = ml_collections.ConfigDict()
     config.segments.frames = 300  # drawn in training; 0: whole utterances
     config.segments.shift = 150  # between segments in evaluation

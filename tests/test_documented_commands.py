@@ -1,11 +1,11 @@
-"""Every training command that the README and docs show is one that the program takes."""
+"""Every training or comparing command of the README and docs is one that the program takes."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from jser import cli, ranges
+from jser import cli, lineup, ranges
 from jser import config as configs
 from jser.training import fusion, narrow_view, tuning
 
@@ -19,7 +19,11 @@ def commands():
             joined = block.replace("\\\n", " ")
             for line in re.split(r"\n|&&", joined):
                 words = line.split("#")[0].split()
-                if words[:2] == ["jser", "train"] and "--config=" in line:
+                if (
+                    words[:1] == ["jser"]
+                    and "--config" in line
+                    and words[1] in ("train", "compare")
+                ):
                     yield pytest.param(words[1:], id=f"{page.name}: {' '.join(words)[:60]}")
 
 
@@ -34,7 +38,12 @@ def test_commands_are_found():
 def test_command(words):
     top = cli.parser()
     args, unknown = top.parse_known_args(words)
-    config = configs.load(args.config, cli._overrides(unknown, top))
+    overrides = cli._overrides(unknown, top)
+    if args.command == "compare":
+        for run in lineup.plan(args.configs, overrides):
+            ranges.check(run.config)
+        return
+    config = configs.load(args.config, overrides)
     ranges.check(config)
     if config.system != "dcnn_blstm":
         return

@@ -1,4 +1,4 @@
-"""Segments of an utterance that hold one voiced region each (Lee and Tashev 2015, section 3.2).
+"""Segments of an utterance that hold one voiced region each (Lee and Tashev 2015).
 
 How the paper finds voiced regions is not given. Choice of ours: frames with an F0, gaps shorter
 than a syllable closed, and what is shorter than a vowel dropped; borders lie in the middle of the

@@ -1,10 +1,11 @@
 """System G: LSTM over chosen acoustic descriptors (Byun and Lee 2021).
 
 Appl. Sci. 11(4):1890: F0, MFCC, spectral and harmonic features of a recording are chosen by
-statistical analysis and read by a recurrent network. The size of the network is not known to us:
-layers, widths and where units are dropped are choices of ours. The choice of features lies before
-this module (`jser.training.descriptor_selection`): a column that a fold does not look at comes in
-as zero, and its weights neither act nor learn.
+statistical analysis and read by a recurrent network. Only the abstract could be read. That the
+network is an LSTM stands in the same group's next papers; layers, widths and where units are
+dropped are choices of ours. The choice of features lies before this module
+(`jser.training.descriptor_selection`): a column that a fold does not look at comes in as zero, and
+its weights neither act nor learn.
 """
 
 from __future__ import annotations

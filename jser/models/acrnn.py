@@ -24,7 +24,8 @@ from jser.models.masked_conv import Conv, blank, max_pool, picture, spread
 class Acrnn(nn.Module):
     """Convolutions, one max-pooling, a linear layer, BLSTM, attention, a dense layer.
 
-    Where the paper and its authors' published code differ, there is a field.
+    Where sizes and normalisation of the paper and of its authors' published code differ, there is a
+    field. Attention is the paper's; that of the code, sigmoid(W h_t + b) . u, is not here.
 
     Attributes:
         n_classes: K.
@@ -75,7 +76,7 @@ class Acrnn(nn.Module):
             x: [B, S, D], columns static | delta | delta-delta, zero on padding.
             length: int [B].
             pooled: not read.
-            hyper: scalar ``dropout``, before the last layer (authors' code has it, at 0).
+            hyper: scalar ``dropout``, before the last layer (ours; authors' code drops nothing).
             train: drop units, with the random stream ``dropout``; normalise by the batch.
 
         Returns:
@@ -100,7 +101,7 @@ class Acrnn(nn.Module):
         if self.linear_norm:
             z = BatchNorm(self.momentum, name="linear_norm")(z, mask, train)
         states = BLSTM(self.units, name="blstm")(z, steps)
-        # Section II.C: alpha_t = softmax(W h_t), c = sum_t alpha_t h_t.
+        # The paper: alpha_t = softmax(W h_t), c = sum_t alpha_t h_t.
         context, alpha = AttentionPooling("learned", name="attention")(states, steps)
         z = nn.Dense(self.hidden, use_bias=not self.hidden_norm, name="hidden")(context)
         if self.hidden_norm:

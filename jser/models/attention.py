@@ -30,8 +30,8 @@ class AttentionPooling(nn.Module):
 
     `kind` is one of
 
-    - ``learned``: alpha_t = softmax(w . h_t), c = sum_t alpha_t h_t (Chen et al. 2018, 3-D ACRNN,
-      eq. 6 and 7); the default;
+    - ``learned``: alpha_t = softmax(w . h_t), c = sum_t alpha_t h_t (Chen et al. 2018, 3-D
+      ACRNN); the default;
     - ``self``: scaled dot-product self-attention with maps Q, K, V, averaged over the queries: how
       two independent readers understood Zhang et al. 2021;
     - ``mean``: no attention, every true step counts the same; the ablation.

@@ -3,14 +3,14 @@
 Zhu, Li, Zhang, Rao, Xu, Huang and Xu, "Dependency exploitation: a unified CNN-RNN approach for
 visual emotion recognition", IJCAI 2017, 3595-3601. Layers of a CNN, from the first to the last, see
 colour, texture, parts and objects; one vector of each is read as a sequence by a bidirectional RNN,
-so that the level stands where time stands elsewhere. A softmax reads what the RNN makes of it, and
-a second loss draws the same features together within a class.
+so that the level stands where time stands elsewhere. There are two losses: here a softmax's, of
+what the RNN makes of it, and one that draws the same features together within a class.
 
-Of the paper the abstract and a digest could be read. Choices of ours: the CNN is frozen and lies
-before this module (`jser.training.level_features`); a level's vector is global statistics of its
-maps through a dense layer (a 1x1 convolution before a global mean, which a branch of a trained CNN
-may have, is part of that layer: the mean of linear maps is the linear map of the mean); the RNN is
-a GRU; all widths.
+Of the paper the abstract and a digest could be read. Choices of ours: the second loss, of which a
+margin is known, is a contrastive one; the CNN is frozen and lies before this module
+(`jser.training.level_features`); a level's vector is global statistics of its maps through a dense
+layer (a 1x1 convolution before a global mean, which a branch of a trained CNN may have, is part of
+that layer: the mean of linear maps is the linear map of the mean); the RNN is a GRU; all widths.
 """
 
 from __future__ import annotations

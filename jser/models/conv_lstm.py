@@ -1,8 +1,8 @@
 """System D: four convolutions, an LSTM, two dense layers (Qazi and Kaushik 2020).
 
-"A Hybrid Technique using CNN+LSTM for Speech Emotion Recognition", IJEAT 9(5). Only the abstract
-could be read, which gives the layers' kinds and numbers and says that the input is a spectrogram.
-All else here is a choice of ours and a field.
+"A Hybrid Technique using CNN+LSTM for Speech Emotion Recognition", IJEAT,
+doi:10.35940/ijeat.E1027.069520. Only the abstract could be read, which gives the layers' kinds and
+numbers and says that the input is a spectrogram. All else here is a choice of ours and a field.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class ConvLstm(nn.Module):
             3 s should be 8 steps or more, or the LSTM has nothing to do.
         pool_bands: bands pooled into one; choice of ours.
         units: of the LSTM; choice of ours.
-        dense: units of the dense layers before the output; one, since the paper has two with the
-            output. Choice of ours.
+        dense: units of the dense layers before the output; one, so that there are two with it:
+            our reading of the paper's two. Widths are a choice of ours.
         momentum: of batch normalisation's running statistics; choice of ours.
     """
 

@@ -23,8 +23,9 @@ class Cropped(nn.Module):
 
     Training: one segment of each utterance, its start drawn anew (ours: the paper trains on fixed
     segments). Evaluation: segments from the first frame on, `shift` apart, the last one ending
-    with the utterance; so an utterance of 3 to 6 s gives its first and its last 300 frames, as in
-    the paper authors' code. An utterance that is shorter is one segment.
+    with the utterance; so with 300 frames and a shift of 300 an utterance of 3 to 6 s gives its
+    first and its last 300 frames. The authors' code takes these two of any longer one, but cuts
+    happiness every 100 frames, which oversamples it. A shorter utterance is one segment.
 
     Attributes:
         model: called as this one; with as many steps of attention as its x has.

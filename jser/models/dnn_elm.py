@@ -23,7 +23,7 @@ class DnnElm(nn.Module):
 
     Attributes:
         n_classes: K.
-        dense: units of the hidden layers, rectified; 256, 256, 256 in the paper.
+        dense: units of the hidden layers, rectified; 256, 256, 256 in both papers.
         context: frames of a segment, odd; 25 in the paper. A segment at an utterance's end repeats
             its first or last frame (choice of ours).
         percent: of an utterance's segments, the loudest, are used, in training and test; 10 in the
@@ -61,7 +61,7 @@ class DnnElm(nn.Module):
             x: [B, T, D + flags], zero on padding.
             length: int [B].
             pooled: not used.
-            hyper: scalar ``dropout``, behind each hidden layer (0 in the paper).
+            hyper: scalar ``dropout``, behind each hidden layer (ours; none is known of the papers).
             train: drop units, with the random stream ``dropout``.
 
         Returns:

@@ -1,10 +1,10 @@
 """Frame labels as random variables: the chains Null, emotion, Null over voiced segments.
 
 Source: Lee and Tashev 2015, High-level feature representation using recurrent neural network for
-speech emotion recognition, Interspeech, section 3.2 and figure 4. An utterance's label says that an
-emotion is heard in it, not where. So each frame's label is the utterance's emotion E or Null, and
-what can be learned from is the probability of the emotion whatever frames carry it: the sum over
-all allowed label paths.
+speech emotion recognition, Interspeech; which paths are allowed at borders and ends is read off its
+figure 4. An utterance's label says that an emotion is heard in it, not where. So each frame's label
+is the utterance's emotion E or Null, and what can be learned from is the probability of the emotion
+whatever frames carry it: the sum over all allowed label paths.
 
 S voiced segments give the states Null, E_1, Null, E_2, ..., E_S, Null: numbered from 1, the emotion
 of segment s is state 2s, and the Null behind it is the one before the next segment. A path starts
@@ -13,8 +13,8 @@ in the last Null; no emotion is left out. During segment s only the states 2s - 
 are allowed. So three states a frame are enough, called before, emotion and after: where a new
 segment starts, the shared Null changes its name from after to before.
 
-Printed as eq. (4) is a sum of the paths' logarithms, which would weight all paths alike. With the
-forward-backward algorithm of which the text speaks, what is meant is the logarithm of the sum.
+Printed as eq. (4) is a sum of the paths' logarithms, which would weight all paths alike. The text
+speaks of the forward-backward algorithm, so it is taken here for the logarithm of the sum.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 High-level feature representation using recurrent neural network for speech emotion recognition,
 Interspeech 2015. Here is the network; what its frames say is summed up for each utterance and read
 by a kernel ELM (`jser.training.elm`). Not given in the paper: optimiser, learning rate, epochs,
-normalisation, how voiced segments are found (`jser.frontend.voiced`) and which statistics are
-taken; those of DNN-ELM, the authors' paper before, are taken here.
+normalisation, how voiced segments are found (`jser.frontend.voiced`), which statistics are taken
+(here those of DNN-ELM, the paper before), and how the network alone decides (here by the likelihood
+of an emotion's labels).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class RnnElm(nn.Module):
                 segment (`jser.frontend.voiced.voiced_segments`), else 0.
             length: int [B].
             pooled: not used.
-            hyper: scalar ``dropout``, behind each BLSTM layer (0 in the paper).
+            hyper: scalar ``dropout``, behind each BLSTM layer (ours; none is known of the paper).
             train: drop units, with the random stream ``dropout``.
 
         Returns:

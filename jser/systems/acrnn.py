@@ -16,25 +16,31 @@ from jser.systems.contract import Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
-    "title", "trim_db",
+    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
 LETTER = "F"
 ARCHITECTURE = "3-D ACRNN"
 
-# Section II of Chen et al.; a field that is not here is not given there.
+# Chen et al.; a field of the model that is not here is not given there, or is `depth`.
 _PAPER = {
     "mels": 40, "first_maps": 128, "later_maps": 256, "kernel": (5, 3), "pool": (2, 2),
     "linear": 768, "linear_norm": False, "units": 128, "hidden": 64, "hidden_norm": True,
 }  # fmt: skip
 _DEPTHS = (5, 6)  # EMO-DB, IEMOCAP
+_SEGMENT = 300
 _VOTES = {"bagging": "Bagging", "redagging": "Redagging", "augagging": "Augagging"}
+
+
+def check(config: Any) -> None:
+    """See `contract.System`."""
+    segmented.check(config)
+    frames.check(config, LETTER)
 
 
 def load(config: Any) -> Corpus:
     """See `contract.System`."""
-    segmented.check(config)
     return frames.load(config)
 
 
@@ -52,7 +58,8 @@ def title(config: Any) -> str:
     """See `contract.System`: the ensemble, the network, and whether its sizes are the paper's."""
     chosen = config.model
     network = f"{chosen.channels if chosen.channels == 3 else 2}-D ACRNN"
-    paper = chosen.depth in _DEPTHS and all(chosen[name] == _PAPER[name] for name in _PAPER)
+    paper = chosen.depth in _DEPTHS and config.segments.frames == _SEGMENT
+    paper = paper and all(chosen[name] == _PAPER[name] for name in _PAPER)
     sizes = "" if paper else ", not the paper's sizes"
     method, size = config.ensemble.method, config.ensemble.size
     if method == "none":

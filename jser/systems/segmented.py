@@ -1,4 +1,4 @@
-"""Segments around a model with convolutions on frames: what `config.segments` says."""
+"""What systems with convolutions on frames share: segments, and configs that cannot be trained."""
 
 from __future__ import annotations
 
@@ -9,22 +9,39 @@ import jax
 
 from jser.errors import InputError
 from jser.models.cropping import POOLS, Cropped
+from jser.systems import checks
 
 
 def check(config: Any) -> None:
-    """Check `config.segments`, and that convolutions can be trained in the time there is.
+    """Check `config.segments` and `config.model.channels`, and that training can be done in time.
 
     Raises:
-        InputError: there is no such pooling of segments; convolutions inside a scan on a CPU.
+        InputError: there is no such pooling of segments, or number of channels; gaps between
+            segments; convolutions would be trained inside a scan or a branch on a CPU (about 20
+            and 15 times slower).
     """
+    if config.model.channels not in (1, 3):
+        raise InputError(
+            f"model.channels: {config.model.channels} is none of 1 (static), 3 (with deltas)"
+        )
     steps = config.population.steps_per_call
     if steps > 1 and jax.devices()[0].platform == "cpu":
         raise InputError(
             f"population.steps_per_call: {steps} would train convolutions inside a scan, which is "
             "many times slower on a CPU; leave it at 0"
         )
-    if config.segments.pool not in POOLS:
-        raise InputError(f"segments.pool: {config.segments.pool!r} is none of {', '.join(POOLS)}")
+    if config.frames.by_length and jax.devices()[0].platform == "cpu":
+        raise InputError(
+            "frames.by_length: True would train convolutions inside branches, which is many times "
+            "slower on a CPU; set it to False"
+        )
+    frames, shift = config.segments.frames, config.segments.shift
+    if 0 < frames < shift:
+        raise InputError(
+            f"segments.shift: {shift} frames between the starts of segments of {frames} would "
+            f"leave frames unheard; give at most {frames}"
+        )
+    checks.one_of("segments.pool", config.segments.pool, POOLS)
 
 
 def around(model: nn.Module, config: Any) -> nn.Module:

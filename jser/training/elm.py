@@ -165,14 +165,14 @@ def fit_sigmoid(
     """Fit the ordinary machine: random sigmoid units, output weights by the pseudo-inverse.
 
     Args:
-        features: [n, F], as they are: standardised here, by these rows alone (not said in the
-            paper).
+        features: [n, F], as they are: standardised here, by these rows alone; whether the
+            paper does is not known.
         label: int [n], 0..K-1.
         n_classes: K.
         weights: [n] of the rows' squared errors, None: all 1; a row of weight 0 is left out.
         hidden: H; 120 in the paper.
         seed: of W, uniform in -1..1 as in the paper, and of b likewise (Huang et al. 2006; the
-            paper speaks of W alone).
+            known of the paper is W).
 
     Returns:
         The machine. With fewer rows than units, U is the smallest of those that fit all rows.

@@ -4,7 +4,7 @@ Ai X. et al. 2020, IEEE Access 8:199909-199919, "Ensemble learning with attentio
 convolutional recurrent neural network for imbalanced speech emotion recognition". Read in the
 abstract alone: bagging repeats observations and shows a member a part of the data; Redagging draws
 samples from permutations of the observations; Augagging lets an oversampling learner join the
-majority vote. How samples are drawn in detail is our reconstruction.
+majority vote. How samples are drawn in detail, and how large they are, is our reconstruction.
 
 The unit of sampling is the utterance, before it is cut into segments.
 """

@@ -116,3 +116,33 @@ def test_blocks_change_nothing(spoken, monkeypatch):
     assert [(p.first, p.second, p.lag) for p in parts] == [
         (p.first, p.second, p.lag) for p in whole
     ]
+
+
+def test_the_search_among_many_finds_the_same(spoken, monkeypatch):
+    """With pivots and with what lies around each moment, which only many utterances have."""
+    recordings, originals = spoken
+    copies = log_mels(
+        [pcm(change(floats(r))) for r, change in zip(recordings, COPIES.values(), strict=False)]
+    )
+    whole = fingerprints.near_duplicates(*ragged(originals + copies))
+    monkeypatch.setattr(fingerprints, "FEW", 0)
+    monkeypatch.setattr(fingerprints, "_PIVOTS_PER_ROOT", 1.0)
+    ticks = []
+    many = fingerprints.near_duplicates(*ragged(originals + copies), tick=ticks.append)
+    assert [(p.first, p.second) for p in many] == [(p.first, p.second) for p in whole]
+    assert len(many) == len(COPIES)
+    assert sum(ticks) == len(originals) + len(copies)
+
+
+def test_groups_hold_what_is_alike():
+    rng = np.random.default_rng(0)
+    one = rng.standard_normal((3000, 40)).astype(np.float32)
+    one /= np.linalg.norm(one, axis=1, keepdims=True)
+    two = one + 0.2 / 40**0.5 * rng.standard_normal(one.shape).astype(np.float32)
+    two /= np.linalg.norm(two, axis=1, keepdims=True)
+    groups = fingerprints._groups(np.concatenate([one, two]))
+    met = {k for g in groups for k in set(g[g < 3000].tolist()) & set((g - 3000).tolist())}
+    assert len(met) > 0.97 * 3000
+    compared = sum(len(g) ** 2 for g in groups)
+    assert compared < 0.3 * 6000**2, "or nothing is gained"
+    assert all((np.diff(g) > 0).all() for g in groups)

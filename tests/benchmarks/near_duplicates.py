@@ -24,6 +24,9 @@ def main() -> None:
     parser = arguments.parser(__doc__, repeats=1)
     parser.add_argument("--corpus", default="ravdess", help="with waveforms")
     parser.add_argument("--draw", type=int, default=300, help="recordings of which copies are made")
+    parser.add_argument(
+        "--as_many", action="store_true", help="search as among more than fingerprints.FEW"
+    )
     arguments.add_data_dir(parser)
     arguments.add_cores(parser)
     args = parser.parse_args()
@@ -35,6 +38,7 @@ def main() -> None:
     from jser.records import corpus as records
     from tests.audit.made import COPIES, floats, pcm
 
+    fingerprints.FEW = 0 if args.as_many else fingerprints.FEW
     corpus = records.load(args.corpus, args.data_dir, "waveform")
     n = len(corpus.length)
     rng = np.random.default_rng(0)

@@ -69,6 +69,7 @@ def test_titles():
     assert configs.load("acrnn_paper:iemocap_2280").model.depth == 6
     assert title("acrnn_paper:iemocap_2280", model__channels="1") == "F's base (2-D ACRNN)"
     assert title("acrnn_paper:emodb", model__pool="2,4").endswith("not the paper's sizes")
+    assert title("acrnn_paper:emodb", segments__frames="0").endswith("not the paper's sizes")
     assert title("acrnn_paper:emodb", ensemble__method="augagging", ensemble__size="5") == (
         "F (Augagging of 5 3-D ACRNN)"
     )
@@ -77,5 +78,9 @@ def test_titles():
 def test_impossible_settings(data):
     with pytest.raises(InputError, match=r"segments.pool: 'median' is none of max, mean"):
         preparation.prepare(load(data, segments__pool="median"))
+    with pytest.raises(InputError, match=r"model.channels: 2 is none of 1 \(static\), 3"):
+        preparation.prepare(load(data, model__channels="2"))
     with pytest.raises(InputError, match="would train convolutions inside a scan"):
         preparation.prepare(load(data, population__steps_per_call="2"))
+    with pytest.raises(InputError, match=r"frames.by_length: True .* set it to False"):
+        preparation.prepare(load(data, frames__by_length="True"))

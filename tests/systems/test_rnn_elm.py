@@ -20,15 +20,17 @@ def load(name, data="", **changed):
 
 
 def test_a_short_run(run_system):
-    report, folder = run_system("rnn_elm", model__units="8", elm__widths="1", elm__ridges="1,10")
+    report, folder = run_system(
+        "rnn_elm", model__units="8", model__layers="1", elm__widths="1", elm__ridges="1,10"
+    )
     assert report["system"] == "B (RNN-ELM)"
     assert report["n_utterances"] == 20
     assert report["baseline"]["name"] == "mean and deviation of the frames, ridge"
     assert "network alone" in {part["name"] for part in report["parts"]}
     assert json.loads((folder / "report.json").read_text())["uar"] == report["uar"]
-    # Two layers, two directions, four gates of 8; 16 values to 5 emotions and Null.
-    layers = sum(2 * 32 * (width + 8 + 1) for width in (32, 16))
-    assert report["parameters"] == layers + 17 * 6
+    # Two directions, four gates of 8; 16 values to 5 emotions and Null.
+    layer = 2 * 32 * (32 + 8 + 1)
+    assert report["parameters"] == layer + 17 * 6
 
 
 def test_a_short_run_of_the_baseline(run_system):
