@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jser import config as configs
-from jser import protocols, series
+from jser import preparation, protocols, series
 from jser.errors import InputError
 from jser.evaluation import page, rungs, tables
 from jser.evaluation.atomic import write_text
@@ -138,6 +138,27 @@ def _share(smaller: Protocol, base: Protocol) -> float:
     return mean(smaller) / mean(base)
 
 
+def _possible(
+    steps: Sequence[Step], reference: str, overrides: Sequence[tuple[str, str]]
+) -> tuple[list[Step], list[str]]:
+    """The rungs that the system can climb, and a sentence for each normalisation that it refuses.
+
+    Raises:
+        InputError: what is refused is the config itself: the rung that others are held against.
+    """
+    possible, refused = [], []
+    for step in steps:
+        try:
+            preparation.check(configs.load(reference, [*overrides, *step.changes]))
+        except InputError as error:
+            if step.name == SPEAKER or dict(step.changes).get("normalisation", "train") == "train":
+                raise
+            refused.append(f"{step.title}: {error}")
+        else:
+            possible.append(step)
+    return possible, refused
+
+
 def climb(reference: str, overrides: Sequence[tuple[str, str]], workdir: Path) -> dict[str, Any]:
     """Run every rung in a folder of its own under `workdir`, and make the table of them.
 
@@ -159,6 +180,8 @@ def climb(reference: str, overrides: Sequence[tuple[str, str]], workdir: Path) -
         config.corpus, places.of_config(config), "log_mel", config.labels, config.classes
     )
     steps, left_out = plan(config, corpus)
+    steps, refused = _possible(steps, reference, overrides)
+    left_out += refused
     # All configs are read before the first is trained: a fault is found at once.
     resolved = [configs.load(reference, [*overrides, *rung.changes]) for rung in steps]
     runs = [

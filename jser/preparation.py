@@ -16,7 +16,7 @@ from jser.protocols import Certificate, Protocol
 from jser.records import places
 from jser.records.corpus import Corpus
 from jser.systems import Inputs
-from jser.training import ensemble, lengths, members, normalisation, population
+from jser.training import ensemble, lengths, members, normalisation, optimiser, population
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,29 @@ class Prepared(Ready):
         return 0 if self.program.n_copies else self.inputs.n_copies
 
 
+def check(config: Any) -> None:
+    """Check all that can be known of a config without its records; done at once.
+
+    Raises:
+        InputError: the config is impossible.
+    """
+    system = systems.get(config.system)
+    ranges.check(config)
+    normalisation.parse(config.normalisation)
+    balance = members.Balance(**config.balance.to_dict())
+    if balance.augment and "augment" not in config:
+        raise InputError(
+            f"balance.augment: {config.system} has no augmented copies; balance classes by "
+            "balance.class_weights or balance.oversample"
+        )
+    bags_of(config)
+    if "optimiser" in config:
+        optimiser.check(config.optimiser)
+    if "metric_loss" in config:
+        population.check_metric_loss(config.metric_loss, config.hyper.metric)
+    system.check(config)
+
+
 def prepare(config: Any, allow_leak: str | None = None) -> Ready:
     """Load, certify, compute or fetch features, and lay out the members.
 
@@ -55,9 +78,8 @@ def prepare(config: Any, allow_leak: str | None = None) -> Ready:
         InputError: the records, the protocol or the config cannot be used.
     """
     started = time.monotonic()
+    check(config)
     system = systems.get(config.system)
-    ranges.check(config)
-    normalisation.parse(config.normalisation)
     balance = members.Balance(**config.balance.to_dict())
     corpus = system.load(config)
     normalisation.check_speakers(config.normalisation, corpus.speaker)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jser import experiment, progress, run_directory
+from jser import experiment, preparation, progress, run_directory
 from jser.errors import InputError
 from jser.records import places, selection
 
@@ -34,7 +34,8 @@ def run(
 ) -> dict[str, dict[str, Any]]:
     """Train, or go on with, each run in `workdir`/NAME.
 
-    A folder that another config has is found before the first run is trained. A run whose report is
+    A config that is impossible, and a folder that another has, are found before the first run is
+    trained. A run whose report is
     there and is of the records that are built now is not trained or scored again; one that was
     interrupted goes on; a line on stderr says which is at work. The caller holds `workdir`
     (`run_directory.only_here`).
@@ -49,8 +50,8 @@ def run(
         Name of each run, in order -> its report.
 
     Raises:
-        InputError: two runs have one name, `workdir` is a run itself, a folder holds a run of
-            another config, or what `experiment.run` refuses.
+        InputError: two runs have one name, `workdir` is a run itself, a config is impossible, a
+            folder holds a run of another config, or what `experiment.run` refuses.
     """
     twice = [name for name, n in Counter(one.name for one in runs).items() if n > 1]
     if twice:
@@ -58,6 +59,10 @@ def run(
     if (workdir / "config.json").exists():
         raise InputError(f"{workdir}: holds a run itself; choose another --workdir for the series")
     for one in runs:
+        try:
+            preparation.check(one.config)
+        except InputError as error:
+            raise InputError(f"{one.name}: {error}") from error
         if (workdir / one.name).exists():
             run_directory.claim(workdir / one.name, one.config, write=False)
     reports = {}

@@ -117,6 +117,16 @@ def data(once, xla_cache):
 
 
 @pytest.fixture(scope="session")
+def data_without_ledger(data, tmp_path_factory):
+    """The same records and caches, and nothing scored on them yet: a ledger counts."""
+    folder = tmp_path_factory.mktemp("data")
+    for part in data.iterdir():
+        if part.name != "ledger":
+            (folder / part.name).symlink_to(part)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_run(once, data):
     """A finished run of the tiny config, trained by the command line in its own process."""
 

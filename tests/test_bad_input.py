@@ -112,7 +112,7 @@ def test_data_folder_that_is_a_file(run, tmp_path, suffix):
     (tmp_path / "file").write_text("")
     fake.make(tmp_path / "c", speakers=["03"], per_class=1)
     words = (f"--corpus_dir={tmp_path / 'c'}", f"--data_dir={tmp_path / 'file'}{suffix}")
-    refused(run("build", "emodb", *words), 1, "cannot be made", "--data_dir")
+    refused(run("build", "emodb", *words), 1, "a file is in the way", "--data_dir")
     odd = f"--data_dir={tmp_path}/nicht \udce4"
     refused(run("build", "emodb", words[0], odd), 1, "nicht \\udce4", "no UTF-8", "--data_dir")
 

@@ -61,6 +61,32 @@ def test_protocols_that_make_no_ladder(protocol, words):
         ladder.plan(config(protocol=protocol), fake())
 
 
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("acoustic_rnn", []),
+        ("cnn_rnn", ["normalisation_utterance"]),
+        ("svm", ["normalisation_utterance", "normalisation_none"]),
+    ],
+)
+def test_rungs_that_a_system_refuses_are_left_out_with_the_reason(
+    name, refused, data, tmp_path, monkeypatch
+):
+    climbed = []
+    monkeypatch.setattr(ladder.series, "run", lambda runs, *_, **__: climbed.extend(runs))
+    monkeypatch.setattr(ladder.rungs, "build", lambda rows, left_out: {"left_out": left_out})
+    monkeypatch.setattr(ladder.tables, "to_text", lambda *_: "")
+    monkeypatch.setattr(ladder.rungs, "render", lambda made: made)
+    monkeypatch.setattr(ladder.page, "render_ladder", lambda made: "")
+    fields = [("data_dir", str(data)), ("dev_speakers", "1")]
+    made = ladder.climb(f"{name}:synthetic", fields, tmp_path)
+    assert [one.name for one in climbed] == [n for n in NAMES[:-2] if n not in refused]
+    sentences = [s for s in made["left_out"] if s.startswith("speaker-disjoint, normalisation")]
+    assert len(sentences) == len(refused)
+    with pytest.raises(InputError, match="seeds"):
+        ladder.climb(f"{name}:synthetic", [*fields, ("seeds", "-1")], tmp_path)
+
+
 def test_climb(run, data, tmp_path, monkeypatch):
     """A whole ladder of three rungs, one of them unfinished when it is climbed again."""
     whole = ladder.plan

@@ -57,9 +57,9 @@ def test_two_configs_of_one_name(run, data, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def compared(data, xla_cache, tmp_path_factory):
+def compared(data_without_ledger, xla_cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("systems")
-    fields = [*SMALL, ("data_dir", str(data))]
+    fields = [*SMALL, ("data_dir", str(data_without_ledger))]
     return lineup.run(lineup.plan(BOTH, fields), folder), folder
 
 
@@ -92,9 +92,9 @@ def test_text_and_page_say_the_same(compared):
     assert "http:" not in page
 
 
-def test_what_is_finished_is_not_run_again(compared, data, capfd):
+def test_what_is_finished_is_not_run_again(compared, data_without_ledger, capfd):
     result, folder = compared
-    fields = [*SMALL, ("data_dir", str(data))]
+    fields = [*SMALL, ("data_dir", str(data_without_ledger))]
     again = lineup.run(lineup.plan(BOTH, fields), folder)
     assert again == result
     assert "finished before" in capfd.readouterr().err

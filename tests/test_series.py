@@ -83,6 +83,15 @@ def test_a_folder_of_another_config_is_found_before_the_first_training(data, tmp
     assert not (tmp_path / "a").exists()
 
 
+def test_an_impossible_config_is_found_before_the_first_training(data, tmp_path, trained):
+    fields = [("data_dir", str(data)), ("model.attention", "lerned")]
+    wrong = series.Run("b", configs.load("dcnn_blstm:synthetic", fields))
+    with pytest.raises(InputError, match=r"b: model.attention: .* did you mean learned"):
+        series.run([*runs(data, a=1), wrong], tmp_path)
+    assert trained == []
+    assert not (tmp_path / "a").exists()
+
+
 def test_refused(data, tmp_path, trained):
     with pytest.raises(InputError, match="two runs would be named a;"):
         series.run([*runs(data, a=1), *runs(data, a=2)], tmp_path)

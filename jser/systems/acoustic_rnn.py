@@ -17,17 +17,22 @@ from jser.training.descriptor_selection import SelectionSpec
 from jser.training.stem_features import StepFeatures
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
-    "title", "trim_db",
+    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
 LETTER = "G"
 ARCHITECTURE = "LSTM on chosen descriptors"
 
 
-def load(config: Any) -> Corpus:
+def check(config: Any) -> None:
     """See `contract.System`."""
     _selection(config)
+    frames.check(config, LETTER)
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
     return frames.load(config)
 
 

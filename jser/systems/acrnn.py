@@ -16,8 +16,8 @@ from jser.systems.contract import Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
-    "title", "trim_db",
+    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
 LETTER = "F"
@@ -33,9 +33,14 @@ _SEGMENT = 300
 _VOTES = {"bagging": "Bagging", "redagging": "Redagging", "augagging": "Augagging"}
 
 
-def load(config: Any) -> Corpus:
+def check(config: Any) -> None:
     """See `contract.System`."""
     segmented.check(config)
+    frames.check(config, LETTER)
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
     return frames.load(config)
 
 

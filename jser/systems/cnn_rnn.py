@@ -6,7 +6,6 @@ whole utterance: a transplant, for which no published figure exists.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from jser.models.cnn_rnn import RNNS, CnnRnn, ScaledLevels
 from jser.protocols import Protocol
 from jser.records import pictures, places, selection
 from jser.records.pictures import Pictures
+from jser.systems import checks
 from jser.systems.contract import Inputs
 from jser.training import level_features, normalisation, population
 from jser.training.stem_spec import StemSpec
@@ -29,39 +29,32 @@ ARCHITECTURE = "CNN-RNN"
 _NAMES = {"bigru": "Bi-GRU", "gru": "GRU", "concatenation": "concatenation"}
 
 
-def load(config: Any) -> Any:
-    """The corpus, `Pictures` or a `Corpus` of recordings; see `contract.System`."""
+def check(config: Any) -> None:
+    """See `contract.System`."""
+    checks.no_views(config, LETTER)
     spec = _spec(config)
     level_features.check(spec)
     _levels(config, spec)
-    for field, value, known in (
-        ("model.rnn", config.model.rnn, RNNS),
-        ("metric_loss", config.metric_loss, population.METRIC_LOSSES),
-    ):
-        if value not in known:
-            near = difflib.get_close_matches(value, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
-            raise InputError(f"{field}: {value!r} is not known; {hint}")
-    if config.readout.views:
-        raise InputError(
-            f"readout.views: {LETTER} adds no read-outs to its answer, and "
-            f"{', '.join(config.readout.views)} is asked for; leave it empty"
-        )
+    checks.one_of("model.rnn", config.model.rnn, RNNS)
     if config.normalisation == "utterance":
         raise InputError(
             "normalisation: a level of an utterance is one step, which by itself has no deviation; "
             "use train, or none"
         )
-    root = places.of_config(config)
-    parts = [part.strip() for part in config.corpus.split("+")]
-    if not set(parts) & set(datasets.PICTURES):
-        return selection.load(config.corpus, root, "log_mel", config.labels, config.classes)
-    if len(parts) > 1 or config.classes:
+    parts = {part.strip() for part in config.corpus.split("+")}
+    if parts & set(datasets.PICTURES) and (len(parts) > 1 or config.classes):
         raise InputError(
             f"corpus: {config.corpus}: of pictures one corpus is taken, with all its classes; name "
             "one, and leave config.classes empty"
         )
-    return pictures.load(config.corpus, root)
+
+
+def load(config: Any) -> Any:
+    """The corpus, `Pictures` or a `Corpus` of recordings; see `contract.System`."""
+    root = places.of_config(config)
+    if _of_pictures(config):
+        return pictures.load(config.corpus, root)
+    return selection.load(config.corpus, root, "log_mel", config.labels, config.classes)
 
 
 def inputs(config: Any, corpus: Any, protocol: Protocol) -> Inputs:

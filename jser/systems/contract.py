@@ -77,11 +77,18 @@ class System(Protocol):
     LETTER: str
     ARCHITECTURE: str
 
-    def load(self, config: Any) -> Corpus:
-        """The corpus, with what the system needs of its records; checks the config before.
+    def check(self, config: Any) -> None:
+        """Check what only this system knows of its config; reads nothing, so it is done at once.
 
         Raises:
-            InputError: the config is impossible, or the corpus is not there.
+            InputError: the config is impossible.
+        """
+
+    def load(self, config: Any) -> Corpus:
+        """The corpus, with what the system needs of its records.
+
+        Raises:
+            InputError: the corpus is not there.
         """
 
     def inputs(self, config: Any, corpus: Corpus, protocol: protocols.Protocol) -> Inputs:

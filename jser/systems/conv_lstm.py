@@ -13,15 +13,15 @@ from jser.systems.contract import Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
-    "title", "trim_db",
+    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
 LETTER = "D"
 ARCHITECTURE = "CNN and LSTM"
 
 
-def load(config: Any) -> Corpus:
+def check(config: Any) -> None:
     """See `contract.System`."""
     segmented.check(config)
     n = len(config.model.maps)
@@ -31,6 +31,11 @@ def load(config: Any) -> Corpus:
                 f"model.{name}: {len(config.model[name])} entries for the {n} convolutions of "
                 "model.maps; give one for each"
             )
+    frames.check(config, LETTER)
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
     return frames.load(config)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from jser.errors import InputError
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
@@ -19,6 +18,7 @@ from jser.protocols import Protocol
 from jser.records import places, selection
 from jser.records.corpus import Corpus
 from jser.records.selection import Origin
+from jser.systems import checks
 from jser.systems.contract import Inputs
 from jser.training import (
     boundary,
@@ -43,12 +43,9 @@ ARCHITECTURE = "DCNN-BLSTMwA"
 _FEATURES_OF_THE_PAPER = (("fc7",), ("relu7",))
 
 
-def load(config: Any) -> Corpus:
+def check(config: Any) -> None:
     """See `contract.System`."""
-    if config.model.attention not in KINDS:
-        raise InputError(
-            f"model.attention: {config.model.attention!r} is none of {', '.join(KINDS)}"
-        )
+    checks.one_of("model.attention", config.model.attention, KINDS)
     spec, tuned = tuning.parts(config.stem.to_dict())
     if tuned.train_from:
         tuning.check_normalisation(config.normalisation)
@@ -56,6 +53,10 @@ def load(config: Any) -> Corpus:
     fusion.check_views(config.readout.views)
     if "narrow" in config.readout.views:
         narrow_view.check(spec)
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
     needs_sound = bool(_copies(config)) or bool(
         {"descriptors", "narrow"} & set(config.readout.views)
     )

@@ -17,13 +17,13 @@ import jax
 import numpy as np
 
 from jser import progress
-from jser.errors import InputError
 from jser.frontend import segments
 from jser.frontend.descriptors import DescriptorSpec, along
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch, three_channels
 from jser.records import places, selection
 from jser.records.corpus import Corpus
 from jser.records.selection import Origin
+from jser.systems import checks
 from jser.systems.contract import Inputs
 from jser.training import descriptor_frames, normalisation, population, stem_features
 from jser.training.stem_features import StepFeatures
@@ -36,14 +36,22 @@ LEVELS = ("recorded", "peak")
 Fit = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
+def check(config: Any, letter: str) -> None:
+    """Check what all systems on frames have in their configs.
+
+    Raises:
+        InputError: `config.frames` is impossible, or read-outs are asked for.
+    """
+    checks.one_of("frames.level", config.frames.level, LEVELS)
+    checks.no_views(config, letter)
+
+
 def load(config: Any) -> Corpus:
     """The corpus with its sound.
 
     Raises:
-        InputError: `config.frames` is impossible, or the corpus is not there.
+        InputError: it is not there.
     """
-    if config.frames.level not in LEVELS:
-        raise InputError(f"frames.level: {config.frames.level!r} is none of {', '.join(LEVELS)}")
     return selection.load(
         config.corpus, places.of_config(config), "waveform", config.labels, config.classes
     )

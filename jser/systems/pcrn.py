@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from jser.errors import InputError
 from jser.models.pcrn import BRANCHES, Pcrn
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import frames, segmented
+from jser.systems import checks, frames, segmented
 from jser.systems.contract import Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
-    "title", "trim_db",
+    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
 LETTER = "E"
@@ -24,13 +23,15 @@ ARCHITECTURE = "PCRN"
 DESCRIPTORS = "is09"
 
 
-def load(config: Any) -> Corpus:
+def check(config: Any) -> None:
     """See `contract.System`."""
     segmented.check(config)
-    if config.model.branches not in BRANCHES:
-        raise InputError(
-            f"model.branches: {config.model.branches!r} is none of {', '.join(BRANCHES)}"
-        )
+    checks.one_of("model.branches", config.model.branches, BRANCHES)
+    frames.check(config, LETTER)
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
     return frames.load(config)
 
 

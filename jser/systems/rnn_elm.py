@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -16,15 +15,15 @@ from jser.models.dnn_elm import DnnElm
 from jser.models.rnn_elm import LABELS, RnnElm
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import frames
+from jser.systems import checks, frames
 from jser.systems.contract import FitReadout, Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 from jser.training import elm
 from jser.training.stem_features import StepFeatures
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "frozen_parameters", "inputs", "level", "load", "step_bounds",
-    "title", "trim_db",
+    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
 LETTER = "B"
@@ -35,12 +34,12 @@ KINDS = ("kernel", "sigmoid", "none")
 _DESCRIPTORS = "lee_tashev"
 
 
-def load(config: Any) -> Corpus:
+def check(config: Any) -> None:
     """See `contract.System`."""
-    _check("network", config.network, NETWORKS)
-    _check("elm.kind", config.elm.kind, KINDS)
+    checks.one_of("network", config.network, NETWORKS)
+    checks.one_of("elm.kind", config.elm.kind, KINDS)
     if config.network == "rnn":
-        _check("model.labels", config.model.labels, LABELS)
+        checks.one_of("model.labels", config.model.labels, LABELS)
     elif config.model.context % 2 == 0:
         raise InputError(
             f"model.context: {config.model.context} frames have no middle; give an odd number"
@@ -50,19 +49,12 @@ def load(config: Any) -> Corpus:
             "refit: the ELM is chosen on dev speakers, and a refitted network has learned from "
             "them; add --config.refit=False"
         )
-    if config.readout.views:
-        raise InputError(
-            f"readout.views: {LETTER} adds no read-outs to its answer, and "
-            f"{', '.join(config.readout.views)} is asked for; leave it empty"
-        )
+    frames.check(config, LETTER)
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
     return frames.load(config)
-
-
-def _check(field: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        near = difflib.get_close_matches(value, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"{field}: {value!r} is none of {', '.join(known)}{hint}")
 
 
 def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:

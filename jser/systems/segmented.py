@@ -9,14 +9,16 @@ import jax
 
 from jser.errors import InputError
 from jser.models.cropping import POOLS, Cropped
+from jser.systems import checks
 
 
 def check(config: Any) -> None:
     """Check `config.segments` and `config.model.channels`, and that training can be done in time.
 
     Raises:
-        InputError: there is no such pooling of segments, or number of channels; convolutions
-            would be trained inside a scan or a branch on a CPU (about 20 and 15 times slower).
+        InputError: there is no such pooling of segments, or number of channels; gaps between
+            segments; convolutions would be trained inside a scan or a branch on a CPU (about 20
+            and 15 times slower).
     """
     if config.model.channels not in (1, 3):
         raise InputError(
@@ -33,8 +35,13 @@ def check(config: Any) -> None:
             "frames.by_length: True would train convolutions inside branches, which is many times "
             "slower on a CPU; set it to False"
         )
-    if config.segments.pool not in POOLS:
-        raise InputError(f"segments.pool: {config.segments.pool!r} is none of {', '.join(POOLS)}")
+    frames, shift = config.segments.frames, config.segments.shift
+    if 0 < frames < shift:
+        raise InputError(
+            f"segments.shift: {shift} frames between the starts of segments of {frames} would "
+            f"leave frames unheard; give at most {frames}"
+        )
+    checks.one_of("segments.pool", config.segments.pool, POOLS)
 
 
 def around(model: nn.Module, config: Any) -> nn.Module:

@@ -16,6 +16,7 @@ from jser.frontend.descriptors import DescriptorSpec
 from jser.protocols import Protocol
 from jser.records import places, selection
 from jser.records.corpus import Corpus
+from jser.systems import checks
 from jser.systems.contract import FitReadout, Inputs
 from jser.training import descriptor_view, fusion, normalisation, svm
 from jser.training.readout import Rows
@@ -26,12 +27,12 @@ ARCHITECTURE = "SVM on functionals of descriptors"
 JUDGES = ("dev", "speakers")
 
 
-def load(config: Any) -> Corpus:
+def check(config: Any) -> None:
     """See `contract.System`."""
+    checks.no_views(config, LETTER)
     _spec(config)
     _described(config)
-    if config.svm.judges not in JUDGES:
-        raise InputError(f"svm.judges: {config.svm.judges!r} is none of {', '.join(JUDGES)}")
+    checks.one_of("svm.judges", config.svm.judges, JUDGES)
     if normalisation.parse(config.normalisation)[0] in ("none", "utterance"):
         raise InputError(
             f"normalisation: {config.normalisation} is nothing for an SVM, which looks at one "
@@ -42,6 +43,10 @@ def load(config: Any) -> Corpus:
             raise InputError(
                 f"balance.{way}: an SVM sees each utterance once; use balance.class_weights"
             )
+
+
+def load(config: Any) -> Corpus:
+    """See `contract.System`."""
     return selection.load(
         config.corpus, places.of_config(config), "waveform", config.labels, config.classes
     )

@@ -84,6 +84,16 @@ def sgd(
 _OPTIMISERS = {"adamw": adamw, "sgd": sgd}
 
 
+def check(name: str) -> None:
+    """Check the name of an optimiser.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in _OPTIMISERS:
+        raise InputError(f"optimiser: {name!r} is none of {', '.join(_OPTIMISERS)}")
+
+
 def make(
     name: str,
     hyper: Mapping[str, jax.Array],
@@ -95,8 +105,7 @@ def make(
     Raises:
         InputError: there is none.
     """
-    if name not in _OPTIMISERS:
-        raise InputError(f"optimiser: {name!r} is none of {', '.join(_OPTIMISERS)}")
+    check(name)
     return _OPTIMISERS[name](hyper, total_steps, initial)
 
 

@@ -8,6 +8,7 @@ members and devices. Here is what they are made of.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jser.errors import InputError
 from jser.frontend.masking import OnTheFly
 from jser.training import optimiser
 
@@ -178,6 +180,23 @@ class Program:
     def total_steps(self) -> int:
         """Steps of the whole schedule."""
         return self.epochs * self.steps_per_epoch
+
+
+def check_metric_loss(name: str, weight: float) -> None:
+    """Check a loss on the embedding: that there is one, and that it counts.
+
+    Raises:
+        InputError: there is no such loss, or its weight is 0.
+    """
+    if name not in METRIC_LOSSES:
+        near = difflib.get_close_matches(name, METRIC_LOSSES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"metric_loss: {name!r} is none of {', '.join(METRIC_LOSSES)}{hint}")
+    if name != "none" and weight == 0:
+        raise InputError(
+            f"metric_loss: {name} has the weight hyper.metric 0, so it changes nothing; give one, "
+            "for example --config.hyper.metric=0.1, or set metric_loss to none"
+        )
 
 
 def member_key(member: Members, epoch: jax.Array | int) -> jax.Array:
