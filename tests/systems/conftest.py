@@ -11,7 +11,8 @@ def run_system(data_without_ledger, xla_cache, tmp_path_factory):
     """A function that trains a packaged config shortly on the small corpus: (report, folder)."""
 
     def run(name, **changed):
-        fields = {"data_dir": str(data_without_ledger), "seeds": "0", "epochs": "2", "dev_speakers": "1"}
+        fields = {"seeds": "0", "epochs": "2", "dev_speakers": "1"}
+        fields["data_dir"] = str(data_without_ledger)
         fields |= {key.replace("__", "."): str(value) for key, value in changed.items()}
         config = configs.load(f"{name}:synthetic", list(fields.items()))
         folder = tmp_path_factory.mktemp(name)

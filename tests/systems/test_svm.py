@@ -15,11 +15,11 @@ def load(data, **changed):
 
 
 @pytest.fixture(scope="module")
-def small(data, xla_cache, tmp_path_factory):
+def small(data_without_ledger, xla_cache, tmp_path_factory):
     from jser import experiment
 
     folder = tmp_path_factory.mktemp("svm")
-    return experiment.run(load(data), folder), folder
+    return experiment.run(load(data_without_ledger), folder), folder
 
 
 def test_a_short_run(small):
