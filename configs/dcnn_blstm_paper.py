@@ -17,13 +17,14 @@ OWN = dcnn_blstm.OWN
 
 def get_config(corpus: str = "emodb") -> ml_collections.ConfigDict:
     config = dcnn_blstm.get_config(corpus)
-    # Figure 1: segments of 64 frames, 227 pixels, N x 4096 of AlexNet's second dense layer.
+    # Figure 1: segments of 64 frames, 227 pixels, N x 4096 of AlexNet; third-party code: of its
+    # second dense layer.
     config.stem.net = "alexnet"
     config.stem.picture = "segments"
     config.stem.taps = ("fc7",)
     config.stem.trim_db = 0.0
     config.components = 0
-    # Fine-tuned in both third-party readings; from where is not known. The convolutions stay.
+    # Fine-tuned in third-party code; from where in the paper is not known. The convolutions stay.
     config.stem.train_from = "fc6"
     config.stem.tuning = "two_stage"
     config.stem.cross_fit = 3  # ours: without it features of training clips are over-fitted
@@ -36,7 +37,7 @@ def get_config(corpus: str = "emodb") -> ml_collections.ConfigDict:
     config.balance.class_weights = False
     config.balance.augment = True
 
-    # SGD 1e-3, momentum 0.9, about 30 segments a step: the ancestor's (Zhang S. et al. 2018).
+    # SGD 1e-3, about 30 segments a step: third-party code of the ancestor (Zhang S. et al. 2018).
     config.tune.epochs = 30
     config.tune.batch_size = 4
     config.tune.optimiser = "sgd"
@@ -47,7 +48,7 @@ def get_config(corpus: str = "emodb") -> ml_collections.ConfigDict:
     config.model.linear_path = False
     config.mixup = False
     config.epochs = 30
-    config.hyper.learning_rate = 1e-4  # Adam, in both
+    config.hyper.learning_rate = 1e-4  # Adam, in both; in one of them the CNN's
     config.hyper.dropout = 0.25
     config.hyper.input_dropout = 0.0
     config.hyper.label_smoothing = 0.0

@@ -1,1 +1,1 @@
-"""Flax modules, and the registry that names them."""
+"""Flax modules."""

@@ -28,7 +28,8 @@ class Bags:
         method: ``none``: one member that hears all training utterances. ``bagging``: a member draws
             of each class as many utterances as the smallest has, with replacement. ``redagging``:
             it takes them from a queue of random permutations of the class, so that none is there
-            twice and all are heard equally often over the members. ``augagging``: the last member
+            twice, unless one permutation ends and another begins within a member, and all are heard
+            equally often over the members, or once more. ``augagging``: the last member
             hears all utterances, those of smaller classes repeated until all classes are as large
             as the largest; the others are Redagging's.
         size: T, members that vote; fixed in advance, and odd as a rule.
