@@ -23,9 +23,18 @@ CORPORA = {
 OWN = ("auto", 2, 0.0)
 
 
+def row(corpus: str) -> tuple[str, int, float]:
+    """Of a corpus, or of several: one way of trimming for all, or it would tell them apart."""
+    if "+" not in corpus:
+        return CORPORA.get(corpus, OWN)
+    rows = (CORPORA.get(name.strip(), OWN) for name in corpus.split("+"))
+    _, dev_speakers, trim_db = zip(*rows, strict=True)
+    return "leave_one_corpus_out", min(dev_speakers), max(trim_db)
+
+
 def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     """All fields but `model` and what only one system has."""
-    protocol, dev_speakers, trim_db = CORPORA.get(corpus, OWN)
+    protocol, dev_speakers, trim_db = row(corpus)
     config = ml_collections.ConfigDict()
     config.system = system
     config.corpus = corpus  # or several: emodb_4class+ravdess
@@ -33,7 +42,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.labels = "shared"
     config.classes = ()  # only these of them; (): all
     config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
-    config.protocol = "leave_one_corpus_out" if "+" in corpus else protocol
+    config.protocol = protocol
     config.dev_speakers = dev_speakers
     config.seeds = (0, 1, 2)
     # none, train, utterance, speaker_transductive, speaker_enrol:n

@@ -14,7 +14,7 @@ OWN = _on_frames.OWN
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    protocol, dev_speakers, _ = CORPORA.get(corpus, OWN)
+    protocol, dev_speakers, _ = _on_frames.row(corpus)
     config = ml_collections.ConfigDict()
     config.system = "svm"
     config.corpus = corpus  # or several: emodb_4class+ravdess
@@ -22,7 +22,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.labels = "shared"
     config.classes = ()  # only these of them; (): all
     config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
-    config.protocol = "leave_one_corpus_out" if "+" in corpus else protocol
+    config.protocol = protocol
     config.dev_speakers = dev_speakers
     config.seeds = (0,)
     config.normalisation = "train"  # train, speaker_transductive, speaker_enrol:n

@@ -257,6 +257,11 @@ def check_fields(config: Any) -> None:
             )
 
 
+def everywhere() -> set[str]:
+    """Fields that any packaged config has."""
+    return {field for name in packaged() for field in _fields_of(name)}
+
+
 def _fields_of(name: str) -> dict[str, Any]:
     return dict(fields(importlib.import_module(f"jser.configs.{name}").get_config()))
 

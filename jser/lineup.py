@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from jser.evaluation import atomic, lineup, page
 
 FILES = ("compare.txt", "compare.json", "compare.html")
 # What has to be equal for systems to be told apart by nothing else.
-_SAME = ("corpus", "protocol", "dev_speakers", "labels", "classes")
+_SAME = ("corpus", "data_dir", "protocol", "dev_speakers", "labels", "classes")
+# Commas between configs, but not those inside the brackets of a field's list.
+_BETWEEN = re.compile(r",(?![^(),]*(?:,[^(),]*)*\))")
 
 
 def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.Run]:
@@ -23,14 +26,15 @@ def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.R
 
     Args:
         references: configs with commas between, each ``NAME:CORPUS`` or ``FILE.py:CORPUS``, with
-            fields of its own behind an @: ``rnn_elm:emodb@model.labels=frames``.
+            fields of its own behind an @: ``rnn_elm:emodb@model.labels=frames``; a list is in
+            brackets: ``@elm.widths=(1,3)``.
         overrides: fields for all runs.
 
     Raises:
         UsageError: fewer than two, a config or field that there is not, or configs of different
             corpora or protocols.
     """
-    words = [word.strip() for word in references.split(",") if word.strip()]
+    words = [word.strip() for word in _BETWEEN.split(references) if word.strip()]
     if len(words) < 2:
         raise UsageError(
             f"--configs={references}: {len(words)} config is no comparison; name two or more, for "
@@ -45,7 +49,9 @@ def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.R
             if not value:
                 raise UsageError(f"--configs={word}: '{field}' needs a value: @FIELD=VALUE")
             own.append((field, value))
-        config = configs.load(reference, [*overrides, *own])
+        with _faults_of(word, words):
+            _check_for_all(reference, overrides)
+            config = configs.load(reference, [*overrides, *own])
         # The corpus is the same for all, and so not in the name.
         words_of = [Path(reference.partition(":")[0]).stem, *fields]
         name = re.sub(r"[^A-Za-z0-9_.+=-]+", "-", " ".join(words_of))
@@ -61,6 +67,37 @@ def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.R
                     "it for all)"
                 )
     return runs
+
+
+@contextlib.contextmanager
+def _faults_of(word: str, words: Sequence[str]) -> Iterator[None]:
+    """Where a word is what a comma cut off a list, say how lists are given."""
+    try:
+        yield
+    except UsageError as error:
+        before = words[words.index(word) - 1] if word != words[0] else ""
+        if "@" not in before or ":" in word or "@" in word:
+            raise
+        raise UsageError(
+            f"{error}; if it belongs to the list before it, put that in brackets: "
+            f"{before.rpartition('=')[0]}=({before.rpartition('=')[2]},{word})"
+        ) from error
+
+
+def _check_for_all(reference: str, overrides: Sequence[tuple[str, str]]) -> None:
+    """Refuse a field for all systems that one has not.
+
+    Raises:
+        UsageError: see above.
+    """
+    place = [(field, text) for field, text in overrides if field == "data_dir"]
+    known = dict(configs.fields(configs.load(reference, place)))
+    for field, text in overrides:
+        if field not in known and field in configs.everywhere():
+            raise UsageError(
+                f"--config.{field}={text}: is set for all systems, and {reference} has no such "
+                f"field; give it to those that have it, behind an @: NAME:CORPUS@{field}={text}"
+            )
 
 
 def run(

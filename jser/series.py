@@ -55,7 +55,10 @@ def run(
     """
     twice = [name for name, n in Counter(one.name for one in runs).items() if n > 1]
     if twice:
-        raise InputError(f"{workdir}: two runs would be named {twice[0]}; leave one out")
+        raise InputError(
+            f"{workdir}: two runs would be named {twice[0]}; leave one out, or rename its "
+            "config file"
+        )
     if (workdir / "config.json").exists():
         raise InputError(f"{workdir}: holds a run itself; choose another --workdir for the series")
     for one in runs:

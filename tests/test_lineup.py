@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jser import lineup
+from jser import lineup, systems
 from jser.config import UsageError
 
 BOTH = "acoustic_rnn:synthetic,acoustic_rnn:synthetic@selection.choose=False"
@@ -40,11 +40,44 @@ def test_fields_for_all():
         (f"{BOTH}@epochs", "'epochs' needs a value: @FIELD=VALUE"),
         (f"{BOTH}@epoch=3", "there is no such field; did you mean --config.epochs"),
         ("dcnn_blstm:synthetic,acoustic_rnn:synthetic@dev_speakers=1", "has dev_speakers=2"),
+        ("svm:synthetic,svm:synthetic@data_dir=elsewhere", "has data_dir= and"),
+        (
+            "svm:synthetic@svm.costs=1,10,dcnn_blstm:synthetic",
+            r"'10' is not a packaged config.*in brackets: svm:synthetic@svm.costs=\(1,10\)",
+        ),
     ],
 )
 def test_what_cannot_be_compared(references, sentence):
     with pytest.raises(UsageError, match=sentence):
         lineup.plan(references, ())
+
+
+def test_a_list_in_brackets():
+    first, second = lineup.plan(
+        "svm:synthetic@svm.costs=(1,10)@svm.gammas=(0.1,1),dcnn_blstm:synthetic", ()
+    )
+    assert (first.config.svm.costs, first.config.svm.gammas) == ((1.0, 10.0), (0.1, 1.0))
+    assert first.name == "svm-svm.costs=-1-10-svm.gammas=-0.1-1-"
+    assert second.name == "dcnn_blstm"
+
+
+def test_a_field_for_all_that_one_has_not():
+    both = "svm:synthetic,acoustic_rnn:synthetic"
+    with pytest.raises(UsageError, match=r"svm:synthetic has no .* NAME:CORPUS@epochs=2"):
+        lineup.plan(both, [("epochs", "2")])
+    with pytest.raises(UsageError, match=r"there is no such field; did you mean --config.seeds"):
+        lineup.plan(both, [("seed", "2")])
+    runs = lineup.plan(f"{both}@epochs=2", [("seeds", "0")])
+    assert [one.config.get("epochs") for one in runs] == [None, 2]
+
+
+def test_joined_corpora_have_one_protocol_and_trimming_for_all_systems():
+    names = ("acoustic_rnn", "acrnn", "cnn_rnn", "conv_lstm", "dcnn_blstm", "dnn_elm", "pcrn",
+             "rnn_elm", "svm")  # fmt: skip
+    runs = lineup.plan(",".join(f"{name}:emodb_4class+ravdess" for name in names), ())
+    trimmed = {systems.get(one.config.system).trim_db(one.config) for one in runs[:-1]}
+    assert trimmed == {35.0}
+    assert {one.config.protocol for one in runs} == {"leave_one_corpus_out"}
 
 
 def test_two_configs_of_one_name(run, data, tmp_path):
@@ -53,7 +86,7 @@ def test_two_configs_of_one_name(run, data, tmp_path):
         f"--config.data_dir={data}",
     )  # fmt: skip
     assert status == 1
-    assert "two runs would be named dcnn_blstm" in err
+    assert "two runs would be named dcnn_blstm; leave one out, or rename its config file" in err
 
 
 @pytest.fixture(scope="module")
