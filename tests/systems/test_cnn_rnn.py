@@ -180,7 +180,11 @@ def test_protocols_of_pictures_are_the_defaults():
     ("corpus", "changed", "said"),
     [
         ("artphoto", {"model.rnn": "bigruu"}, "model.rnn: 'bigruu' .*did you mean bigru"),
-        ("artphoto", {"metric_loss": "triplet"}, "metric_loss: 'triplet' is none of none, contrastive, center"),
+        (
+            "artphoto",
+            {"metric_loss": "triplet"},
+            "metric_loss: 'triplet' is none of none, contrastive, center",
+        ),
         ("artphoto", {"model.levels": "conv9"}, "model.levels: 'conv9' is not among stem.taps"),
         ("artphoto", {"stem.taps": "conv2,conv1"}, "write conv1,conv2"),
         ("artphoto", {"readout.views": "stem"}, "readout.views: C adds no read-outs"),
