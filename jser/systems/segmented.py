@@ -16,7 +16,7 @@ def check(config: Any) -> None:
     """Check `config.segments`, and that convolutions can be trained in the time there is.
 
     Raises:
-        InputError: there is no such pooling of segments; gaps between segments; convolutions
+        InputError: no such pooling of segments or channels; gaps between segments; convolutions
             inside a scan or a branch on a CPU (about 20 and 15 times slower).
     """
     steps = config.population.steps_per_call
@@ -29,6 +29,11 @@ def check(config: Any) -> None:
         raise InputError(
             "frames.by_length: True would train convolutions inside branches, which is many times "
             "slower on a CPU; set it to False"
+        )
+    if config.model.channels not in (1, 3):
+        raise InputError(
+            f"model.channels: {config.model.channels} must be 1 (the static log-Mel) or 3 (with "
+            "its deltas)"
         )
     frames, shift = config.segments.frames, config.segments.shift
     if 0 < frames < shift:
