@@ -50,6 +50,10 @@ def test_copies_of_a_system_that_has_none(name):
         ("acoustic_rnn", {"frames__level": "peek"}, "frames.level: .* did you mean peak"),
         ("acrnn", {"ensemble__size": "3"}, "3 members without a method"),
         ("acrnn", {"segments__shift": "301"}, "segments.shift: 301 .* give at most 300"),
+        *(
+            (name, {"model__channels": "2"}, "model.channels: 2 must be 1 .* or 3")
+            for name in ("acrnn", "conv_lstm", "pcrn")
+        ),
         ("pcrn", {"model__branches": "lstn"}, "model.branches: .* did you mean lstm"),
         ("rnn_elm", {"elm__kind": "kernels"}, "elm.kind: .* did you mean kernel"),
         ("rnn_elm", {"refit": "True"}, "add --config.refit=False"),

@@ -20,10 +20,6 @@ def check(config: Any) -> None:
             segments; convolutions would be trained inside a scan or a branch on a CPU (about 20
             and 15 times slower).
     """
-    if config.model.channels not in (1, 3):
-        raise InputError(
-            f"model.channels: {config.model.channels} is none of 1 (static), 3 (with deltas)"
-        )
     steps = config.population.steps_per_call
     if steps > 1 and jax.devices()[0].platform == "cpu":
         raise InputError(
@@ -34,6 +30,11 @@ def check(config: Any) -> None:
         raise InputError(
             "frames.by_length: True would train convolutions inside branches, which is many times "
             "slower on a CPU; set it to False"
+        )
+    if config.model.channels not in (1, 3):
+        raise InputError(
+            f"model.channels: {config.model.channels} must be 1 (the static log-Mel) or 3 (with "
+            "its deltas)"
         )
     frames, shift = config.segments.frames, config.segments.shift
     if 0 < frames < shift:

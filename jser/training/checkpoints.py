@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import shutil
@@ -42,6 +43,13 @@ def _all_but_closed_loops(
         sys.__excepthook__(kind, error, trace)
 
 
+def _parts(tree: Any) -> dict[str, Any]:
+    """The fields of a state; nothing of a tree of another kind."""
+    if not dataclasses.is_dataclass(tree):
+        return {}
+    return {field.name: getattr(tree, field.name) for field in dataclasses.fields(tree)}
+
+
 class Checkpoints:
     """Checkpoints of one stage of a run, the newest two kept.
 
@@ -60,6 +68,11 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             directory.resolve(),
             options=ocp.CheckpointManagerOptions(max_to_keep=2, create=True),
+            # Named here, so that what a checkpoint holds can be asked before it is read.
+            item_handlers={
+                "state": ocp.StandardCheckpointHandler(),
+                "extra": ocp.JsonCheckpointHandler(),
+            },
         )
 
     def due(self) -> bool:
@@ -100,7 +113,10 @@ class Checkpoints:
         """
         epoch = self.latest()
         assert epoch is not None
+        younger = self._younger(epoch, like)
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        if younger:
+            target = {n: value for n, value in _parts(target).items() if n not in younger}
         try:
             found = self._manager.restore(
                 epoch,
@@ -109,6 +125,8 @@ class Checkpoints:
                 ),
             )
             state = jax.device_get(found["state"])
+            if younger:
+                state = like.replace(**state)
             extra = dict(json.loads(json.dumps(found["extra"])))
         except Exception as error:
             what = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
@@ -117,6 +135,25 @@ class Checkpoints:
         if extra.pop("crc32", None) not in (None, _crc32(state)):
             raise self._damaged(epoch, "its numbers do not have their checksum")
         return epoch, state, extra
+
+    def _younger(self, epoch: int, like: Any) -> set[str]:
+        """Parts of `like` that are younger than the checkpoint, and hold nothing.
+
+        Raises:
+            InputError: one holds something, which the version that wrote the checkpoint had not.
+        """
+        try:
+            there = set(dict(self._manager.item_metadata(epoch)["state"]))
+        except Exception:
+            return set()  # what is damaged is found by reading it
+        younger = {name: part for name, part in _parts(like).items() if there and name not in there}
+        for name, part in younger.items():
+            if jax.tree.leaves(part):
+                raise InputError(
+                    f"{self._manager.directory}/{epoch}: was written by another version of jser, "
+                    f"whose checkpoints have no '{name}'; train again in another --workdir"
+                )
+        return set(younger)
 
     def _damaged(self, epoch: int, what: str) -> InputError:
         return InputError(
