@@ -15,9 +15,13 @@ CORPORA = {
     "artphoto": ("picture_k_fold:5", 2, 0.0, True),
     "iaps_subset": ("picture_k_fold:5", 2, 0.0, True),
     "synthetic": ("leave_one_speaker_out", 2, 0.0, True),
+    "casia": ("leave_one_speaker_out", 1, 0.0, True),
     "emodb": ("leave_one_speaker_out", 2, 0.0, True),
     "emodb_4class": ("leave_one_speaker_out", 2, 0.0, True),
     "emodb_first2s": ("leave_one_speaker_out", 2, 0.0, True),
+    "iemocap_2280": ("iemocap_speakers", 1, 0.0, True),
+    "iemocap_5531": ("iemocap_speakers", 1, 0.0, True),
+    "savee": ("leave_one_speaker_out", 1, 0.0, True),
     # A RAVDESS clip starts and ends with about a second of near silence.
     "ravdess": ("ravdess_emobox", 4, 35.0, True),
 }

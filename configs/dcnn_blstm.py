@@ -9,9 +9,13 @@ import ml_collections
 # corpus -> (protocol, dev speakers, decibels of silence trimmed)
 CORPORA = {
     "synthetic": ("leave_one_speaker_out", 2, 0.0),
+    "casia": ("leave_one_speaker_out", 1, 0.0),
     "emodb": ("leave_one_speaker_out", 2, 0.0),
     "emodb_4class": ("leave_one_speaker_out", 2, 0.0),
     "emodb_first2s": ("leave_one_speaker_out", 2, 0.0),
+    "iemocap_2280": ("iemocap_speakers", 1, 0.0),
+    "iemocap_5531": ("iemocap_speakers", 1, 0.0),
+    "savee": ("leave_one_speaker_out", 1, 0.0),
     # A RAVDESS clip starts and ends with about a second of near silence.
     "ravdess": ("ravdess_emobox", 4, 35.0),
 }

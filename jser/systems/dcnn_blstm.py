@@ -79,11 +79,13 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     )
     steps = steps.without_frames()
 
-    def of_whole(x: np.ndarray) -> np.ndarray:
-        return normalisation.of_whole(x, corpus.speaker, config.normalisation)
-
-    views = {name: of_whole(x) for name, x in _views(config, corpus, spec, copies).items()}
-    views["stem"] = of_whole(steps.pooled)
+    seen = {**_views(config, corpus, spec, copies), "stem": steps.pooled}
+    views = {
+        name: normalisation.of_whole(
+            x, corpus.speaker, config.normalisation, name not in fusion.MIXED_UNITS
+        )
+        for name, x in seen.items()
+    }
     # Nothing can stand between the maps and a stem that learns: components come behind it.
     components = 0 if tuned.train_from else config.components
     standardise = config.normalisation != "none"

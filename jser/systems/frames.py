@@ -214,7 +214,9 @@ def inputs(
     """
     mode = config.normalisation
     width = steps.frames.shape[1] - flags
-    normalised = normalisation.by_group(steps.frames[:, :width], steps.length, corpus.speaker, mode)
+    normalised = normalisation.by_group(
+        steps.frames[:, :width], steps.length, corpus.speaker, mode, one_unit=False
+    )
     if normalised is not steps.frames:
         frames = np.concatenate([normalised, steps.frames[:, width:]], axis=1)
         steps = dataclasses.replace(steps, frames=frames)
@@ -240,7 +242,7 @@ def inputs(
         np.arange(n, dtype=np.int32),
         int(steps.length.max()),
     )
-    views = {"frames": normalisation.of_whole(pooled, corpus.speaker, mode)}
+    views = {"frames": normalisation.of_whole(pooled, corpus.speaker, mode, one_unit=False)}
     return Inputs(
         views,
         "frames",

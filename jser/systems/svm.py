@@ -57,7 +57,7 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     del protocol
     folder = places.of_config(config) / "cache" / "descriptors"
     functionals = descriptor_view.compute(corpus, (), _described(config), folder)
-    view = normalisation.of_whole(functionals, corpus.speaker, config.normalisation)
+    view = normalisation.of_whole(functionals, corpus.speaker, config.normalisation, one_unit=False)
     return Inputs({"descriptors": view}, "descriptors", fit_readout=_fit(config, corpus))
 
 

@@ -28,10 +28,9 @@ class Bags:
         method: ``none``: one member that hears all training utterances. ``bagging``: a member draws
             of each class as many utterances as the smallest has, with replacement. ``redagging``:
             it takes them from a queue of random permutations of the class, so that none is there
-            twice, unless one permutation ends and another begins within a member, and all are heard
-            equally often over the members, or once more. ``augagging``: the last member
-            hears all utterances, those of smaller classes repeated until all classes are as large
-            as the largest; the others are Redagging's.
+            twice, and all are heard equally often over the members, or once more. ``augagging``:
+            the last member hears all utterances, those of smaller classes repeated until all
+            classes are as large as the largest; the others are Redagging's.
         size: T, members that vote; fixed in advance, and odd as a rule.
     """
 
@@ -69,11 +68,7 @@ def samples(label: np.ndarray, bags: Bags, seed: int) -> list[np.ndarray]:
             np.concatenate([rng.choice(own, fewest) for own in by_class]) for _ in range(bags.size)
         ]
     n = bags.size - (bags.method == "augagging")
-    taken = []
-    for own in by_class:
-        rounds = -(-n * fewest // len(own))
-        queue = np.concatenate([rng.permutation(own) for _ in range(rounds)])
-        taken.append(queue[: n * fewest].reshape(n, fewest))
+    taken = [_queued(own, n, fewest, rng) for own in by_class]
     found = [np.concatenate([queue[t] for queue in taken]) for t in range(n)]
     if bags.method == "augagging":
         found.append(
@@ -82,3 +77,20 @@ def samples(label: np.ndarray, bags: Bags, seed: int) -> list[np.ndarray]:
             )
         )
     return found
+
+
+def _queued(own: np.ndarray, n: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Samples [n, size] from permutations of int [m], one behind the other; m is at least size.
+
+    Where a permutation ends within a sample, the next one brings what the sample has not first.
+    """
+    found = []
+    left = own[:0]
+    for _ in range(n):
+        if len(left) < size:
+            drawn = rng.permutation(own)
+            there = np.isin(drawn, left)
+            left = np.concatenate([left, drawn[~there], drawn[there]])
+        found.append(left[:size])
+        left = left[size:]
+    return np.stack(found)

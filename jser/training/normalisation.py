@@ -40,7 +40,7 @@ def check_speakers(mode: str, speaker: np.ndarray) -> None:
         )
 
 
-def of_whole(x: np.ndarray, speaker: np.ndarray, mode: str) -> np.ndarray:
+def of_whole(x: np.ndarray, speaker: np.ndarray, mode: str, one_unit: bool = True) -> np.ndarray:
     """`by_group` of vectors of whole utterances.
 
     Args:
@@ -48,10 +48,11 @@ def of_whole(x: np.ndarray, speaker: np.ndarray, mode: str) -> np.ndarray:
         speaker: str [N].
         mode: a name of `MODES`. A single vector has no statistics of its own: ``utterance`` leaves
             it as it is.
+        one_unit: see `by_group`.
     """
     kind = "train" if mode == "utterance" else mode
     speakers = np.tile(speaker, len(x) // len(speaker))
-    return by_group(x, np.ones(len(x), np.int32), speakers, kind, len(speaker))
+    return by_group(x, np.ones(len(x), np.int32), speakers, kind, len(speaker), one_unit)
 
 
 # Columns that are looked at in one go, so that no float32 copy of all of them is made.
@@ -92,6 +93,7 @@ def by_group(
     speaker: np.ndarray,
     mode: str,
     originals: int | None = None,
+    one_unit: bool = True,
 ) -> np.ndarray:
     """Apply the modes that do not depend on a fold; `none` and `train` return the input.
 
@@ -100,6 +102,8 @@ def by_group(
         length: int [R], steps of a row.
         speaker: str [R].
         mode: a name of `MODES`.
+        one_unit: all columns are of one kind: one that hardly ever changes is not blown up. Where
+            each has a unit of its own, it is held against its own deviation over all frames.
         originals: the first so many rows are recordings, those behind them augmented copies, with
             which nobody enrols; None: all are.
 
@@ -113,6 +117,7 @@ def by_group(
         return frames
     group = np.arange(len(length)) if kind == "utterance" else np.unique(speaker, True, True)[2]
     out = np.empty(frames.shape, np.float32)
+    overall = frames.astype(np.float32).std(0) if not one_unit else np.zeros(0)
     drawn = np.random.default_rng(0).permutation(originals or len(length))
     of_step = np.repeat(group, length)
     row_of_step = np.repeat(np.arange(len(length)), length)
@@ -123,7 +128,7 @@ def by_group(
             seen = mine & np.isin(row_of_step, drawn[group[drawn] == g][:n])
         x = frames[seen].astype(np.float32)
         deviation = x.std(0)
-        out[mine] = (frames[mine].astype(np.float32) - x.mean(0)) / (
-            deviation + 0.01 * deviation.mean() + 1e-12
-        )
+        least = 0.01 * (deviation.mean() if one_unit else overall)
+        # A column that does not change anywhere is 0, and divided by anything.
+        out[mine] = (frames[mine].astype(np.float32) - x.mean(0)) / (deviation + least + 1e-12)
     return out

@@ -37,6 +37,23 @@ def test_by_utterance():
         np.testing.assert_allclose(made[mine], by_hand(FRAMES[mine], FRAMES[mine]), atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["utterance", "speaker_transductive"])
+def test_columns_with_units_of_their_own_all_get_deviation_one(mode):
+    """Whatever its size, a column is held against itself; one that never changes is 0."""
+    units = np.array([1e4, 1.0, 1e-3, 0.0], np.float32)
+    mixed = np.random.default_rng(1).standard_normal((len(FRAMES), 4)).astype(np.float32) * units
+    made = normalisation.by_group(mixed, LENGTH, SPEAKER, mode, one_unit=False)
+    group = np.arange(len(LENGTH)) if mode == "utterance" else np.unique(SPEAKER, False, True)[1]
+    of_step = np.repeat(group, LENGTH)
+    for g in np.unique(group):
+        mine = made[of_step == g]
+        if len(mine) > 4:
+            np.testing.assert_allclose(mine[:, :3].std(0), 1, atol=0.05)
+    assert not made[:, 3].any()
+    whole = normalisation.by_group(mixed, LENGTH, SPEAKER, mode)
+    assert whole[:, 2].std() < 0.1, "columns of one unit are not blown up"
+
+
 def test_by_speaker():
     made = normalisation.by_group(FRAMES, LENGTH, SPEAKER, "speaker_transductive")
     for rows in ((0, 2, 4), (1, 3)):
