@@ -78,7 +78,7 @@ def test_titles():
 def test_impossible_settings(data):
     with pytest.raises(InputError, match=r"segments.pool: 'median' is none of max, mean"):
         preparation.prepare(load(data, segments__pool="median"))
-    with pytest.raises(InputError, match=r"model.channels: 2 must be 1 \(the static log-Mel\) or 3"):
+    with pytest.raises(InputError, match=r"model.channels: 2 must be 1 \(the static log-Mel\)"):
         preparation.prepare(load(data, model__channels="2"))
     with pytest.raises(InputError, match="would train convolutions inside a scan"):
         preparation.prepare(load(data, population__steps_per_call="2"))
