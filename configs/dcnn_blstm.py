@@ -6,33 +6,14 @@ jser train --config=dcnn_blstm:ravdess --workdir=runs/ravdess
 
 import ml_collections
 
-# corpus -> (protocol, dev speakers, decibels of silence trimmed)
-CORPORA = {
-    "synthetic": ("leave_one_speaker_out", 2, 0.0),
-    "casia": ("leave_one_speaker_out", 1, 0.0),
-    "emodb": ("leave_one_speaker_out", 2, 0.0),
-    "emodb_4class": ("leave_one_speaker_out", 2, 0.0),
-    "emodb_first2s": ("leave_one_speaker_out", 2, 0.0),
-    "iemocap_2280": ("iemocap_speakers", 1, 0.0),
-    "iemocap_5531": ("iemocap_speakers", 1, 0.0),
-    "savee": ("leave_one_speaker_out", 1, 0.0),
-    # A RAVDESS clip starts and ends with about a second of near silence.
-    "ravdess": ("ravdess_emobox", 4, 35.0),
-}
-# Any other corpus that is built: a user's own. auto: by its number of speakers.
-OWN = ("auto", 2, 0.0)
+from jser.configs import _corpora
 
-
-def joined(corpora: str) -> tuple[str, int, float]:
-    """Of several corpora: one way of trimming for all, or it would tell them apart."""
-    rows = (CORPORA.get(name.strip(), OWN) for name in corpora.split("+"))
-    _, dev_speakers, trim_db = zip(*rows, strict=True)
-    return "leave_one_corpus_out", min(dev_speakers), max(trim_db)
+CORPORA = _corpora.CORPORA
+OWN = _corpora.OWN
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    row = joined(corpus) if "+" in corpus else CORPORA.get(corpus, OWN)
-    protocol, dev_speakers, trim_db = row
+    protocol, dev_speakers, trim_db = _corpora.row(corpus)
     config = ml_collections.ConfigDict()
     config.system = "dcnn_blstm"
     config.corpus = corpus  # or several: emodb_4class+ravdess

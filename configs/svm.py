@@ -7,14 +7,14 @@ Nothing is random, so there is one seed; kernel, cost and width are chosen insid
 
 import ml_collections
 
-from jser.configs import _on_frames
+from jser.configs import _corpora
 
-CORPORA = _on_frames.CORPORA
-OWN = _on_frames.OWN
+CORPORA = _corpora.CORPORA
+OWN = _corpora.OWN
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    protocol, dev_speakers, _ = _on_frames.row(corpus)
+    protocol, dev_speakers, _ = _corpora.row(corpus)
     config = ml_collections.ConfigDict()
     config.system = "svm"
     config.corpus = corpus  # or several: emodb_4class+ravdess

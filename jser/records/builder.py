@@ -110,7 +110,7 @@ class CorpusBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         Raises:
             InputError: a code that must not be there.
         """
-        raise NotImplementedError
+        raise TypeError(f"{cls.__name__} has no parse, by which its find could know a file")
 
     @classmethod
     def fetch(cls, folder: Path) -> Path:
