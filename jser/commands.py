@@ -82,27 +82,27 @@ def _way(args: argparse.Namespace) -> Any:
 
 def train(args: argparse.Namespace) -> None:
     """A cross-validation, or what is left of one."""
+    from jser import compiled, experiment, run_directory
     from jser import config as configs
-    from jser import experiment, run_directory
     from jser.records import places
 
     config = configs.load(args.config, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(places.of_config(config))
+        compiled.keep(places.of_config(config))
         _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
 
 
 def compare(args: argparse.Namespace) -> None:
     """Several systems on one corpus."""
-    from jser import lineup, run_directory
+    from jser import compiled, lineup, run_directory
     from jser.evaluation import lineup as table
     from jser.records import places
 
     runs = lineup.plan(args.configs, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(places.of_config(runs[0].config))
+        compiled.keep(places.of_config(runs[0].config))
         result = lineup.run(runs, workdir, args.allow_leak, not args.no_sound)
     print(table.text(result, _width()))
     print(f"table: {', '.join(str(workdir / name) for name in lineup.FILES)}")
@@ -110,14 +110,14 @@ def compare(args: argparse.Namespace) -> None:
 
 def cross(args: argparse.Namespace) -> None:
     """The matrix of corpora."""
-    from jser import cross, run_directory
+    from jser import compiled, cross, run_directory
     from jser.evaluation import matrix
     from jser.records import places
 
     cells = cross.plan(args.config, args.corpora, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(places.of_config(cells[0].config))
+        compiled.keep(places.of_config(cells[0].config))
         result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
     print(matrix.text(result, _width()))
     print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
@@ -146,27 +146,27 @@ def evaluate(args: argparse.Namespace) -> None:
         raise InputError(
             f"--html={args.html}: is for two runs; the page of one is {args.run[0]}/report.html"
         )
-    from jser import experiment, run_directory
+    from jser import compiled, experiment, run_directory
     from jser.records import places
 
     run_dir = Path(args.run[0])
     config = run_directory.config_of(run_dir)
     with run_directory.only_here(run_dir):
-        _use_compilation_cache(places.of_config(config))
+        compiled.keep(places.of_config(config))
         _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
 
 
 def ladder(args: argparse.Namespace) -> None:
     """The leak ladder."""
+    from jser import compiled, ladder, run_directory
     from jser import config as configs
-    from jser import ladder, run_directory
     from jser.evaluation import rungs, tables
     from jser.records import places
 
     config = configs.load(args.config, args.overrides)
     workdir = Path(args.workdir)
     with run_directory.only_here(workdir):
-        _use_compilation_cache(places.of_config(config))
+        compiled.keep(places.of_config(config))
         made = ladder.climb(args.config, args.overrides, workdir)
     print(tables.to_text(rungs.render(made), _width()))
     print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
@@ -281,11 +281,3 @@ def _print(what: Any) -> None:
 
 def _width() -> int:
     return os.get_terminal_size().columns if sys.stdout.isatty() else 100
-
-
-def _use_compilation_cache(data_dir: Path) -> None:
-    """Compiled programs are kept beside the records, so the second run starts at once."""
-    import jax
-
-    jax.config.update("jax_compilation_cache_dir", str(data_dir / "cache" / "xla"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

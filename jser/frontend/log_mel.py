@@ -29,8 +29,8 @@ BLOCK_FRAMES = 64
 # system hands out fresh pages for every intermediate result. The numbers are the same.
 BATCH_BLOCKS = 8
 # So many blocks go into one call of the compiled program, which does as many batches as are filled:
-# threads that each wait for a call wait seldom. A multiple of BATCH_BLOCKS; 82 s of sound.
-CALL_BLOCKS = 128
+# threads that each wait for a call wait seldom. A multiple of BATCH_BLOCKS; 164 s of sound.
+CALL_BLOCKS = 256
 DELTA_REACH = 2
 # Slaney's Mel scale: linear up to a corner, and 27 Mels for a factor of 6.4 above it.
 _CORNER_HZ = 1000.0

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -13,6 +14,12 @@ from jser.errors import one_line
 from jser.frontend.damage import Damaged
 
 _CHANGED = "has changed since its hash was taken; run the same command again"
+# (path, state) -> sha256 of files that this process has read, so that they need not be read again.
+_hashed: dict[tuple[str, tuple[int, ...]], str] = {}
+_MOST_HASHED = 1 << 16
+# A file system's clock ticks every few milliseconds, some every two seconds: what is younger can be
+# written to once more without another state.
+_SETTLED_NS = 3_000_000_000
 
 
 @contextlib.contextmanager
@@ -42,7 +49,8 @@ def opened(
                 yield file
                 return
             with unchanged(file):
-                check_content(digest(file), sha256)
+                known = _hashed.pop((os.fspath(path), state(file)), None)
+                check_content(known or digest(file), sha256)
                 yield file
     except FileNotFoundError:
         raise Damaged(_why_missing(path)) from None
@@ -54,6 +62,21 @@ def opened(
         if "null byte" not in str(error):
             raise
         raise Damaged("is no name that a file can have; is it right?") from error
+
+
+def content_sha256(path: str | os.PathLike[str]) -> str:
+    """Hex sha256 of a file, which `opened` need not take again while the file's state is the same.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        before = state(file)
+        found = digest(file)
+        settled = time.time_ns() - max(before[2:]) > _SETTLED_NS
+        if settled and state(file) == before and len(_hashed) < _MOST_HASHED:
+            _hashed[os.fspath(path), before] = found
+    return found
 
 
 @contextlib.contextmanager

@@ -183,9 +183,17 @@ def _waveform(decoded: decoding.Decoded, sample_rate: int, max_seconds: float | 
     if max_seconds is not None:
         pcm = pcm[: round(max_seconds * sample_rate)]
     pcm = np.ascontiguousarray(pcm)
-    lowest, highest = _check_heard(pcm, sample_rate)
-    clipped = _clipped(decoded)
-    _check_noise(mono, clipped)
+    if len(pcm) < SHORTEST_SECONDS * sample_rate:
+        raise Damaged(
+            f"is too short: {1000 * len(pcm) / sample_rate:.1f} ms, at least "
+            f"{1000 * SHORTEST_SECONDS:.0f} ms are needed; leave it out"
+        )
+    # Most are stored as they will be: one array, which is looked through once.
+    stored = _span(mono)
+    lowest, highest = stored if pcm is mono else _span(pcm)
+    _check_heard(pcm, sample_rate, lowest, highest)
+    clipped = _clipped(decoded, stored)
+    _check_noise(mono, stored, clipped)
     return Waveform(
         pcm=pcm,
         sample_rate_in=decoded.rate,
@@ -196,10 +204,15 @@ def _waveform(decoded: decoding.Decoded, sample_rate: int, max_seconds: float | 
     )
 
 
-def _clipped(decoded: decoding.Decoded) -> float:
+def _span(x: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest sample."""
+    return x.min().item(), x.max().item()
+
+
+def _clipped(decoded: decoding.Decoded, stored: tuple[float, float]) -> float:
     x = decoded.samples
     if x.dtype == np.int16:
-        if x.max() < 32767 and x.min() > -32768:
+        if stored[1] < 32767 and stored[0] > -32768:
             return 0.0
         return (np.count_nonzero(x == 32767) + np.count_nonzero(x == -32768)) / x.size
     return float(np.mean(np.abs(x) >= decoded.full_scale))
@@ -229,18 +242,8 @@ def _to_pcm(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     return np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def _check_heard(pcm: np.ndarray, sample_rate: int) -> tuple[int, int]:
-    """Refuse what is too short for the front end, and silence with or without a click in it.
-
-    Returns:
-        The lowest and the highest sample.
-    """
-    if len(pcm) < SHORTEST_SECONDS * sample_rate:
-        raise Damaged(
-            f"is too short: {1000 * len(pcm) / sample_rate:.1f} ms, at least "
-            f"{1000 * SHORTEST_SECONDS:.0f} ms are needed; leave it out"
-        )
-    lowest, highest = int(pcm.min()), int(pcm.max())
+def _check_heard(pcm: np.ndarray, sample_rate: int, lowest: float, highest: float) -> None:
+    """Refuse silence, with or without a click in it."""
     if lowest == highest:
         raise Damaged("is silent: every sample has the same value; leave it out or record it again")
     # Around its own mean: a constant offset is not sound. The values that are silence lie side by
@@ -252,7 +255,7 @@ def _check_heard(pcm: np.ndarray, sample_rate: int) -> tuple[int, int]:
     for some in (pcm[::_FEW], pcm):
         heard = np.count_nonzero(some < silence[0]) + np.count_nonzero(some > silence[-1])
         if heard >= SHORTEST_SOUND_SECONDS * sample_rate:
-            return lowest, highest
+            return
     if not heard:
         raise Damaged(
             f"is silent: it stays within {_decibels((highest - lowest) / 2):.0f} dB of full scale, "
@@ -264,12 +267,12 @@ def _check_heard(pcm: np.ndarray, sample_rate: int) -> tuple[int, int]:
     )
 
 
-def _check_noise(mono: np.ndarray, clipped: float) -> None:
+def _check_noise(mono: np.ndarray, stored: tuple[float, float], clipped: float) -> None:
     """Refuse bytes that are no samples; see `NOISE_RMS`."""
     # Most recordings are soon seen to be less loud: no power is above the highest sample's, or
     # higher once the mean is taken off.
     scale = 32768.0 if mono.dtype == np.int16 else 1.0
-    if max(float(mono.max()), -float(mono.min())) < NOISE_RMS * scale:
+    if max(stored[1], -stored[0]) < NOISE_RMS * scale:
         return
     x = mono.astype(np.float32)
     if scale != 1.0:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
+from jser import compiled
 from jser.errors import InputError, check_folder
 from jser.records import cache as caching
 from jser.records import disk, faults, features, places, shards, sidecar, sources
@@ -239,6 +240,7 @@ def _build(
     info, kind = cls.INFO, cls.KIND
     final = places.records_dir(root, info.name, variant)
     old = sidecar.read(final)
+    compiled.keep(root)
     if old is None:
         kind.prepare(spec)
     utterances, content, skipped = sources.identify(

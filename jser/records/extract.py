@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import time
@@ -18,8 +19,9 @@ from jser.frontend.waveform import AudioError, Waveform
 from jser.records.cache import Facts, Finished
 from jser.records.kind import Sink, Source
 
-# A batch is what a thread does in one go: so few that all threads end at about the same time.
-BATCH_FILES = 16
+# A batch is what a thread does in one go: so few that all threads end at about the same time, and
+# that recordings of a few seconds are one call of the front end.
+BATCH_FILES = 32
 # A batch is decoded into memory: long recordings travel in smaller batches.
 BATCH_BYTES = 16 << 20
 # A second of a segment: CD quality, as nobody has looked into its file yet.
@@ -64,6 +66,8 @@ def extract(
     batches = _batches(todo)
     ahead: deque[Future[_Made]] = deque()
     pool = ThreadPoolExecutor(threads())
+    # What imports have made stays: looking through it for garbage stops all threads.
+    gc.freeze()
     try:
         with progress.maybe(len(todo), what, unit="utterance") as tick:
             while True:
@@ -86,6 +90,7 @@ def extract(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        gc.unfreeze()
     return broken
 
 

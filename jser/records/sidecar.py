@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,10 @@ def fingerprint(lines: Iterable[tuple[str, str, str]]) -> str:
 
 def shard_hashes(folder: Path) -> dict[str, str]:
     """File name -> sha256 of every shard in `folder`."""
-    return {path.name: cache.file_sha256(path) for path in sorted(folder.glob("*.array_record*"))}
+    paths = sorted(folder.glob("*.array_record*"))
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        hashes = pool.map(cache.file_sha256, paths)
+        return {path.name: sha256 for path, sha256 in zip(paths, hashes, strict=True)}
 
 
 # What a reader needs, and its type. Later versions may add fields.

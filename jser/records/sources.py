@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from jser.errors import InputError, one_line
+from jser.frontend import opening
 from jser.frontend.decoding import Cut
 from jser.records import audit as auditing
-from jser.records import cache as caching
 from jser.records.extract import threads
 from jser.records.faults import FilesAtFault
 from jser.records.files import Skipped, Utterance
+
+# Files whose hashes a thread takes in one go: handing a small one over takes as long as its hash.
+_AT_ONCE = 32
 
 
 def identify(
@@ -33,17 +36,10 @@ def identify(
         reasons = ", ".join(f"{n} x {reason}" for reason, n in skipped.items())
         raise InputError(f"{source}: no {things[:-1]} of {name} in it (skipped: {reasons})")
 
-    def content_of(path: Path) -> str:
-        try:
-            if path.is_file():  # A pipe would be waited for.
-                return caching.file_sha256(path)
-        except (OSError, ValueError):  # ValueError: a NUL byte, which no name can hold.
-            pass
-        return f"unreadable {path}"  # Decoding names it among the broken ones.
-
     paths = list(dict.fromkeys(entry.path for entry in entries))  # Segments share a file.
+    some = [paths[i : i + _AT_ONCE] for i in range(0, len(paths), _AT_ONCE)]
     with ThreadPoolExecutor(threads()) as pool:
-        content = dict(zip(paths, pool.map(content_of, paths), strict=True))
+        content = {path: found for part in pool.map(_contents, some) for path, found in part}
     kept: dict[str, Utterance] = {}
     clash: list[str] = []
     for entry in entries:
@@ -66,6 +62,19 @@ def identify(
             clash,
         )
     return sorted(kept.values(), key=lambda u: u.utterance_id), content, dict(skipped)
+
+
+def _contents(paths: list[Path]) -> list[tuple[Path, str]]:
+    return [(path, _content(path)) for path in paths]
+
+
+def _content(path: Path) -> str:
+    try:
+        if path.is_file():  # A pipe would be waited for.
+            return opening.content_sha256(path)
+    except (OSError, ValueError):  # ValueError: a NUL byte, which no name can hold.
+        pass
+    return f"unreadable {path}"  # Decoding names it among the broken ones.
 
 
 def sexes(speakers: Mapping[str, str] | None, utterances: list[Utterance]) -> dict[str, str]:

@@ -1,8 +1,11 @@
 """Time to build a corpus' records, against a plain loop over librosa on the same files.
 
-  jser      `jser.records.builder.build`: hashes, decoding, log-Mel, audit, shards
+  jser      `jser.records.builder.build`: hashes, decoding, log-Mel, audit, shards; the data folder
+            holds nothing but the compiled front end of an earlier build of any corpus
+  first     the same without it, as the first build of all in a data folder
   librosa   the loop a researcher writes: librosa.load at 16 kHz, melspectrogram with the same
-            window, hop and 64 bands, logarithm, and one .npz at the end
+            window, hop and 64 bands, logarithm, and one .npz at the end; what librosa compiles
+            and keeps beside its package is there
 
 Each run is a fresh process with an empty folder to write to, kept on so many cores; runs take
 turns, in reversed order every second time. `call` is the work alone; `process` has the start of
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -100,7 +104,8 @@ def main() -> None:
     if not all(1 <= n <= there for n in cores):
         parser.error(f"--cores={args.cores}: this process may use 1 to {there}")
     machine = timing.machine()
-    ways = [(name, n) for n in cores for name in ("jser", "librosa")]
+    how = [args.variant, str(args.allow_partial)]
+    ways = [(name, n) for n in cores for name in ("jser", "first", "librosa")]
     runs: dict[tuple[str, int], list[dict[str, Any]]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
         found = [sys.executable, "-c", FILES, args.corpus, args.corpus_dir or "", scratch]
@@ -109,11 +114,19 @@ def main() -> None:
         few = Path(scratch) / "few.txt"
         few.write_text("\n".join((Path(scratch) / "files.txt").read_text().splitlines()[:3]))
         measured(LIBROSA, [str(few), f"{scratch}/few.npz"], max(cores))
+        # The compiled program is found again in the same folder only.
+        again = Path(scratch) / "again"
+        measured(JSER, [args.corpus, source, str(again), *how], max(cores))
         for repeat in range(args.repeats):
             for name, n in ways if repeat % 2 == 0 else reversed(ways):
                 target = f"{scratch}/{name}-{n}-{repeat}"
-                if name == "jser":
-                    words = [args.corpus, source, target, args.variant, str(args.allow_partial)]
+                if name != "librosa":
+                    if name == "jser":
+                        for folder in again.iterdir():
+                            if folder.name != "cache":
+                                shutil.rmtree(folder)
+                        target = str(again)
+                    words = [args.corpus, source, target, *how]
                     runs[name, n].append(measured(JSER, words, n))
                 else:
                     words = [f"{scratch}/files.txt", f"{target}.npz"]
