@@ -19,8 +19,7 @@ from jser.frontend.waveform import AudioError, Waveform
 from jser.records.cache import Facts, Finished
 from jser.records.kind import Sink, Source
 
-# A batch is what a thread does in one go: so few that all threads end at about the same time, and
-# that recordings of a few seconds are one call of the front end.
+# A batch is what a thread does in one go: of recordings of a few seconds one call of the front end.
 BATCH_FILES = 32
 # A batch is decoded into memory: long recordings travel in smaller batches.
 BATCH_BYTES = 16 << 20
@@ -153,11 +152,15 @@ def _whole(sound: Source, sample_rate: int, max_seconds: float | None) -> Wavefo
 def _batches(todo: Mapping[str, Source]) -> Iterator[list[tuple[str, Source]]]:
     batch: list[tuple[str, Source]] = []
     size = 0
+    left = len(todo)
     for key, sound in _neighbours(todo):
         batch.append((key, sound))
         size += _bytes(sound)
-        if len(batch) == BATCH_FILES or size > BATCH_BYTES:
+        # The last batches are small, so that all threads end at about the same time.
+        most = BATCH_FILES if left > BATCH_FILES * threads() else -(-BATCH_FILES // 4)
+        if len(batch) >= most or size > BATCH_BYTES:
             yield batch
+            left -= len(batch)
             batch, size = [], 0
     if batch:
         yield batch

@@ -72,6 +72,7 @@ print(json.dumps({"call": seconds, "audio": audio, "recordings": len(arrays)}))
 
 def measured(child: str, words: list[str], cores: int) -> dict[str, Any]:
     """One process' wall times, processor time, peak memory, and what it did."""
+    os.sync()  # What was written before is not written to disk meanwhile.
     with timing.on_cores(cores):
         done = timing.run([sys.executable, "-c", child, *words])
     answer = json.loads(done.stdout.splitlines()[-1])
