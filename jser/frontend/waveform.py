@@ -248,7 +248,9 @@ def _check_heard(pcm: np.ndarray, sample_rate: int, lowest: float, highest: floa
         raise Damaged("is silent: every sample has the same value; leave it out or record it again")
     # Around its own mean: a constant offset is not sound. The values that are silence lie side by
     # side, so that integers are compared instead of the samples' distances.
-    mean = np.float32(pcm.mean(dtype=np.float64))
+    # The sum of so many cannot leave 32 bits, in which it takes half as long.
+    total = pcm.sum(dtype=np.int32 if len(pcm) <= 1 << 16 else np.int64)
+    mean = np.float32(total / len(pcm))
     near = np.arange(int(mean) - 40, int(mean) + 41)
     silence = near[np.abs(near.astype(np.float32) - mean) < np.float32(32768 * SILENCE)].tolist()
     # In speech a few of the samples say enough.
