@@ -21,6 +21,8 @@ from jser.records.kind import Sink, Source
 
 # A batch is what a thread does in one go: of recordings of a few seconds one call of the front end.
 BATCH_FILES = 32
+# The last batches are small, so that all threads end at about the same time.
+LAST_BATCH_FILES = 8
 # A batch is decoded into memory: long recordings travel in smaller batches.
 BATCH_BYTES = 16 << 20
 # A second of a segment: CD quality, as nobody has looked into its file yet.
@@ -156,8 +158,7 @@ def _batches(todo: Mapping[str, Source]) -> Iterator[list[tuple[str, Source]]]:
     for key, sound in _neighbours(todo):
         batch.append((key, sound))
         size += _bytes(sound)
-        # The last batches are small, so that all threads end at about the same time.
-        most = BATCH_FILES if left > BATCH_FILES * threads() else -(-BATCH_FILES // 4)
+        most = BATCH_FILES if left > BATCH_FILES * threads() else LAST_BATCH_FILES
         if len(batch) >= most or size > BATCH_BYTES:
             yield batch
             left -= len(batch)

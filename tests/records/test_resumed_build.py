@@ -24,6 +24,7 @@ def files(source):
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_interrupted_build_goes_on(source, tmp_path, monkeypatch, error):
     monkeypatch.setattr(extract, "BATCH_FILES", 10)
+    monkeypatch.setattr(extract, "LAST_BATCH_FILES", 10)
     calls = []
 
     def dies(waves, spec):
@@ -117,6 +118,7 @@ def test_packs_are_written_for_what_takes_long_to_make(
 ):
     """Nothing that is done at once; else so often that a killed build loses little."""
     monkeypatch.setattr(extract, "BATCH_FILES", 10)
+    monkeypatch.setattr(extract, "LAST_BATCH_FILES", 10)
     monkeypatch.setattr(cache, "PACK_SECONDS", seconds)
     monkeypatch.setattr(cache, "PACK_BYTES", n_bytes)
     real, packs = cache.np.savez, []
