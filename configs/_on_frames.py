@@ -53,7 +53,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.hyper.warmup = 0.05  # share of all steps
     config.hyper.dropout = 0.5
     config.hyper.label_smoothing = 0.0
-    config.hyper.average = 0.0  # statistics of batch normalisation are not averaged
+    config.hyper.average = 0.0  # decay of the weights' moving average, a step; 0: none
     config.hyper.metric = 0.0
 
     config.population = ml_collections.ConfigDict()
