@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import ml_collections
+
+Row = tuple[str, int, float]
+
 # corpus -> (protocol, dev speakers, decibels of silence trimmed)
-CORPORA = {
+CORPORA: dict[str, Row] = {
     "synthetic": ("leave_one_speaker_out", 2, 0.0),
     "casia": ("leave_one_speaker_out", 1, 0.0),
     "emodb": ("leave_one_speaker_out", 2, 0.0),
@@ -18,13 +24,31 @@ CORPORA = {
     "savee": ("leave_one_speaker_out", 1, 0.0),
 }
 # Any other corpus that is built: a user's own. auto: by its number of speakers.
-OWN = ("auto", 2, 0.0)
+OWN: Row = ("auto", 2, 0.0)
 
 
-def row(corpus: str) -> tuple[str, int, float]:
+def base(
+    system: str, corpus: str, table: Mapping[str, Row] = CORPORA
+) -> tuple[ml_collections.ConfigDict, float]:
+    """The fields with which every config begins, and the decibels of silence trimmed."""
+    protocol, dev_speakers, trim_db = _row(corpus, table)
+    config = ml_collections.ConfigDict()
+    config.system = system
+    config.corpus = corpus  # or several: emodb_4class+ravdess
+    # Of several corpora, classes that all have: shared, calm_as_neutral, excitement_as_happiness
+    config.labels = "shared"
+    config.classes = ()  # only these of them; (): all
+    config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
+    config.protocol = protocol
+    config.dev_speakers = dev_speakers
+    config.seeds = (0, 1, 2)
+    return config, trim_db
+
+
+def _row(corpus: str, table: Mapping[str, Row]) -> Row:
     """Of a corpus, or of several: one way of trimming for all, or it would tell them apart."""
     if "+" not in corpus:
-        return CORPORA.get(corpus, OWN)
-    rows = (CORPORA.get(name.strip(), OWN) for name in corpus.split("+"))
+        return table.get(corpus, OWN)
+    rows = (table.get(name.strip(), OWN) for name in corpus.split("+"))
     _, dev_speakers, trim_db = zip(*rows, strict=True)
     return "leave_one_corpus_out", min(dev_speakers), max(trim_db)

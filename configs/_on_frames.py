@@ -12,17 +12,7 @@ OWN = _corpora.OWN
 
 def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     """All fields but `model` and what only one system has."""
-    protocol, dev_speakers, trim_db = _corpora.row(corpus)
-    config = ml_collections.ConfigDict()
-    config.system = system
-    config.corpus = corpus  # or several: emodb_4class+ravdess
-    # Of several corpora, classes that all have: shared, calm_as_neutral, excitement_as_happiness
-    config.labels = "shared"
-    config.classes = ()  # only these of them; (): all
-    config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
-    config.protocol = protocol
-    config.dev_speakers = dev_speakers
-    config.seeds = (0, 1, 2)
+    config, trim_db = _corpora.base(system, corpus)
     # none, train, utterance, speaker_transductive, speaker_enrol:n
     config.normalisation = "train"
     config.refit = False  # B's and F's papers keep what dev chose; True: again on train + dev
@@ -53,7 +43,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.hyper.warmup = 0.05  # share of all steps
     config.hyper.dropout = 0.5
     config.hyper.label_smoothing = 0.0
-    config.hyper.average = 0.0  # statistics of batch normalisation are not averaged
+    config.hyper.average = 0.0  # decay of the weights' moving average, a step; 0: none
     config.hyper.metric = 0.0
 
     config.population = ml_collections.ConfigDict()

@@ -6,49 +6,22 @@ jser train --config=cnn_rnn:artphoto --workdir=runs/artphoto
 
 import ml_collections
 
-# corpus -> (protocol, dev speakers, decibels of silence trimmed, class weights)
+from jser.configs import _corpora
+
+# corpus -> (protocol, dev speakers, decibels of silence trimmed)
 CORPORA = {
-    # FI's 80, 5 and 15 % are the paper's, by a digest. Papers on FI give accuracy, so nothing is
-    # weighted.
-    "fi": ("picture_split", 2, 0.0, False),
+    # FI's 80, 5 and 15 % are the paper's, by a digest.
+    "fi": ("picture_split", 2, 0.0),
     # Five random folds and each class' true-positive rate are usual; not confirmed of the paper.
-    "artphoto": ("picture_k_fold:5", 2, 0.0, True),
-    "iaps_subset": ("picture_k_fold:5", 2, 0.0, True),
-    "synthetic": ("leave_one_speaker_out", 2, 0.0, True),
-    "casia": ("leave_one_speaker_out", 1, 0.0, True),
-    "emodb": ("leave_one_speaker_out", 2, 0.0, True),
-    "emodb_4class": ("leave_one_speaker_out", 2, 0.0, True),
-    "emodb_first2s": ("leave_one_speaker_out", 2, 0.0, True),
-    "iemocap_2280": ("iemocap_speakers", 1, 0.0, True),
-    "iemocap_5531": ("iemocap_speakers", 1, 0.0, True),
-    "savee": ("leave_one_speaker_out", 1, 0.0, True),
-    # A RAVDESS clip starts and ends with about a second of near silence.
-    "ravdess": ("ravdess_emobox", 4, 35.0, True),
+    "artphoto": ("picture_k_fold:5", 2, 0.0),
+    "iaps_subset": ("picture_k_fold:5", 2, 0.0),
+    **_corpora.CORPORA,
 }
-# Any other corpus that is built: a user's own. auto: by its number of speakers.
-OWN = ("auto", 2, 0.0, True)
-
-
-def joined(corpora: str) -> tuple[str, int, float, bool]:
-    """Of several corpora: one way of trimming for all, or it would tell them apart."""
-    rows = (CORPORA.get(name.strip(), OWN) for name in corpora.split("+"))
-    _, dev_speakers, trim_db, _ = zip(*rows, strict=True)
-    return "leave_one_corpus_out", min(dev_speakers), max(trim_db), True
+OWN = _corpora.OWN
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    row = joined(corpus) if "+" in corpus else CORPORA.get(corpus, OWN)
-    protocol, dev_speakers, trim_db, class_weights = row
-    config = ml_collections.ConfigDict()
-    config.system = "cnn_rnn"
-    config.corpus = corpus  # of pictures, or of recordings; of these several: emodb_4class+ravdess
-    # Of several corpora, classes that all have: shared, calm_as_neutral, excitement_as_happiness
-    config.labels = "shared"
-    config.classes = ()  # only these of them; (): all
-    config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
-    config.protocol = protocol
-    config.dev_speakers = dev_speakers
-    config.seeds = (0, 1, 2)
+    config, trim_db = _corpora.base("cnn_rnn", corpus, CORPORA)  # of pictures, or of recordings
     config.normalisation = "train"  # none, train, speaker_transductive, speaker_enrol:n
     config.refit = True  # train again on train + dev for the epochs that dev chose
 
@@ -69,7 +42,8 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.stem.trim_db = trim_db  # 0: no trimming
 
     config.balance = ml_collections.ConfigDict()  # one at a time
-    config.balance.class_weights = class_weights
+    # Papers on FI give accuracy, so nothing is weighted there.
+    config.balance.class_weights = corpus != "fi"
     config.balance.oversample = False
     config.balance.augment = False
 

@@ -13,17 +13,7 @@ OWN = _corpora.OWN
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    protocol, dev_speakers, trim_db = _corpora.row(corpus)
-    config = ml_collections.ConfigDict()
-    config.system = "dcnn_blstm"
-    config.corpus = corpus  # or several: emodb_4class+ravdess
-    # Of several corpora, classes that all have: shared, calm_as_neutral, excitement_as_happiness
-    config.labels = "shared"
-    config.classes = ()  # only these of them; (): all
-    config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
-    config.protocol = protocol
-    config.dev_speakers = dev_speakers
-    config.seeds = (0, 1, 2)
+    config, trim_db = _corpora.base("dcnn_blstm", corpus)
     # none, train, utterance, speaker_transductive, speaker_enrol:n
     config.normalisation = "train"
     config.refit = True  # train again on train + dev for the epochs that dev chose

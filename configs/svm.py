@@ -14,16 +14,7 @@ OWN = _corpora.OWN
 
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
-    protocol, dev_speakers, _ = _corpora.row(corpus)
-    config = ml_collections.ConfigDict()
-    config.system = "svm"
-    config.corpus = corpus  # or several: emodb_4class+ravdess
-    # Of several corpora, classes that all have: shared, calm_as_neutral, excitement_as_happiness
-    config.labels = "shared"
-    config.classes = ()  # only these of them; (): all
-    config.data_dir = ""  # where records lie; empty: $JSER_DATA, then ~/jser_data
-    config.protocol = protocol
-    config.dev_speakers = dev_speakers
+    config, _ = _corpora.base("svm", corpus)
     config.seeds = (0,)
     config.normalisation = "train"  # train, speaker_transductive, speaker_enrol:n
     config.refit = True  # fitted on train + dev, once the choice is made

@@ -1,8 +1,8 @@
 """From trained members to one answer an utterance and seed: what the ledger then scores.
 
-The members of an ensemble vote. A read-out that is fitted after training (an extreme learning
-machine) reads what the network makes of an utterance; a system without a network is such a read-out
-of a view.
+A read-out that is fitted after training (an extreme learning machine) reads what the network makes
+of an utterance; a system without a network is such a read-out of a view. The members of an ensemble
+vote, each with its own read-out where there is one.
 """
 
 from __future__ import annotations
@@ -47,14 +47,9 @@ def by_network(prepared: Prepared, state: population.State, plan: loop.Plan) -> 
     )
     posterior = softmax(logits)
     content = digest(state.best_params, state.best_stats)
-    size = int(tables.bag.max()) + 1
+    network = _predictions(prepared, rows, posterior, attention)
     if inputs.fit_readout is None:
-        if size > 1:
-            posterior, attention = (
-                a.reshape(len(tables) // size, size, *a.shape[1:]) for a in (posterior, attention)
-            )
-            posterior, attention = votes(posterior), attention.mean(1)
-        return Answered(_predictions(prepared, rows[::size], posterior, attention, size), content)
+        return Answered(network, content)
     everyone = np.arange(len(prepared.corpus.label), dtype=np.int32)
     shown = loop.predict(
         prepared.program,
@@ -64,7 +59,6 @@ def by_network(prepared: Prepared, state: population.State, plan: loop.Plan) -> 
         np.tile(everyone, (len(tables), 1)),
         plan,
     )[2]
-    network = _predictions(prepared, rows, posterior, attention)
     read = _predictions(prepared, rows, _read_out(prepared, shown, rows), attention)
     return Answered(read, content, {NETWORK: network})
 
@@ -136,18 +130,21 @@ def _read_out(prepared: Ready, shown: np.ndarray, rows: np.ndarray) -> np.ndarra
 
 
 def _predictions(
-    prepared: Ready,
-    rows: np.ndarray,
-    posterior: np.ndarray,
-    attention: np.ndarray | None,
-    stride: int = 1,
+    prepared: Ready, rows: np.ndarray, posterior: np.ndarray, attention: np.ndarray | None
 ) -> Predictions:
-    """Rows of the answers [P, V, ...] of every `stride`-th member."""
+    """Answers [P, V, ...] of the members on rows int [P, V], those of an ensemble together."""
+    tables = prepared.tables
+    size = int(tables.bag.max()) + 1
+    if size > 1:
+        posterior = votes(posterior.reshape(-1, size, *posterior.shape[1:]))
+        if attention is not None:
+            attention = attention.reshape(-1, size, *attention.shape[1:]).mean(1)
+    rows = rows[::size]  # all members of one ensemble answer for a fold and seed
     member, place = np.nonzero(rows >= 0)
     return Predictions(
         utterance_index=rows[member, place],
-        fold=prepared.tables.fold[::stride][member],
-        seed=prepared.tables.seed[::stride][member],
+        fold=tables.fold[::size][member],
+        seed=tables.seed[::size][member],
         posterior=posterior[member, place].astype(np.float32),
         attention=None if attention is None else attention[member, place].astype(np.float32),
     )

@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar="CONFIG,CONFIG",
         help="the first is what the others are held against; one may have fields of its own: "
-        "NAME:CORPUS@FIELD=VALUE",
+        "NAME:CORPUS@FIELD=VALUE; an @ before a file's .py is part of its path",
     )
     compare.add_argument("--workdir", required=True, metavar="DIR", help="gets a run a system")
     compare.add_argument(

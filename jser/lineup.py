@@ -20,6 +20,9 @@ _SAME = ("corpus", "data_dir", "protocol", "dev_speakers", "labels", "classes")
 # Commas between configs, but not those inside the brackets of a field's list.
 _BETWEEN = re.compile(r",(?![^(),]*(?:,[^(),]*)*\))")
 
+# The path of a config file, in which an @ may be.
+_FILE = re.compile(r"[^:]*?\.py(?=[:@]|$)")
+
 
 def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.Run]:
     """The runs of a comparison, in the order in which they are named.
@@ -27,7 +30,7 @@ def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.R
     Args:
         references: configs with commas between, each ``NAME:CORPUS`` or ``FILE.py:CORPUS``, with
             fields of its own behind an @: ``rnn_elm:emodb@model.labels=frames``; a list is in
-            brackets: ``@elm.widths=(1,3)``.
+            brackets: ``@elm.widths=(1,3)``. An @ before a file's ``.py`` belongs to its path.
         overrides: fields for all runs.
 
     Raises:
@@ -42,7 +45,7 @@ def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.R
         )
     runs: list[series.Run] = []
     for word in words:
-        reference, *fields = word.split("@")
+        reference, fields = _apart(word)
         own = []
         for text in fields:
             field, _, value = text.partition("=")
@@ -69,6 +72,14 @@ def plan(references: str, overrides: Sequence[tuple[str, str]]) -> list[series.R
     return runs
 
 
+def _apart(word: str) -> tuple[str, list[str]]:
+    """A config's reference, and the texts of its own fields."""
+    file = _FILE.match(word)
+    end = file.end() if file else 0
+    rest, *fields = word[end:].split("@")
+    return word[:end] + rest, fields
+
+
 @contextlib.contextmanager
 def _faults_of(word: str, words: Sequence[str]) -> Iterator[None]:
     """Where a word is what a comma cut off a list, say how lists are given."""
@@ -76,7 +87,7 @@ def _faults_of(word: str, words: Sequence[str]) -> Iterator[None]:
         yield
     except UsageError as error:
         before = words[words.index(word) - 1] if word != words[0] else ""
-        if "@" not in before or ":" in word or "@" in word:
+        if not _apart(before)[1] or ":" in word or "@" in word:
             raise
         raise UsageError(
             f"{error}; if it belongs to the list before it, put that in brackets: "

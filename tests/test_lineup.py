@@ -61,6 +61,25 @@ def test_a_list_in_brackets():
     assert second.name == "dcnn_blstm"
 
 
+def test_an_at_in_the_path_of_a_file(tmp_path):
+    folder = tmp_path / "me@work=1"
+    folder.mkdir()
+    file = folder / "mine@home.py"
+    file.write_text("from jser.configs.svm import CORPORA, get_config\n")
+    plain, one, two = lineup.plan(
+        f"{file}:synthetic,{file}:synthetic@svm.costs=(1,10),{file}@svm.gammas=(0.1,)", ()
+    )
+    assert [r.name for r in (plain, one)] == ["mine-home", "mine-home-svm.costs=-1-10-"]
+    assert plain.config.svm.costs == lineup.plan("svm,pcrn", ())[0].config.svm.costs
+    assert one.config.svm.costs == (1.0, 10.0)
+    assert (two.config.corpus, two.config.svm.gammas) == ("synthetic", (0.1,))
+    with pytest.raises(UsageError, match=r"--config=\S*me@work=1/mine.py: no such file"):
+        lineup.plan(f"svm,{folder}/mine.py@seeds=0", ())
+    with pytest.raises(UsageError, match=r"choose from|did you mean") as caught:
+        lineup.plan(f"{file}:synthetic,svn", ())
+    assert "bracket" not in str(caught.value), "the @ of a path is no field's"
+
+
 def test_a_field_for_all_that_one_has_not():
     both = "svm:synthetic,acoustic_rnn:synthetic"
     with pytest.raises(UsageError, match=r"svm:synthetic has no .* NAME:CORPUS@epochs=2"):

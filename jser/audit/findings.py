@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jser.audit.measures import shown
+from jser.audit.measures import Kind, shown
 from jser.audit.sound import KINDS
 from jser.evaluation.formats import percent, plural
 from jser.frontend.waveform import SAMPLE_RATE
@@ -18,7 +18,7 @@ from jser.records.selection import MARK
 WEIGHTS = ("alert", "warn", "note", "good")
 # Facts that an emotion may well have; the others are the recording's business.
 _OF_SPEECH = frozenset({"duration", "peak level"})
-_NAMED = 3
+NAMED = 3  # of a list in a sentence
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _joined(audit: Mapping[str, Any]) -> list[Finding]:
             )  # fmt: skip
         shared = [n for n in audit["identical"] if len({one.partition(MARK)[0] for one in n}) > 1]
         if shared:
-            named = ", ".join(" = ".join(names) for names in shared[:_NAMED])
+            named = ", ".join(" = ".join(names) for names in shared[:NAMED])
             found.append(
                 Finding("alert", f"{plural(len(shared), 'recording')} of one corpus "
                         f"{'lies' if len(shared) == 1 else 'lie'} in another too, sample by "
@@ -136,21 +136,22 @@ def _protocol(audit: Mapping[str, Any]) -> list[Finding]:
 
 
 def _pairs(near: list[Mapping[str, Any]]) -> str:
-    named = ", ".join(f"{p['first']} ~ {p['second']}" for p in near[:_NAMED])
-    rest = len(near) - _NAMED
-    return named + (f" and {rest} more" if rest > 0 else "")
+    return first_of([f"{p['first']} ~ {p['second']}" for p in near])
+
+
+def first_of(names: Sequence[str], between: str = ", ") -> str:
+    """The first of some names, and how many more there are."""
+    rest = len(names) - NAMED
+    return between.join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _twice(audit: Mapping[str, Any]) -> list[Finding]:
     found = []
     same, near = audit["identical"], audit["near_duplicates"]
     if same:
-        named = ", ".join(" = ".join(names) for names in same[:_NAMED])
-        more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
+        named = first_of([" = ".join(names) for names in same])
         many = plural(len(same), "recording") + (" is" if len(same) == 1 else " are")
-        found.append(
-            Finding("warn", f"{many} there more than once, sample by sample: {named}{more}")
-        )
+        found.append(Finding("warn", f"{many} there more than once, sample by sample: {named}"))
     if near:
         other = sum(not p["same_class"] for p in near)
         said = f"; {other} of them in two classes" if other else ""
@@ -188,11 +189,16 @@ def _gives_away(audit: Mapping[str, Any]) -> list[Finding]:
 def _sound(audit: Mapping[str, Any]) -> list[Finding]:
     if audit["sound"] is None:
         return [Finding("note", f"not listened to: {audit['sound_missing']}")]
-    found, total, clean = [], audit["built"]["n_utterances"], []
-    for kind in KINDS:
-        entry = audit["sound"][kind.name]
+    return measured(KINDS, audit["sound"], audit["built"]["n_utterances"])
+
+
+def measured(kinds: Sequence[Kind], entries: Mapping[str, Any], total: int) -> list[Finding]:
+    """Findings of measures of `total` recordings or pictures, by the name of their kind."""
+    found, clean = [], []
+    for kind in kinds:
+        entry = entries[kind.name]
         if entry["n"]:
-            named = ", ".join(shown(kind, entry, _NAMED))
+            named = ", ".join(shown(kind, entry, NAMED))
             found.append(
                 Finding("warn", f"{kind.title}: {entry['n']} of {total} ({kind.limit()}): {named}")
             )
@@ -209,12 +215,12 @@ def _files(built: Mapping[str, Any]) -> list[Finding]:
     if clipped := built["clipped"]:
         found.append(
             Finding("warn", f"{plural(len(clipped), 'file')} with samples at full scale: "
-                    f"{', '.join(list(clipped)[:_NAMED])}")
+                    f"{', '.join(list(clipped)[:NAMED])}")
         )  # fmt: skip
     if stereo := built["stereo"]:
         found.append(
             Finding("note", f"{plural(len(stereo), 'file')} of more than one channel, averaged: "
-                    f"{', '.join(stereo[:_NAMED])}")
+                    f"{', '.join(stereo[:NAMED])}")
         )  # fmt: skip
     rates = {int(rate): n for rate, n in built["sample_rates"].items()}
     if set(rates) - {SAMPLE_RATE}:

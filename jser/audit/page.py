@@ -24,7 +24,7 @@ from jser.evaluation.page.markup import (
 )
 from jser.evaluation.page.run_page import masthead
 
-_MOST_PAIRS = 50
+MOST_PAIRS = 50
 _BADGE = {"alert": "mind", "warn": "look", "note": "know", "good": "fine"}
 
 
@@ -42,7 +42,6 @@ def render(audit: Mapping[str, Any]) -> str:
         protocol_section(made, "near-duplicates", _pair) if made else None,
         _data(audit),
     ]
-    there = [part for part in parts if part is not None]
     marks = []
     if audit["synthetic"]:
         marks.append("SYNTHETIC: made by a generator; says nothing about speech")
@@ -54,21 +53,25 @@ def render(audit: Mapping[str, Any]) -> str:
         f"{plural(audit['built']['n_utterances'], 'utterance')}, "
         f"{plural(len(balance['speakers']), 'speaker')}"
     )
+    return whole(audit, aside, marks, parts)
+
+
+def whole(
+    audit: Mapping[str, Any], aside: str, marks: Sequence[str], parts: Sequence[Element | None]
+) -> str:
+    """The page of an audit from its parts, of those that are there."""
+    there = [part for part in parts if part is not None]
+    title, made = f"Audit of {audit['corpus']}", audit["protocol"]
+    protocol = made["protocol"] if made else "the whole corpus"
     return document(
-        f"Audit of {audit['corpus']}",
-        masthead(
-            f"Audit of {audit['corpus']}",
-            made["protocol"] if made else "the whole corpus",
-            aside,
-            marks,
-            there,
-        ),
+        title,
+        masthead(title, protocol, aside, marks, there),
         tag("main", *there, id="main"),
-        foot(audit),
+        _foot(audit),
     )
 
 
-def foot(audit: Mapping[str, Any]) -> Element:
+def _foot(audit: Mapping[str, Any]) -> Element:
     """What the page was made from."""
     return tag(
         "footer",
@@ -176,11 +179,8 @@ def _twice(audit: Mapping[str, Any]) -> Element:
     same, near = audit["identical"], audit["near_duplicates"]
     body: list[Child] = []
     if same:
-        listed = [tag("li", " = ".join(names)) for names in same[:_MOST_PAIRS]]
-        body += [
-            tag("h3", "Identical, sample by sample"),
-            tag("ul", *listed, *more_than(len(same), _MOST_PAIRS), class_="names"),
-        ]
+        listed = [" = ".join(names) for names in same]
+        body += [tag("h3", "Identical, sample by sample"), names_of(listed)]
     if near:
         head = ["one", "other", "similarity", "starts later, s", "level, dB", "speaker", "class",
                 "corpus"]  # fmt: skip
@@ -195,14 +195,14 @@ def _twice(audit: Mapping[str, Any]) -> Element:
                 "same" if pair["same_class"] else "another",
                 "same" if pair["same_corpus"] else "another",
             ]
-            for pair in near[:_MOST_PAIRS]
+            for pair in near[:MOST_PAIRS]
         ]
         body += [
             tag("h3", "Near-duplicates"),
             tag("p", "One recording at another level, rate, codec or cut. The second starts that "
                 "much later in the recording, and is that much louder.", class_="note"),
             table(head, rows, words=2),
-            tag("ul", *more_than(len(near), _MOST_PAIRS), class_="names"),
+            tag("ul", *more_than(len(near), MOST_PAIRS), class_="names"),
         ]  # fmt: skip
     if not same and not near:
         body.append(tag("p", "No recording is there twice, and none at another level, rate, codec "
@@ -210,6 +210,12 @@ def _twice(audit: Mapping[str, Any]) -> Element:
     elif not near:
         body.append(tag("p", "No near-duplicate beside those.", class_="clean"))
     return section("twice", "The same recording twice", *body)
+
+
+def names_of(listed: Sequence[str]) -> Element:
+    """A list of names, the first of them shown."""
+    shown = [tag("li", text) for text in listed[:MOST_PAIRS]]
+    return tag("ul", *shown, *more_than(len(listed), MOST_PAIRS), class_="names")
 
 
 def more_than(n: int, shown: int) -> list[Element]:
@@ -246,7 +252,7 @@ def protocol_section(
         ("dev and test in one session", "yes" if made["dev_test_same_session"] else "no"),
         ("folds hash", made["folds_hash"]),
     ]
-    near = [near_name(pair) for pair in made["near_duplicates"][:_MOST_PAIRS]]
+    near = [near_name(pair) for pair in made["near_duplicates"][:MOST_PAIRS]]
     return section(
         "protocol",
         f"Protocol {made['protocol']}",

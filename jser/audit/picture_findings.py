@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from jser.audit.findings import WEIGHTS, Finding
+from jser.audit.findings import WEIGHTS, Finding, first_of, measured
 from jser.audit.look import KINDS
-from jser.audit.measures import shown
 from jser.evaluation.formats import plural
 from jser.records.audit import describe_missing
 
-_NAMED = 3
 # Between the commonest class and the rarest; UAR bears it, a plain loss does not.
 _UNEQUAL = 3.0
 
@@ -23,7 +21,7 @@ def list_all(audit: Mapping[str, Any]) -> list[Finding]:
         *_protocol(audit),
         *_twice(audit["built"]),
         *_classes(audit["built"]),
-        *_look(audit),
+        *measured(KINDS, audit["look"], audit["built"]["n_utterances"]),
         *_files(audit["built"]),
     ]
     return sorted(found, key=lambda f: WEIGHTS.index(f.weight))
@@ -40,7 +38,7 @@ def _marks(audit: Mapping[str, Any]) -> list[Finding]:
         found.append(
             Finding(
                 "alert",
-                f"{plural(len(broken), 'file')} left out as damaged: {_first(broken, '; ')}",
+                f"{plural(len(broken), 'file')} left out as damaged: {first_of(broken, '; ')}",
             )
         )
     if built["n_expected"] is None:
@@ -71,7 +69,7 @@ def _protocol(audit: Mapping[str, Any]) -> list[Finding]:
     else:
         found.append(Finding("good", "train, dev and test share no picture of equal pixels"))
     if near := made["near_duplicates"]:
-        named = _first([f"{p['first']} ~ {p['second']}" for p in near])
+        named = first_of([f"{p['first']} ~ {p['second']}" for p in near])
         found.append(
             Finding("alert", f"{plural(len(near), 'pair')} of nearly equal pictures "
                     f"{'lies' if len(near) == 1 else 'lie'} in two parts of a fold: {named}; "
@@ -87,12 +85,12 @@ def _twice(built: Mapping[str, Any]) -> list[Finding]:
         found.append(
             Finding("warn", f"{plural(len(same), 'picture')} {'is' if len(same) == 1 else 'are'} "
                     f"there more than once, pixel by pixel: "
-                    f"{_first([' = '.join(names) for names in same])}")
+                    f"{first_of([' = '.join(names) for names in same])}")
         )  # fmt: skip
     if near:
         found.append(
             Finding("warn", f"{plural(len(near), 'pair')} of nearly equal pictures, one at another "
-                    f"size or quality: {_first([f'{a} ~ {b}' for a, b, _ in near])}")
+                    f"size or quality: {first_of([f'{a} ~ {b}' for a, b, _ in near])}")
         )  # fmt: skip
     if two := built["two_labels"]:
         found.append(
@@ -103,11 +101,6 @@ def _twice(built: Mapping[str, Any]) -> list[Finding]:
     if not same and not near:
         found.append(Finding("good", "no picture is there twice, or nearly so"))
     return found
-
-
-def _first(names: Sequence[str], between: str = ", ") -> str:
-    rest = len(names) - _NAMED
-    return between.join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _classes(built: Mapping[str, Any]) -> list[Finding]:
@@ -124,22 +117,6 @@ def _classes(built: Mapping[str, Any]) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _look(audit: Mapping[str, Any]) -> list[Finding]:
-    found, total, clean = [], audit["built"]["n_utterances"], []
-    for kind in KINDS:
-        entry = audit["look"][kind.name]
-        if entry["n"]:
-            named = ", ".join(shown(kind, entry, _NAMED))
-            found.append(
-                Finding("warn", f"{kind.title}: {entry['n']} of {total} ({kind.limit()}): {named}")
-            )
-        else:
-            clean.append(kind.title)
-    if clean:
-        found.append(Finding("good", f"none: {', '.join(clean)}"))
-    return found
-
-
 def _files(built: Mapping[str, Any]) -> list[Finding]:
     """What only the files could tell, noted when the records were built."""
     found = [Finding("note", f"left out: {n} x {why}") for why, n in built["skipped"].items()]
@@ -148,7 +125,7 @@ def _files(built: Mapping[str, Any]) -> list[Finding]:
         text = ", ".join(f"{n} {mode}" for mode, n in other.items())
         found.append(Finding("note", f"made RGB: {text}"))
     if built["rotated"]:
-        found.append(Finding("note", f"turned upright as Exif says: {_first(built['rotated'])}"))
+        found.append(Finding("note", f"turned upright as Exif says: {first_of(built['rotated'])}"))
     if small := built["enlarged"]:
         found.append(
             Finding("note", f"smaller than {built['side']} pixels, enlarged: {len(small)} of "

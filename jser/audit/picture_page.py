@@ -10,13 +10,19 @@ from typing import Any
 
 from jser.audit import charts
 from jser.audit.look import KINDS
-from jser.audit.page import finding_list, foot, more_than, protocol_section
+from jser.audit.page import (
+    MOST_PAIRS,
+    finding_list,
+    more_than,
+    names_of,
+    protocol_section,
+    whole,
+)
 from jser.audit.page_sound import panel
 from jser.evaluation.formats import percent, plural
 from jser.evaluation.page.markup import (
     Child,
     Element,
-    document,
     figure,
     folded,
     pairs,
@@ -24,9 +30,6 @@ from jser.evaluation.page.markup import (
     table,
     tag,
 )
-from jser.evaluation.page.run_page import masthead
-
-_MOST_PAIRS = 50
 
 
 def render(audit: Mapping[str, Any]) -> str:
@@ -41,7 +44,6 @@ def render(audit: Mapping[str, Any]) -> str:
         protocol_section(made, "nearly equal pictures", _pair) if made else None,
         _data(audit),
     ]
-    there = [part for part in parts if part is not None]
     marks = []
     if audit["partial"]:
         marks.append("PARTIAL: pictures of the published corpus are missing")
@@ -49,18 +51,8 @@ def render(audit: Mapping[str, Any]) -> str:
         marks.append(f"LEAK: training refuses {made['protocol']} on this corpus")
     elif made and made["leak"]:
         marks.append(f"LEAK: {made['leak']}")
-    return document(
-        f"Audit of {audit['corpus']}",
-        masthead(
-            f"Audit of {audit['corpus']}",
-            made["protocol"] if made else "the whole corpus",
-            f"{plural(built['n_utterances'], 'picture')}, {len(built['classes'])} classes",
-            marks,
-            there,
-        ),
-        tag("main", *there, id="main"),
-        foot(audit),
-    )
+    aside = f"{plural(built['n_utterances'], 'picture')}, {len(built['classes'])} classes"
+    return whole(audit, aside, marks, parts)
 
 
 def _findings(audit: Mapping[str, Any]) -> Element:
@@ -177,11 +169,8 @@ def _twice(built: Mapping[str, Any]) -> Element:
     same, near = built["duplicates"], built["near_duplicates"]
     body: list[Child] = []
     if same:
-        listed = [tag("li", " = ".join(names)) for names in same[:_MOST_PAIRS]]
-        body += [
-            tag("h3", "Identical, pixel by pixel"),
-            tag("ul", *listed, *more_than(len(same), _MOST_PAIRS), class_="names"),
-        ]
+        listed = [" = ".join(names) for names in same]
+        body += [tag("h3", "Identical, pixel by pixel"), names_of(listed)]
     if near:
         body += [
             tag("h3", "Nearly equal"),
@@ -189,10 +178,10 @@ def _twice(built: Mapping[str, Any]) -> Element:
                 "tell. Of its 256 bits so many differ.", class_="note"),
             table(
                 ["one", "other", "bits"],
-                [[a, b, str(bits)] for a, b, bits in near[:_MOST_PAIRS]],
+                [[a, b, str(bits)] for a, b, bits in near[:MOST_PAIRS]],
                 words=2,
             ),
-            tag("ul", *more_than(len(near), _MOST_PAIRS), class_="names"),
+            tag("ul", *more_than(len(near), MOST_PAIRS), class_="names"),
         ]  # fmt: skip
     if not same and not near:
         body.append(
@@ -213,12 +202,7 @@ def _look(audit: Mapping[str, Any]) -> Element:
             "was set by eye.", class_="note"),
         tag("div", *panels, class_="panels"),
         tag("h3", "Damaged, and left out"),
-        tag(
-            "ul",
-            *(tag("li", text) for text in broken[:_MOST_PAIRS]),
-            *more_than(len(broken), _MOST_PAIRS),
-            class_="names",
-        )
+        names_of(broken)
         if broken
         else tag("p", "None: every file of the corpus could be used.", class_="clean"),
     )  # fmt: skip

@@ -16,32 +16,28 @@ from jser.records import places, sidecar
 from jser.records.manifest import built
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """All utterances of a built corpus, sorted by utterance_id.
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """What is held of the N records of any built corpus, sorted by utterance_id.
 
     Attributes:
         name: of the corpus.
-        variant: 'log_mel' or 'waveform'.
+        variant: of the records, see `jser.records.places`.
         classes: label names in the order of the indices.
         utterance_id: str [N].
-        speaker: str [N].
-        session: str [N].
-        text_id: str [N].
+        speaker: str [N]; '' where unknown.
+        session: str [N]; '' where there is none.
+        text_id: str [N]; '' where there is none.
         split: str [N], the corpus' own: 'train', 'dev', 'test...'; '' where it brings none.
         label: int32 [N].
-        pcm_sha256: str [N].
-        frames: float32 [sum T, n_mels], the utterances' log-Mel frames one behind the other.
-        offset: int64 [N], first row of an utterance in `frames`.
-        length: int32 [N], frames of an utterance.
-        waveform: N arrays int16 [samples], or None where the variant has none.
-        sex: speaker -> 'f' or 'm'.
-        fingerprint: hex sha256 of the sorted (id, pcm_sha256, label).
-        front_end_hash: of the specification that made the frames.
-        partial: recordings are missing from the published corpus.
-        synthetic: generated audio.
+        sex: speaker -> 'f' or 'm', of those of whom it is known.
+        fingerprint: hex sha256 of the sorted (id, hash of the samples or pixels, label).
+        front_end_hash: of the specification that made the records.
+        partial: some of the published corpus are missing.
+        synthetic: made by a program.
         note: what every result on this corpus must say, or None.
-        audit: see `jser.records.audit`.
+        audit: what was noted when the records were built: see `jser.records.audit` and
+            `picture_audit`.
     """
 
     name: str
@@ -53,11 +49,6 @@ class Corpus:
     text_id: np.ndarray
     split: np.ndarray
     label: np.ndarray
-    pcm_sha256: np.ndarray
-    frames: np.ndarray
-    offset: np.ndarray
-    length: np.ndarray
-    waveform: list[np.ndarray] | None
     sex: dict[str, str]
     fingerprint: str
     front_end_hash: str
@@ -65,6 +56,25 @@ class Corpus:
     synthetic: bool
     note: str | None
     audit: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus(Labelled):
+    """All utterances of a built corpus.
+
+    Attributes:
+        pcm_sha256: str [N].
+        frames: float32 [sum T, n_mels], the utterances' log-Mel frames one behind the other.
+        offset: int64 [N], first row of an utterance in `frames`.
+        length: int32 [N], frames of an utterance.
+        waveform: N arrays int16 [samples], or None where the variant has none.
+    """
+
+    pcm_sha256: np.ndarray
+    frames: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    waveform: list[np.ndarray] | None
 
 
 def load(
@@ -122,6 +132,17 @@ def load(
     return _read(folder, content, command)
 
 
+def of_sidecar(content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `Labelled` that the sidecar of built records says."""
+    as_they_are = ("name", "variant", "fingerprint", "front_end_hash", "partial", "synthetic",
+                   "note", "audit")  # fmt: skip
+    return {
+        **{name: content[name] for name in as_they_are},
+        "classes": tuple(content["classes"]),
+        "sex": dict(content["sex"]),
+    }
+
+
 def _difference(built: dict[str, Any], spec: LogMelSpec) -> str:
     parts = [
         f"{field} {built.get(field)} there, {value} here"
@@ -160,9 +181,7 @@ def _read(folder: Path, content: dict[str, Any], command: str) -> Corpus:
         frames[stop - n : stop] = record["log_mel"]
     has_audio = content["variant"] == "waveform"
     corpus = Corpus(
-        name=content["name"],
-        variant=content["variant"],
-        classes=tuple(content["classes"]),
+        **of_sidecar(content),
         utterance_id=text("utterance_id"),
         speaker=text("speaker"),
         session=text("session"),
@@ -175,12 +194,5 @@ def _read(folder: Path, content: dict[str, Any], command: str) -> Corpus:
         offset=end - length,
         length=length,
         waveform=[np.asarray(record["waveform"]) for record in records] if has_audio else None,
-        sex=dict(content["sex"]),
-        fingerprint=content["fingerprint"],
-        front_end_hash=content["front_end_hash"],
-        partial=content["partial"],
-        synthetic=content["synthetic"],
-        note=content["note"],
-        audit=content["audit"],
     )
     return corpus

@@ -19,6 +19,7 @@ from jser import datasets
 from jser.errors import InputError
 from jser.frontend.image import ImageSpec
 from jser.records import places, sidecar
+from jser.records.corpus import Labelled, of_sidecar
 
 # Pictures in memory while pixels are read: 12.6 MB at the default size.
 AT_ONCE = 64
@@ -26,49 +27,17 @@ AT_ONCE = 64
 _TEXTS = ("utterance_id", "speaker", "session", "text_id", "split", "pixel_sha256")
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """All pictures of a built corpus, sorted by utterance_id; a corpus to `jser.protocols`.
+@dataclass(frozen=True, kw_only=True)
+class Pictures(Labelled):
+    """All pictures of a built corpus; its speakers are who took or painted them.
 
     Attributes:
-        name: of the corpus.
-        variant: 'image'.
-        classes: label names in the order of the indices.
-        utterance_id: str [N], of the picture.
-        speaker: str [N], who took or painted it; '' where unknown.
-        session: str [N], '' as a rule.
-        text_id: str [N], ''.
-        split: str [N], the corpus' own: 'train', 'dev', 'test...'; '' where it brings none.
-        label: int32 [N].
         pixel_sha256: str [N].
         side: pixels of both sides.
-        sex: empty.
-        fingerprint: hex sha256 of the sorted (id, pixel_sha256, label).
-        front_end_hash: of the specification that made the pixels.
-        partial: pictures are missing from the published corpus.
-        synthetic: drawn by a program.
-        note: what every result on this corpus must say, or None.
-        audit: see `jser.records.picture_audit`.
     """
 
-    name: str
-    variant: str
-    classes: tuple[str, ...]
-    utterance_id: np.ndarray
-    speaker: np.ndarray
-    session: np.ndarray
-    text_id: np.ndarray
-    split: np.ndarray
-    label: np.ndarray
     pixel_sha256: np.ndarray
     side: int
-    sex: dict[str, str]
-    fingerprint: str
-    front_end_hash: str
-    partial: bool
-    synthetic: bool
-    note: str | None
-    audit: dict[str, Any]
     _records: Any = field(repr=False)  # TFDS' data source
     _place: np.ndarray = field(repr=False)  # int64 [N], of each picture in it
 
@@ -171,20 +140,13 @@ def _opened(folder: Path, content: dict[str, Any], spec: ImageSpec, command: str
             "remove the folder and build again"
         )
     columns = list(zip(*sorted(kept), strict=True))
-    fields = {name: np.array(text, np.str_) for name, text in zip(_TEXTS, columns, strict=False)}
+    fields: dict[str, Any] = {
+        name: np.array(text, np.str_) for name, text in zip(_TEXTS, columns, strict=False)
+    }
     return Pictures(
-        name=content["name"],
-        variant=content["variant"],
-        classes=tuple(content["classes"]),
+        **of_sidecar(content),
         label=np.array(columns[-2], np.int32),
         side=spec.side,
-        sex=dict(content["sex"]),
-        fingerprint=content["fingerprint"],
-        front_end_hash=content["front_end_hash"],
-        partial=content["partial"],
-        synthetic=content["synthetic"],
-        note=content["note"],
-        audit=content["audit"],
         _records=source,
         _place=np.array(columns[-1], np.int64),
         **fields,

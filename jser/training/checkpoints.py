@@ -24,6 +24,8 @@ from jser.errors import InputError
 # A checkpoint of n bytes is written with that much room on the disk: what Orbax adds, and merges.
 ROOM = 1.5
 LEAST_ROOM = 1 << 20
+# Parts younger than checkpoints that are about, and what was in their place before.
+FORMERLY = {"average_stats": "stats"}
 FULL_DISK = ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded")
 
 
@@ -114,6 +116,7 @@ class Checkpoints:
         epoch = self.latest()
         assert epoch is not None
         younger = self._younger(epoch, like)
+        stood = younger & set(FORMERLY)
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         if younger:
             target = {n: value for n, value in _parts(target).items() if n not in younger}
@@ -126,7 +129,7 @@ class Checkpoints:
             )
             state = jax.device_get(found["state"])
             if younger:
-                state = like.replace(**state)
+                state = like.replace(**state, **{name: {} for name in stood})
             extra = dict(json.loads(json.dumps(found["extra"])))
         except Exception as error:
             what = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
@@ -134,10 +137,12 @@ class Checkpoints:
         # TensorStore verifies how its files hang together, not what is in them.
         if extra.pop("crc32", None) not in (None, _crc32(state)):
             raise self._damaged(epoch, "its numbers do not have their checksum")
+        if stood:
+            state = state.replace(**{name: getattr(state, FORMERLY[name]) for name in stood})
         return epoch, state, extra
 
     def _younger(self, epoch: int, like: Any) -> set[str]:
-        """Parts of `like` that are younger than the checkpoint, and hold nothing.
+        """Parts of `like` that are younger than the checkpoint, and hold nothing of their own.
 
         Raises:
             InputError: one holds something, which the version that wrote the checkpoint had not.
@@ -148,7 +153,7 @@ class Checkpoints:
             return set()  # what is damaged is found by reading it
         younger = {name: part for name, part in _parts(like).items() if there and name not in there}
         for name, part in younger.items():
-            if jax.tree.leaves(part):
+            if jax.tree.leaves(part) and name not in FORMERLY:
                 raise InputError(
                     f"{self._manager.directory}/{epoch}: was written by another version of jser, "
                     f"whose checkpoints have no '{name}'; train again in another --workdir"

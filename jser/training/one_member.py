@@ -57,6 +57,7 @@ def init_member(program: Program, features: Features, member: Members) -> State:
         params=params,
         average=params,
         stats=stats,
+        average_stats=stats,
         opt_state=transform(program, features, member).init(params),
         best_params=params,
         best_stats=stats,
@@ -187,7 +188,7 @@ def train_step(
     )
     params = jax.tree.map(jnp.add, state.params, updates)
     decay = member.hyper["average"]
-    average = jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, state.average, params)
+    follow = functools.partial(jax.tree.map, lambda a, p: decay * a + (1 - decay) * p)
     counts = jnp.any(label >= 0)
     finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(grads))
     go = state.alive & finite & counts
@@ -195,8 +196,9 @@ def train_step(
     failed = state.failed | (state.alive & ~finite)
     return state.replace(
         params=keep(params, state.params),
-        average=keep(average, state.average),
+        average=keep(follow(state.average, params), state.average),
         stats=keep(stats, state.stats),
+        average_stats=keep(follow(state.average_stats, stats), state.average_stats),
         opt_state=keep(opt_state, state.opt_state),
         failed=failed,
         alive=state.alive & ~failed,
@@ -248,7 +250,7 @@ def finish_epoch(
     loss, then to the earlier epoch. A member without dev rows (a refit) keeps its last epoch.
     """
     logits, _, _ = predict_rows(
-        program, features, member, state.average, state.stats, member.dev_index
+        program, features, member, state.average, state.average_stats, member.dev_index
     )
     label = row_labels(features, member, member.dev_index)
     one_hot = objectives.targets(label, program.n_classes)
@@ -270,7 +272,7 @@ def finish_epoch(
     pick = lambda new, old: jnp.where(better, new, old)  # noqa: E731
     new = state.replace(
         best_params=jax.tree.map(pick, state.average, state.best_params),
-        best_stats=jax.tree.map(pick, state.stats, state.best_stats),
+        best_stats=jax.tree.map(pick, state.average_stats, state.best_stats),
         best_score=pick(uar, state.best_score),
         best_loss=pick(dev_loss, state.best_loss),
         best_epoch=pick(epoch, state.best_epoch),

@@ -104,17 +104,18 @@ class Members(flax.struct.PyTreeNode):
 class State(flax.struct.PyTreeNode):
     """Training state; every leaf has the leading axis P.
 
-    `average` is the exponential moving average of the parameters, which is what gets evaluated:
-    it makes the choice of the epoch matter less. `stats` are what a model counts and nobody trains
-    (of batch normalisation); they belong to `params`, so with them `average` should decay by 0.
-    `best_*` belong to the epoch that the member's
-    dev speakers chose. `alive` ends with the member's last epoch, or with a loss that is not
-    finite (then `failed`).
+    `stats` are what a model counts and nobody trains (of batch normalisation). `average` and
+    `average_stats` are exponential moving averages of the parameters and of these, with one decay,
+    as in timm's ModelEmaV3: averaged weights do not go with the statistics of the last ones. The
+    averages are what gets evaluated: they make the choice of the epoch matter less. `best_*` belong
+    to the epoch that the member's dev speakers chose. `alive` ends with the member's last epoch, or
+    with a loss that is not finite (then `failed`).
     """
 
     params: Params
     average: Params
     stats: Params
+    average_stats: Params
     opt_state: Any
     best_params: Params
     best_stats: Params

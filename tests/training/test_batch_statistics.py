@@ -47,6 +47,51 @@ def test_statistics_follow_the_batches_that_count(features):
     assert same_bits(after.stats, state.stats), "a batch of padding has no statistics"
 
 
+def test_statistics_are_averaged_as_the_weights_are(features):
+    """Worked by hand from the statistics and weights that a training without averages has."""
+    plain = one(make_members(1), 0)
+    batches = [jnp.array(rows) for rows in ([0, 1, 2, 3], [4, 5, 6, -1])]
+
+    def states(decay):
+        member = plain.replace(hyper=plain.hyper | {"average": jnp.float32(decay)})
+        found = [one_member.init_member(program(), features, member)]
+        for step, rows in enumerate(batches):
+            found.append(
+                one_member.train_step(
+                    program(), features, member, found[-1], rows, jnp.int32(step)
+                )[0]
+            )
+        return member, found
+
+    member, averaged = states(0.8)
+    _, (first, second, third) = states(0.0)
+    assert same_bits(third.average_stats, third.stats), "a decay of 0 averages nothing"
+    for name in ("mean", "var"):
+        start, one_step, two = (s.stats["norm"][name] for s in (first, second, third))
+        wanted = 0.64 * start + 0.16 * one_step + 0.2 * two
+        np.testing.assert_allclose(averaged[2].average_stats["norm"][name], wanted, atol=1e-6)
+    chosen, _ = one_member.finish_epoch(
+        program(), features, member, averaged[-1], jnp.zeros(len(batches))
+    )
+    assert same_bits(chosen.best_stats, averaged[-1].average_stats)
+
+
+def test_dev_is_scored_with_averaged_statistics(features):
+    """Statistics of the last weights would give the averaged ones another answer."""
+    member = one(make_members(1), 0)
+    state = one_member.init_member(program(), features, member)
+
+    def dev_loss(**changed):
+        _, metrics = one_member.finish_epoch(
+            program(), features, member, state.replace(**changed), jnp.zeros(3)
+        )
+        return float(metrics.dev_loss)
+
+    far = {"norm": {"mean": jnp.full(5, 3.0), "var": jnp.full(5, 0.1)}}
+    assert dev_loss(stats=far) == dev_loss()
+    assert dev_loss(average_stats=far) > dev_loss() + 0.1
+
+
 def test_the_best_epoch_keeps_its_statistics(fit):
     """Evaluation reads those of the epoch that dev chose, not the last ones."""
     members = make_members(5)
@@ -56,7 +101,7 @@ def test_the_best_epoch_keeps_its_statistics(fit):
         mine = take(members, [p]).replace(epochs=final.best_epoch[[p]])
         short = fit(program(), mine)
         assert same_bits(take(short.best_stats, [0]), take(final.best_stats, [p]))
-        assert same_bits(take(short.stats, [0]), take(final.best_stats, [p]))
+        assert same_bits(take(short.average_stats, [0]), take(final.best_stats, [p]))
 
 
 def test_answers_and_embedding_are_of_the_best_epoch(features, fit):

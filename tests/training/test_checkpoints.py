@@ -25,6 +25,13 @@ class Now(flax.struct.PyTreeNode):
     epoch: Any
 
 
+class WithAverage(flax.struct.PyTreeNode):
+    params: Any
+    stats: Any
+    average_stats: Any
+    epoch: Any
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A checkpoint that an earlier version wrote."""
@@ -68,3 +75,14 @@ def test_numbers_of_a_young_part_keep_their_checksum(folder):
     epoch, state, _ = restore(folder, Now(WEIGHTS, {"mean": EPOCH}, EPOCH))
     assert epoch == 4
     np.testing.assert_array_equal(state.stats["mean"], EPOCH)
+
+
+def test_averaged_statistics_were_the_last_ones_before_they_were_averaged(folder):
+    stats = {"mean": EPOCH + 1}
+    before = Checkpoints(folder, 0)
+    before.save(4, Now(WEIGHTS, stats, EPOCH), {})
+    before.close()
+    _, state, _ = restore(folder, WithAverage(WEIGHTS, stats, stats, EPOCH))
+    np.testing.assert_array_equal(state.stats["mean"], EPOCH + 1)
+    np.testing.assert_array_equal(state.average_stats["mean"], EPOCH + 1)
+    np.testing.assert_array_equal(state.epoch, EPOCH)
