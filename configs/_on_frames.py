@@ -18,7 +18,8 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.refit = False  # B's and F's papers keep what dev chose; True: again on train + dev
 
     config.frames = ml_collections.ConfigDict()
-    config.frames.level = "peak" if "+" in corpus else "recorded"  # peak: loudest at 0 dB
+    # recorded; peak: loudest at 0 dB; variance: each recording at mean 0 and variance 1
+    config.frames.level = "peak" if "+" in corpus else "recorded"
     config.frames.trim_db = trim_db  # 0: no trimming
     config.frames.by_length = True  # a batch has utterances of like lengths: less padding
 
@@ -31,7 +32,8 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.readout.views = ()  # nothing stands beside these systems
     config.readout.penalties = (0.03, 0.1, 0.3, 1.0)  # of the baseline's ridge
 
-    config.optimiser = "adamw"  # adamw, sgd; the rate falls along a cosine: ours
+    config.optimiser = "adamw"  # adamw, nadam, sgd
+    config.schedule = "cosine"  # of the rate, behind its warm-up: ours; constant
     config.metric_loss = "none"  # none, contrastive, center; its weight is hyper.metric
     config.batch_size = 32
     config.epochs = 30

@@ -4,9 +4,9 @@ jser train --config=acrnn:emodb --workdir=runs/acrnn
 jser train --config=acrnn:emodb --workdir=runs/redagging --config.ensemble.method=redagging \
     --config.ensemble.size=5
 
-Sizes that a CPU can cross-validate; `acrnn_paper` has the paper's. The paper scales each recording
-to mean 0 and variance 1 before log-Mel; here its level is left (`config.frames.level`), and the
-fold's training frames give each band's mean and deviation.
+Sizes that a CPU can cross-validate; `acrnn_paper` has the paper's. As in the paper each recording is
+scaled to mean 0 and variance 1 before log-Mel, of several corpora too; the fold's training frames
+give each band's mean and deviation.
 """
 
 import ml_collections
@@ -19,6 +19,7 @@ OWN = _on_frames.OWN
 
 def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config = _on_frames.base("acrnn", corpus)
+    config.frames.level = "variance"  # as in the paper; recorded, peak
     config.frames.by_length = False  # segments are of one length
     config.segments = ml_collections.ConfigDict()
     config.segments.frames = 300  # 3 s, as in the paper; 0: whole utterances

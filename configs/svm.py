@@ -20,7 +20,8 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.refit = True  # fitted on train + dev, once the choice is made
 
     config.descriptors = ml_collections.ConfigDict()
-    config.descriptors.level = "peak" if "+" in corpus else "recorded"  # peak: loudest at 0 dB
+    # recorded; peak: loudest at 0 dB; variance: each recording at mean 0 and variance 1
+    config.descriptors.level = "peak" if "+" in corpus else "recorded"
 
     config.balance = ml_collections.ConfigDict()
     config.balance.class_weights = True

@@ -30,6 +30,11 @@ from jser.preparation import Prepared, bags_of, prepare
 from jser.training import fusion, loop, members, population
 
 STAGES = ("select", "refit")
+_LEVEL = {
+    "recorded": "as recorded",
+    "peak": "each utterance's peak at 0 dB",
+    "variance": "each utterance at mean 0 and variance 1",
+}
 
 
 # --- the two stages -------------------------------------------------------------------------------
@@ -199,9 +204,7 @@ def run(
         prepared.certificate,
         system=system.title(config),
         normalisation=config.normalisation,
-        level={"recorded": "as recorded", "peak": "each utterance's peak at 0 dB"}[
-            system.level(config)
-        ],
+        level=_LEVEL[system.level(config)],
         parameters=size.parameters(config, network, beside),
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -62,7 +62,7 @@ def check(config: Any) -> None:
         )
     bags_of(config)
     if "optimiser" in config:
-        optimiser.check(config.optimiser)
+        optimiser.check(config.optimiser, config.schedule)
     if "metric_loss" in config:
         population.check_metric_loss(config.metric_loss, config.hyper.metric)
     system.check(config)
@@ -123,6 +123,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Ready:
         mixup=config.get("mixup", False),
         n_copies=inputs.n_copies if draw else 0,
         optimiser=config.get("optimiser", "adamw"),
+        schedule=config.get("schedule", "cosine"),
         log_posteriors=inputs.log_posteriors,
         disturb=inputs.disturb,
         by_length=inputs.by_length,

@@ -22,6 +22,7 @@ from jser.errors import InputError
 from jser.frontend import spectral
 from jser.frontend.formants import FORMANTS, formants, harmonic_levels
 from jser.frontend.framing import cut, frame_count, windows
+from jser.frontend.level import LEVELS, standardised
 from jser.frontend.pitch import (
     PitchSpec,
     best_path,
@@ -35,7 +36,6 @@ BATCH_BLOCKS = 64
 # Frames in one call of what runs along whole utterances: few long or many short ones.
 CALL_FRAMES = 8192
 SHORTEST_BUCKET = 128
-LEVELS = ("recorded", "peak")
 SEMITONES_FROM = 27.5
 
 
@@ -53,8 +53,9 @@ class DescriptorSpec:
         pitch: how F0 is found.
         smooth: frames of the moving average over every contour; odd, 1 for none.
         active_db: a frame is speech while its loudness level is no further below the loudest.
-        level: ``recorded``, or ``peak``: each recording's highest sample is put to 1 first, so
-            that nothing depends on the level of the recording.
+        level: ``recorded``; ``peak``: each recording's highest sample is put to 1 first;
+            ``variance``: each recording is put to mean 0 and variance 1 first. With these two
+            nothing depends on the level of the recording.
     """
 
     sample_rate: int = 16000
@@ -325,11 +326,13 @@ def _by_recording(rows: np.ndarray, lengths: Sequence[int]) -> list[np.ndarray]:
 
 def tracked(waveforms: Sequence[np.ndarray], spec: DescriptorSpec) -> Tracked:
     """Cut recordings float32 [samples_i] (at least one) into blocks and follow their pitch."""
+    if spec.level == "variance":
+        waveforms = [standardised(x) for x in waveforms]
     peaks = np.array([np.abs(x).max(initial=0) for x in waveforms], np.float32)
     if spec.level == "peak":
         waveforms = [x / max(p, 1e-9) for x, p in zip(waveforms, peaks, strict=True)]
         peaks = np.ones_like(peaks)
-        spec = dataclasses.replace(spec, level="recorded")  # both are one compiled program
+    spec = dataclasses.replace(spec, level="recorded")  # all are one compiled program
     lengths = [frame_count(len(x), spec.window, spec.hop) for x in waveforms]
     before, after = margins(spec)
     blocks = cut(waveforms, lengths, block=BLOCK_FRAMES, hop=spec.hop, before=before, after=after)

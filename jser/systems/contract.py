@@ -98,7 +98,7 @@ class System(Protocol):
         """What a report calls the configured system: how near it is to its paper."""
 
     def level(self, config: Any) -> str:
-        """``recorded`` or ``peak``: how level is treated."""
+        """``recorded``, ``peak`` or ``variance``: how level is treated."""
 
     def trim_db(self, config: Any) -> float:
         """Silence trimmed, in dB below an utterance's loudest frame; 0: none."""

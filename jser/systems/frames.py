@@ -19,6 +19,7 @@ import numpy as np
 from jser import progress
 from jser.frontend import segments
 from jser.frontend.descriptors import DescriptorSpec, along
+from jser.frontend.level import LEVELS, standardised
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch, three_channels
 from jser.records import places, selection
 from jser.records.corpus import Corpus
@@ -30,7 +31,6 @@ from jser.training.stem_features import StepFeatures
 
 # Recordings in one call of the front end.
 CHUNK = 64
-LEVELS = ("recorded", "peak")
 
 # Values [F, D] of some rows int [n] -> what a member subtracts and multiplies, each [D].
 Fit = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -70,15 +70,22 @@ def described(config: Any, corpus: Corpus, name: str) -> StepFeatures:
 def log_mel(config: Any, corpus: Corpus, n_mels: int, channels: int) -> StepFeatures:
     """Log-Mel [F, channels * n_mels] of all utterances: static, then delta, then delta-delta.
 
+    At `peak` level the log-Mel is shifted, at `variance` it is that of scaled waveforms: the mean
+    of a recording and the front end's floor under quiet ones are no constants that a shift could
+    take out afterwards.
+
     Args:
         config: of the experiment.
         corpus: with waveforms.
-        n_mels: M; the records' own are taken where they have as many.
+        n_mels: M; the records' own are taken where they have as many and their level is left.
         channels: 1 or 3.
     """
     folder = places.of_config(config) / "cache" / "log_mel"
     static = stem_features.joined(
-        [_static(origin, n_mels, folder).taken(origin.rows) for origin in selection.origins(corpus)]
+        [
+            _static(origin, n_mels, config.frames.level == "variance", folder).taken(origin.rows)
+            for origin in selection.origins(corpus)
+        ]
     )
     rows = np.split(static.frames, static.offset[1:])
     if config.frames.level == "peak":
@@ -98,15 +105,15 @@ def _channels(x: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Arra
     return jax.numpy.swapaxes(jax.vmap(three_channels)(x, length), 2, 3)
 
 
-def _static(origin: Origin, n_mels: int, folder: Path) -> StepFeatures:
-    """Log-Mel [F, M] of all utterances of a built corpus."""
+def _static(origin: Origin, n_mels: int, standard: bool, folder: Path) -> StepFeatures:
+    """Log-Mel [F, M] of all utterances of a built corpus, or of them at mean 0 and variance 1."""
     spec = LogMelSpec(n_mels=n_mels)
 
     def laid_out(frames: np.ndarray, length: np.ndarray) -> StepFeatures:
         offset = (np.cumsum(length) - length).astype(np.int32)
         return StepFeatures(frames, offset, length, np.zeros((len(length), 0), np.float32))
 
-    if spec == LogMelSpec():
+    if spec == LogMelSpec() and not standard:
         whole = origin.whole()
         return laid_out(whole.frames, whole.length)
 
@@ -119,12 +126,13 @@ def _static(origin: Origin, n_mels: int, folder: Path) -> StepFeatures:
         ) as tick:
             for i in range(0, len(whole.waveform), CHUNK):
                 pcm = whole.waveform[i : i + CHUNK]
-                found += log_mel_batch([x.astype(np.float32) / 32768 for x in pcm], spec)
+                sound = [standardised(x) if standard else x.astype(np.float32) / 32768 for x in pcm]
+                found += log_mel_batch(sound, spec)
                 tick(len(pcm))
         length = np.array([len(x) for x in found], np.int32)
         return laid_out(np.concatenate(found), length)
 
-    key = f"{origin.fingerprint[:24]}-{spec.hash()}"
+    key = f"{origin.fingerprint[:24]}-{spec.hash()}" + ("-variance" if standard else "")
     return stem_features.cached(folder, key, make)[0]
 
 

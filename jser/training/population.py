@@ -143,6 +143,7 @@ class Program:
         model: ``apply(variables, x [B, S, D], length [B], pooled [B, U], hyper, train)`` gives
             (logits [B, K], attention [B, S]).
         optimiser: a name of `optimiser.make`.
+        schedule: of the learning rate, a name of `optimiser.SCHEDULES`.
         by_length: an epoch puts rows of like lengths into one batch, see `lengths`.
         widths: steps at which batches are computed, rising, the last one `Features.max_steps`;
             empty: at the longest row's. Changes nothing but time.
@@ -176,6 +177,7 @@ class Program:
     metric_loss: str = "none"
     by_length: bool = False
     widths: tuple[int, ...] = ()
+    schedule: str = "cosine"
 
     @property
     def total_steps(self) -> int:
@@ -251,7 +253,9 @@ def transform(
     program: Program, features: Features, member: Members
 ) -> optax.GradientTransformation:
     """The member's optimiser."""
-    return optimiser.make(program.optimiser, member.hyper, program.total_steps, features.initial)
+    return optimiser.make(
+        program.optimiser, member.hyper, program.total_steps, features.initial, program.schedule
+    )
 
 
 def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Array:

@@ -118,13 +118,14 @@ def test_cuts_between_blocks_do_not_show():
     ids=["silence", "25 ms", "10 samples", "offset", "click", "square", "whisper", "short noise"],
 )
 def test_always_finite(x):
-    for level in ("recorded", "peak"):
+    for level in ("recorded", "peak", "variance"):
         rows = descriptors([x.astype(np.float32)], DescriptorSpec(level=level))[0]
         assert np.isfinite(rows).all()
 
 
-def test_peak_level_takes_the_recording_level_away(waves):
-    spec = DescriptorSpec(level="peak")
+@pytest.mark.parametrize("level", ["peak", "variance"])
+def test_the_recording_level_is_taken_away(waves, level):
+    spec = DescriptorSpec(level=level)
     loud, quiet = descriptors([waves[0], waves[0] * np.float32(0.125)], spec)
     np.testing.assert_allclose(loud, quiet, rtol=1e-5, atol=1e-4)
 

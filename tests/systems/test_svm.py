@@ -86,7 +86,7 @@ def test_without_class_weights_every_row_counts_one(data, monkeypatch):
         ("svm__kernels", "poly", "svm.kernels: 'poly' is none of linear, rbf"),
         ("normalisation", "none", "normalisation: none is nothing for an SVM"),
         ("balance__oversample", "True", "balance"),
-        ("descriptors__level", "loud", "descriptors.level: 'loud' is none of recorded, peak"),
+        ("descriptors__level", "loud", "descriptors.level: 'loud' is none of recorded, peak, variance"),
     ],
 )
 def test_impossible_settings(data, field, value, sentence):
