@@ -4,9 +4,9 @@ jser train --config=acrnn:emodb --workdir=runs/acrnn
 jser train --config=acrnn:emodb --workdir=runs/redagging --config.ensemble.method=redagging \
     --config.ensemble.size=5
 
-Sizes that a CPU can cross-validate; `acrnn_paper` has the paper's. As in the paper each recording is
-scaled to mean 0 and variance 1 before log-Mel, of several corpora too; the fold's training frames
-give each band's mean and deviation.
+Sizes that a CPU can cross-validate; `acrnn_paper` has the paper's. As in the paper each recording
+is scaled to mean 0 and variance 1 before log-Mel, of several corpora too; the fold's training
+frames give each band's mean and deviation.
 """
 
 import ml_collections

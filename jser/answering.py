@@ -31,11 +31,13 @@ class Answered:
         predictions: of the system, before read-outs that are fitted beside it.
         content: sha256 of the parameters that gave them.
         parts: name -> predictions, of what the system is made of.
+        parameters: of the first member's read-out, where that is the system and no network is.
     """
 
     predictions: Predictions
     content: str
     parts: Mapping[str, Predictions] = field(default_factory=dict)
+    parameters: int = 0
 
 
 def by_network(prepared: Prepared, state: population.State, plan: loop.Plan) -> Answered:
@@ -59,7 +61,7 @@ def by_network(prepared: Prepared, state: population.State, plan: loop.Plan) -> 
         np.tile(everyone, (len(tables), 1)),
         plan,
     )[2]
-    read = _predictions(prepared, rows, _read_out(prepared, shown, rows), attention)
+    read = _predictions(prepared, rows, _read_out(prepared, shown, rows)[0], attention)
     return Answered(read, content, {NETWORK: network})
 
 
@@ -67,9 +69,9 @@ def by_view(prepared: Ready) -> Answered:
     """Answers of a read-out of the inputs' baseline view, where there is no network."""
     x = prepared.inputs.views[prepared.inputs.baseline]
     rows = _test_rows(prepared)
-    scores = _read_out(prepared, np.broadcast_to(x, (len(prepared.tables), *x.shape)), rows)
+    scores, size = _read_out(prepared, np.broadcast_to(x, (len(prepared.tables), *x.shape)), rows)
     predictions = _predictions(prepared, rows, scores, None)
-    return Answered(predictions, digest({"scores": scores}))
+    return Answered(predictions, digest({"scores": scores}), parameters=size)
 
 
 def votes(posterior: np.ndarray) -> np.ndarray:
@@ -109,13 +111,17 @@ def _test_rows(prepared: Ready) -> np.ndarray:
     return rows
 
 
-def _read_out(prepared: Ready, shown: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Shares [P, V, K] by a read-out of shown [P, N, E], fitted on each member's own utterances."""
+def _read_out(prepared: Ready, shown: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """Shares [P, V, K] by a read-out of shown [P, N, E], fitted on each member's own utterances.
+
+    Beside them the `parameters` of the first member's; 0 where its read-out does not count them.
+    """
     fit = prepared.inputs.fit_readout
     assert fit is not None
     tables = prepared.tables
     n_classes = len(prepared.corpus.classes)
     found = np.zeros((*rows.shape, n_classes), np.float32)
+    size = 0
     with progress.bar(len(tables), "read-outs", "member") as tick:
         for p in range(len(tables)):
             n = tables.label.shape[1]
@@ -123,10 +129,12 @@ def _read_out(prepared: Ready, shown: np.ndarray, rows: np.ndarray) -> np.ndarra
             train = np.unique(tables.train_index[p][tables.train_index[p] >= 0] % n)
             dev = tables.dev_index[p][tables.dev_index[p] >= 0]
             answer = fit(shown[p], tables.label[p], train, dev, int(tables.seed[p]))
+            if p == 0:
+                size = int(getattr(answer, "parameters", 0))
             mine = rows[p] >= 0
             found[p, mine] = answer(shown[p][rows[p][mine]])
             tick(1)
-    return found
+    return found, size
 
 
 def _predictions(

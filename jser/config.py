@@ -25,6 +25,11 @@ from jser.records.manifest import built
 YOUNGER: dict[str, Any] = {"labels": "shared", "classes": ()}
 
 
+def younger(config: Any) -> dict[str, Any]:
+    """`YOUNGER`, and what is of configs with an optimiser alone."""
+    return YOUNGER | ({"schedule": "cosine"} if "optimiser" in config else {})
+
+
 class UsageError(InputError):
     """The command line itself is wrong: the exit status is 2."""
 
@@ -89,7 +94,7 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
             f"--config={reference}: get_config() gives {type(config).__name__}, not a ConfigDict"
         )
     with config.unlocked():
-        for field, value in YOUNGER.items():
+        for field, value in younger(config).items():
             if "corpus" in config and field not in config:
                 config[field] = value
     for field, text in overrides:
@@ -217,7 +222,7 @@ def from_json(tree: dict[str, Any]) -> ml_collections.FrozenConfigDict:
             return {name: tuples(v) for name, v in value.items()}
         return tuple(value) if isinstance(value, list) else value
 
-    config = ml_collections.FrozenConfigDict(tuples(YOUNGER | tree))
+    config = ml_collections.FrozenConfigDict(tuples(younger(tree) | tree))
     check_fields(config)
     return config
 
@@ -257,6 +262,12 @@ def check_fields(config: Any) -> None:
             )
 
 
+def defaults(system: str) -> dict[str, Any]:
+    """Dotted fields and values of a system's packaged configs; of several, the first one's."""
+    examples = [_fields_of(name) for name in reversed(packaged())]
+    return {k: v for found in examples if found["system"] == system for k, v in found.items()}
+
+
 def everywhere() -> set[str]:
     """Fields that any packaged config has."""
     return {field for name in packaged() for field in _fields_of(name)}
@@ -289,10 +300,11 @@ def config_hash(config: Any) -> str:
 
     Seeds, places, and how the work is cut for a device do not count.
     """
+    before = younger(config)
     kept = {
         k: v
         for k, v in config.to_dict().items()
-        if k not in NOT_THE_CONFIGURATION and not (k in YOUNGER and v == YOUNGER[k])
+        if k not in NOT_THE_CONFIGURATION and not (k in before and v == before[k])
     }
     text = json.dumps(kept, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

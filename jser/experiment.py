@@ -205,7 +205,7 @@ def run(
         system=system.title(config),
         normalisation=config.normalisation,
         level=_LEVEL[system.level(config)],
-        parameters=size.parameters(config, network, beside),
+        parameters=size.parameters(config, network, beside) + answered.parameters,
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),

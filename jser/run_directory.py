@@ -29,8 +29,8 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
     path = run_dir / "config.json"
     text = configs.to_json(config)
     if path.exists():
-        younger = json.loads(json.dumps(configs.YOUNGER))
-        there = younger | _read(path, "choose another --workdir")
+        there = _read(path, "choose another --workdir")
+        there = json.loads(json.dumps(configs.younger(there))) | there
         ours = json.loads(text)
         if there != ours:
             raise InputError(

@@ -46,7 +46,7 @@ def test_copies_of_a_system_that_has_none(name):
 @pytest.mark.parametrize(
     ("name", "changed", "sentence"),
     [
-        ("acoustic_rnn", {"optimiser": "adam"}, "optimiser: 'adam' is none of adamw, sgd"),
+        ("acoustic_rnn", {"optimiser": "adam"}, "optimiser: 'adam' is none of adamw, nadam, sgd"),
         ("acoustic_rnn", {"frames__level": "peek"}, "frames.level: .* did you mean peak"),
         ("acrnn", {"ensemble__size": "3"}, "3 members without a method"),
         ("acrnn", {"segments__shift": "301"}, "segments.shift: 301 .* give at most 300"),

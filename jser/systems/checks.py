@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
+from jser import config as configs
 from jser.errors import InputError
 
 
@@ -32,3 +33,23 @@ def no_views(config: Any, letter: str) -> None:
             f"readout.views: {letter} adds no read-outs to its answer, and "
             f"{', '.join(config.readout.views)} is asked for; leave it empty"
         )
+
+
+def idle(config: Any, fields: Sequence[str], why: str) -> None:
+    """Check that fields that do nothing here are left as the packaged configs have them.
+
+    Args:
+        config: of the experiment.
+        fields: dotted.
+        why: where they do nothing, for example ``elm.kind=kernel``.
+
+    Raises:
+        InputError: one was changed, so it is taken to do something.
+    """
+    found, untouched = dict(configs.fields(config)), configs.defaults(config.system)
+    for field in fields:
+        if field in found and found[field] != untouched[field]:
+            raise InputError(
+                f"{field}: {found[field]!r} would change nothing with {why}; leave it at "
+                f"{untouched[field]!r}"
+            )

@@ -32,18 +32,33 @@ ARCHITECTURE = "RNN-ELM"
 NETWORKS = ("rnn", "dnn")
 KINDS = ("kernel", "sigmoid", "none")
 _DESCRIPTORS = "lee_tashev"
+# What only the other kind of ELM reads.
+_IDLE = {
+    "kernel": ("elm.hidden",),
+    "sigmoid": ("elm.widths", "elm.ridges"),
+    "none": ("elm.hidden", "elm.widths", "elm.ridges", "elm.class_weights"),
+}
+_SEGMENTS = ("segments.shortest_gap", "segments.shortest_region")
 
 
 def check(config: Any) -> None:
     """See `contract.System`."""
     checks.one_of("network", config.network, NETWORKS)
     checks.one_of("elm.kind", config.elm.kind, KINDS)
+    if ("labels" in config.model) != (config.network == "rnn"):
+        raise InputError(
+            f"network: {config.network} has another model's fields; take the config "
+            f"{config.network}_elm"
+        )
+    checks.idle(config, _IDLE[config.elm.kind], f"elm.kind={config.elm.kind}")
     if config.network == "rnn":
         checks.one_of("model.labels", config.model.labels, LABELS)
-    elif config.model.context % 2 == 0:
-        raise InputError(
-            f"model.context: {config.model.context} frames have no middle; give an odd number"
-        )
+    else:
+        checks.idle(config, _SEGMENTS, "network=dnn, which hears no voiced segments")
+        if config.model.context % 2 == 0:
+            raise InputError(
+                f"model.context: {config.model.context} frames have no middle; give an odd number"
+            )
     if config.refit and config.elm.kind != "none":
         raise InputError(
             "refit: the ELM is chosen on dev speakers, and a refitted network has learned from "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -144,9 +143,7 @@ def check(name: str, schedule: str = "cosine") -> None:
     }  # fmt: skip
     for field, (value, names) in known.items():
         if value not in names:
-            near = difflib.get_close_matches(value, names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"{field}: {value!r} is none of {', '.join(names)}{hint}")
+            raise InputError(f"{field}: {value!r} is none of {', '.join(names)}")
 
 
 def make(

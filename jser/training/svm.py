@@ -102,6 +102,18 @@ class Svm:
     gamma: float
     sharpness: float
 
+    @property
+    def parameters(self) -> int:
+        """Fitted numbers of the decision.
+
+        A linear machine is a plane for each pair of classes, D weights and an intercept; of an RBF
+        machine the support vectors, their coefficients and the intercepts are needed.
+        """
+        width = self.support.shape[1]
+        if self.gamma == 0:
+            return self.intercept.size * (width + 1)
+        return self.support.size + self.coefficient.size + self.intercept.size
+
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Shares float32 [n, K] of rows [n, D]: they sum to 1, and are 0 of classes without rows.
 

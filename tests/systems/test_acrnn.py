@@ -75,6 +75,16 @@ def test_titles():
     )
 
 
+@pytest.mark.parametrize("corpus", ["emodb", "iemocap_2280", "emodb_4class+ravdess"])
+def test_the_paper_s_protocol_and_training(corpus):
+    config = configs.load(f"acrnn_paper:{corpus}")
+    assert (config.dev_speakers, config.seeds) == (1, (0, 1, 2, 3, 4))
+    assert (config.optimiser, config.schedule) == ("nadam", "constant")
+    assert (config.hyper.learning_rate, config.batch_size) == (1e-4, 40)
+    for name in ("acrnn", "acrnn_paper"):
+        assert configs.load(f"{name}:{corpus}").frames.level == "variance"
+
+
 def test_impossible_settings(data):
     with pytest.raises(InputError, match=r"segments.pool: 'median' is none of max, mean"):
         preparation.prepare(load(data, segments__pool="median"))

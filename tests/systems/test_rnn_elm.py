@@ -96,6 +96,17 @@ def test_titles(name, fields, title):
 
 
 @pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("rnn_elm", {"elm__kind": "sigmoid", "elm__hidden": "99", "segments__shortest_gap": "9"}),
+        ("dnn_elm", {"elm__kind": "kernel", "elm__widths": "1", "elm__ridges": "1"}),
+    ],
+)
+def test_fields_that_do_something_may_be_changed(name, fields):
+    preparation.check(load(name, **fields))
+
+
+@pytest.mark.parametrize(
     ("name", "fields", "said"),
     [
         ("rnn_elm", {"model__labels": "chian"}, "model.labels: 'chian' .* did you mean chain"),
@@ -103,6 +114,21 @@ def test_titles(name, fields, title):
         ("rnn_elm", {"elm__kind": "svm"}, "elm.kind: 'svm' is none of kernel, sigmoid, none"),
         ("rnn_elm", {"refit": "True"}, "refit: the ELM is chosen on dev speakers"),
         ("rnn_elm", {"readout__views": "stem"}, "readout.views: B adds no read-outs"),
+        ("rnn_elm", {"network": "dnn"}, "network: dnn .* take the config dnn_elm"),
+        ("dnn_elm", {"network": "rnn"}, "network: rnn .* take the config rnn_elm"),
+        ("rnn_elm", {"elm__hidden": "99"}, "elm.hidden: 99 would change nothing with elm.kind=ker"),
+        ("dnn_elm", {"elm__widths": "1"}, "elm.widths: .* nothing with elm.kind=sigmoid"),
+        ("dnn_elm", {"elm__ridges": "1"}, "elm.ridges: .* leave it at .0.01, 0.1"),
+        (
+            "rnn_elm",
+            {"elm__kind": "none", "elm__class_weights": "False"},
+            "elm.class_weights: False would change nothing with elm.kind=none; leave it at True",
+        ),
+        (
+            "dnn_elm",
+            {"segments__shortest_gap": "9"},
+            "segments.shortest_gap: 9 would change nothing with network=dnn",
+        ),
         ("dnn_elm", {"model__context": "24"}, "model.context: 24 frames have no middle"),
     ],
 )

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
 from jser import config as configs
 from jser import preparation, systems
 from jser.errors import InputError
 from jser.training import fusion, svm
+from jser.training.readout import Rows
 
 
 def load(data, **changed):
@@ -28,6 +30,7 @@ def test_a_short_run(small):
     assert report["n_utterances"] == 20
     assert report["baseline"]["name"] == "descriptors, ridge"
     assert report["uar"]["mean"] > 0.4
+    assert report["parameters"] > 1000
     rows = (folder / "predictions.csv").read_text().splitlines()
     assert len(rows) == 21
 
@@ -39,6 +42,40 @@ def test_the_same_answers_from_the_finished_run(small):
     again = experiment.evaluate(folder)
     assert again["uar"] == report["uar"]
     assert again["confusion"] == report["confusion"]
+
+
+def test_the_report_counts_the_first_fold_s_machine(small, data):
+    report, _ = small
+    ready = preparation.prepare(load(data))
+    fold = ready.protocol.folds[0]
+    label = np.full(len(ready.corpus.label), -1)
+    own = np.concatenate([fold.train, fold.dev])
+    label[own] = ready.corpus.label[own]
+    x = ready.inputs.views["descriptors"]
+    machine = ready.inputs.fit_readout(x, label, fold.train, fold.dev, 0)
+    assert report["parameters"] == machine.parameters
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_parameters_by_hand(kernel):
+    """Scikit-learn's own machine of the same rows: planes, or support vectors with what they weigh.
+
+    Three classes of six columns.
+    """
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1, 2], 10)
+    x = rng.normal(size=(30, 6)).astype(np.float32) + label[:, None]
+    x = ((x - x.mean(0)) / x.std(0)).astype(np.float32)
+    rows = Rows(np.arange(30), label, np.ones(30), label, 3, False)
+    gamma = 0.0 if kernel == "linear" else 3.0  # over the six columns
+    if kernel == "linear":
+        theirs = SVC(kernel="linear", C=1 / 6).fit(x, label)
+        wanted = theirs.coef_.size + 3
+    else:
+        theirs = SVC(kernel="rbf", gamma=0.5).fit(x, label)
+        wanted = theirs.support_vectors_.size + theirs.dual_coef_.size + 3
+    machine = svm.fit(x, rows, svm.Choice(gamma, 1.0, 1.0, 0.0))
+    assert machine.parameters == wanted
 
 
 @pytest.mark.parametrize("judges", ["dev", "speakers"])
@@ -86,7 +123,11 @@ def test_without_class_weights_every_row_counts_one(data, monkeypatch):
         ("svm__kernels", "poly", "svm.kernels: 'poly' is none of linear, rbf"),
         ("normalisation", "none", "normalisation: none is nothing for an SVM"),
         ("balance__oversample", "True", "balance"),
-        ("descriptors__level", "loud", "descriptors.level: 'loud' is none of recorded, peak, variance"),
+        (
+            "descriptors__level",
+            "loud",
+            "'loud' is none of recorded, peak, variance",
+        ),
     ],
 )
 def test_impossible_settings(data, field, value, sentence):
