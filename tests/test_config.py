@@ -2,6 +2,7 @@
 
 import json
 
+import ml_collections
 import pytest
 
 from jser import config as configs
@@ -180,3 +181,19 @@ def test_half_a_config_in_a_run(tmp_path):
     ):
         with pytest.raises(InputError, match=r"config.json: not a config"):
             read()
+
+
+def test_a_run_from_before_the_schedule_is_the_same_configuration(tmp_path):
+    config = configs.load("pcrn:emodb")
+    tree = json.loads(configs.to_json(config))
+    assert tree.pop("schedule") == "cosine"
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    run_directory.claim(tmp_path, config)
+    before = run_directory.config_of(tmp_path)
+    assert before == config
+    kept = {k: v for k, v in config.to_dict().items() if k != "schedule"}
+    unnamed = ml_collections.FrozenConfigDict(kept)
+    assert configs.config_hash(unnamed) == configs.config_hash(config)
+    constant = configs.load("pcrn:emodb", [("schedule", "constant")])
+    assert configs.config_hash(constant) != configs.config_hash(config)
+    assert "schedule" not in dict(configs.fields(configs.load("svm:emodb")))
