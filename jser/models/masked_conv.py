@@ -13,6 +13,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+# Places of a window up to which each has a slice of its own in the program. With more, as when a
+# whole utterance is one window, tracing and compiling would take minutes.
+MOST_PLACES = 64
+
 
 def true_steps(length: jax.Array, steps: int) -> jax.Array:
     """Which of the steps are true: bool [B, T, 1, 1]."""
@@ -70,7 +74,8 @@ def max_pool(
 
     Written as a maximum of slices with a gradient of its own: the gradient of XLA's windowed
     maximum (select-and-scatter) takes three to four times as long on a CPU, and that of
-    `jnp.max` over a reshaped array twice as long (tests/benchmarks/systems_step.py --pools).
+    `jnp.max` over a reshaped array twice as long (tests/benchmarks/systems_step.py --pools). Of
+    windows of more than `MOST_PLACES` it is that `jnp.max`, with the same values and gradient.
 
     Args:
         x: [B, T, F, C].
@@ -81,14 +86,23 @@ def max_pool(
         ([B, ceil(T / t), ceil(F / f), C], zero beyond the true steps; true steps int [B]).
     """
     b, steps, bands, maps = x.shape
-    t, f = window
+    # A larger window pads what there is, and has the same maximum.
+    t, f = min(window[0], steps), min(window[1], bands)
     more_steps, more_bands = -steps % t, -bands % f
     x = jnp.pad(x, ((0, 0), (0, more_steps), (0, 0), (0, 0)))
     x = jnp.pad(x, ((0, 0), (0, 0), (0, more_bands), (0, 0)), constant_values=-jnp.inf)
     steps, bands = steps + more_steps, bands + more_bands
     x = x.reshape(b, steps // t, t, bands // f, f, maps)
     mask = jnp.arange(steps)[None, :] < length[:, None]
-    return _window_max(x, mask.reshape(b, steps // t, t)), -(-length // t)
+    mask = mask.reshape(b, steps // t, t)
+    highest = _window_max(x, mask) if t * f <= MOST_PLACES else _plain_max(x, mask)
+    return highest, -(-length // t)
+
+
+def _plain_max(x: jax.Array, mask: jax.Array) -> jax.Array:
+    """What `_window_max` gives, in a program that does not grow with the window."""
+    x = jnp.where(mask[:, :, :, None, None, None], x, -jnp.inf)
+    return jnp.where(mask.any(2)[:, :, None, None], x.max((2, 4)), 0.0)
 
 
 def _places(x: jax.Array, mask: jax.Array) -> Iterator[tuple[jax.Array, jax.Array]]:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jser.models import masked_conv
 from jser.models.masked_conv import Conv, blank, max_pool, picture, spread
 
 RNG = np.random.default_rng(0)
@@ -31,8 +32,10 @@ def test_pool_by_hand():
     assert steps.tolist() == [2]
 
 
-@pytest.mark.parametrize("window", [(2, 2), (2, 4), (3, 5), (1, 1)])
-def test_pool_and_its_gradient_against_xla(window):
+@pytest.mark.parametrize("most", [masked_conv.MOST_PLACES, 0])
+@pytest.mark.parametrize("window", [(2, 2), (2, 4), (3, 5), (1, 1), (1000, 1000)])
+def test_pool_and_its_gradient_against_xla(window, most, monkeypatch):
+    monkeypatch.setattr(masked_conv, "MOST_PLACES", most)
     x = RNG.standard_normal((2, 7, 9, 3)).astype(np.float32)
     x[0, :4] = 0.5  # ties
     length = np.array([7, 4])
@@ -43,7 +46,7 @@ def test_pool_and_its_gradient_against_xla(window):
 
     def theirs(x):
         x = jnp.where((np.arange(7) < length[:, None])[:, :, None, None], x, -jnp.inf)
-        t, f = window
+        t, f = min(window[0], 7), min(window[1], 9)
         x = jnp.pad(x, ((0, 0), (0, -7 % t), (0, -9 % f), (0, 0)), constant_values=-jnp.inf)
         x = x.reshape(2, x.shape[1] // t, t, x.shape[2] // f, f, 3).max((2, 4))
         return jnp.where(jnp.isfinite(x), x, 0.0)
@@ -53,6 +56,12 @@ def test_pool_and_its_gradient_against_xla(window):
         jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x) * weight)))(x) for f in (ours, theirs)
     )
     np.testing.assert_allclose(*gradients, atol=1e-6)
+
+
+def test_a_window_as_large_as_the_picture_makes_no_large_program():
+    x, length = np.ones((1, 300, 64, 1), np.float32), np.array([200])
+    program = jax.make_jaxpr(jax.grad(lambda x: max_pool(x, length, (1000, 1000))[0].sum()))(x)
+    assert len(program.eqns) < 200
 
 
 def test_pool_is_mapped():
