@@ -80,6 +80,7 @@ def test_records_are_the_segments(source, data):
 
 
 def test_a_long_file_is_opened_once_a_batch(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(extract, "LAST_BATCH_FILES", extract.BATCH_FILES)
     checked, opened = [], []
     check, load = containers.check, waveform.load_cuts
     monkeypatch.setattr(containers, "check", lambda file: checked.append(1) or check(file))
@@ -89,7 +90,7 @@ def test_a_long_file_is_opened_once_a_batch(source, tmp_path, monkeypatch):
     waveform._checked.clear()
     own.build(source / "My Talks.csv", None, None, tmp_path)
     assert len(checked) == 4  # each file is looked through once
-    # 140 segments of two files in batches of 64.
+    # 140 segments of two files in batches.
     assert len(opened) <= 2 + 140 // extract.BATCH_FILES + 1
 
 
