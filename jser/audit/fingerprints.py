@@ -21,7 +21,7 @@ repetitions of one sentence ask for more than bits tell.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -245,41 +245,28 @@ def _resembling(
         n_ticks: that `tick` is told in all.
         tick: is told how many more are done.
     """
-    if around is None:
-        return _within([np.arange(len(patches))], patches, around, owner, n_ticks, tick)
-    # Groups are small: more threads than one wait for each other longer than they work.
-    with threadpool_limits(1, user_api="blas"):
-        return _within(_groups(patches), patches, around, owner, n_ticks, tick)
-
-
-def _within(
-    groups: Sequence[np.ndarray],
-    patches: np.ndarray,
-    around: np.ndarray | None,
-    owner: np.ndarray,
-    n_ticks: int,
-    tick: Callable[[int], None],
-) -> list[tuple[int, int]]:
-    """`_resembling` among the patches of each group, whose places are given, rising."""
+    groups = [np.arange(len(patches))] if around is None else _groups(patches)
     total = sum(len(group) for group in groups)
     pairs: list[np.ndarray] = []
     done = told = 0
-    for group in groups:
-        for row in range(0, len(group), _BLOCK):
-            one = group[row : row + _BLOCK]
-            for column in range(row, len(group), _BLOCK):
-                other = group[column : column + _BLOCK]
-                x, y = np.nonzero(patches[one] @ patches[other].T > PATCH_SIMILAR)
-                i, j = one[x], other[y]
-                keep = owner[i] < owner[j]
-                i, j = i[keep], j[keep]
-                if around is not None:
-                    alike = _alike(around, i, j)
-                    i, j = i[alike], j[alike]
-                pairs.append(i * len(patches) + j)
-            done += len(one)
-            tick(n_ticks * done // total - told)
-            told = n_ticks * done // total
+    # Groups are small: more threads than one wait for each other longer than they work.
+    with threadpool_limits(None if around is None else 1, user_api="blas"):
+        for group in groups:
+            for row in range(0, len(group), _BLOCK):
+                one = group[row : row + _BLOCK]
+                for column in range(row, len(group), _BLOCK):
+                    other = group[column : column + _BLOCK]
+                    x, y = np.nonzero(patches[one] @ patches[other].T > PATCH_SIMILAR)
+                    i, j = one[x], other[y]
+                    keep = owner[i] < owner[j]
+                    i, j = i[keep], j[keep]
+                    if around is not None:
+                        alike = _alike(around, i, j)
+                        i, j = i[alike], j[alike]
+                    pairs.append(i * len(patches) + j)
+                done += len(one)
+                tick(n_ticks * done // total - told)
+                told = n_ticks * done // total
     tick(n_ticks - told)
     # Of several groups a pair comes more than once.
     found = np.unique(np.concatenate(pairs)) if pairs else np.zeros(0, np.int64)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import jser
 from jser import datasets, emotions
 from jser.datasets.emodb import fake as emodb_fake
 from jser.datasets.synthetic import fake as synthetic_fake
@@ -328,22 +327,18 @@ def test_synthetic_corpus_is_generated(tmp_path):
 # --- real corpora -------------------------------------------------------------------------------
 
 
-def real(name):
-    # Licensed recordings are no part of the project: who has them runs these with -m slow.
-    beside = Path(jser.__file__).resolve().parents[1].parent / "shared" / "corpora"
-    root = Path(os.environ.get("JSER_CORPORA") or beside)
-    if not (root / name).is_dir():
-        pytest.skip(f"real corpora: no {root / name}; set JSER_CORPORA to their folder")
-    return root / name
+# Licensed recordings are no part of the project: who has them runs these with -m slow.
+CORPORA = os.environ.get("JSER_CORPORA")
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not CORPORA, reason="JSER_CORPORA names no folder of real corpora")
 @pytest.mark.parametrize(
     ("name", "folder"),
     [("emodb_4class", "emodb"), ("emodb_first2s", "emodb_first2s"), ("ravdess", "ravdess")],
 )
 def test_real_corpus(tmp_path, name, folder):
-    result = build(name, real(folder), tmp_path)
+    result = build(name, Path(CORPORA) / folder, tmp_path)
     c = corpus.load(name, tmp_path)
     assert (len(c.label), c.partial) == (SIZES[name], False)
     expected = [["03-01-03-01-02-01-07", "03-01-03-01-02-02-07"]] if name == "ravdess" else []

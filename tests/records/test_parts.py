@@ -11,7 +11,6 @@ import sys
 import numpy as np
 import pytest
 
-from jser.datasets.emodb import fake as emodb
 from jser.datasets.fi import fake as fi
 from jser.errors import InputError
 from jser.records import corpus, extract, parts, pictures, places
@@ -21,15 +20,8 @@ RECORDINGS = 10
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    return emodb.make(tmp_path_factory.mktemp("emodb"))
-
-
-@pytest.fixture(scope="module")
-def local(source, tmp_path_factory):
-    data = tmp_path_factory.mktemp("local")
-    build("emodb", source, data, "waveform", allow_partial=True)
-    return data
+def local(built):
+    return built[0]
 
 
 def in_turn(done=None, stop_after=None):

@@ -11,22 +11,14 @@ import psutil
 import pytest
 
 from jser import cli
-from jser.datasets.emodb import fake as emodb
 from jser.errors import InputError
 from jser.records import corpus, parts, places, workers
 from jser.records.builder import build
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    return emodb.make(tmp_path_factory.mktemp("emodb"))
-
-
-@pytest.fixture(scope="module")
-def fingerprint(source, tmp_path_factory):
-    data = tmp_path_factory.mktemp("local")
-    build("emodb", source, data, allow_partial=True)
-    return corpus.load("emodb", data).fingerprint
+def fingerprint(built):
+    return corpus.load("emodb", built[0]).fingerprint
 
 
 @pytest.mark.parametrize("n", [1, 2])
