@@ -20,11 +20,6 @@ def base(corpus: str, network: str, kind: str) -> ml_collections.ConfigDict:
     # F0, voicing, zero crossings, 12 MFCC, log energy, and their derivatives, as in the paper; of
     # 25 ms every 10 ms (F0: 50 ms), as in Han et al. 2014.
 
-    # Of the rnn, around voiced regions, not given in the paper; refused of the dnn when changed
-    config.segments = ml_collections.ConfigDict()
-    config.segments.shortest_gap = 10  # frames; a shorter gap in the voice is closed
-    config.segments.shortest_region = 5  # frames; a shorter region is none
-
     config.elm = ml_collections.ConfigDict()
     # kernel: RBF, Lee and Tashev 2015; sigmoid: Han et al. 2014; none: the network alone
     config.elm.kind = kind  # fields of another kind are refused when changed

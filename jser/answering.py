@@ -8,7 +8,7 @@ vote, each with its own read-out where there is one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from jser import progress
 from jser.evaluation.predictions import Predictions
 from jser.preparation import Prepared, Ready
+from jser.systems.contract import FittedReadout
 from jser.training import loop, population
 
 NETWORK = "network alone"
@@ -31,7 +32,7 @@ class Answered:
         predictions: of the system, before read-outs that are fitted beside it.
         content: sha256 of the parameters that gave them.
         parts: name -> predictions, of what the system is made of.
-        parameters: of the first member's read-out, where that is the system and no network is.
+        parameters: of the read-outs that are fitted after training, of one fold and seed.
     """
 
     predictions: Predictions
@@ -61,17 +62,20 @@ def by_network(prepared: Prepared, state: population.State, plan: loop.Plan) -> 
         np.tile(everyone, (len(tables), 1)),
         plan,
     )[2]
-    read = _predictions(prepared, rows, _read_out(prepared, shown, rows)[0], attention)
-    return Answered(read, content, {NETWORK: network})
+    fitted = _fitted(prepared, shown)
+    read = _predictions(prepared, rows, _read(prepared, fitted, shown, rows), attention)
+    return Answered(read, content, {NETWORK: network}, _size(prepared, fitted))
 
 
 def by_view(prepared: Ready) -> Answered:
     """Answers of a read-out of the inputs' baseline view, where there is no network."""
     x = prepared.inputs.views[prepared.inputs.baseline]
+    shown = np.broadcast_to(x, (len(prepared.tables), *x.shape))
     rows = _test_rows(prepared)
-    scores, size = _read_out(prepared, np.broadcast_to(x, (len(prepared.tables), *x.shape)), rows)
+    fitted = _fitted(prepared, shown)
+    scores = _read(prepared, fitted, shown, rows)
     predictions = _predictions(prepared, rows, scores, None)
-    return Answered(predictions, digest({"scores": scores}), parameters=size)
+    return Answered(predictions, digest({"scores": scores}), parameters=_size(prepared, fitted))
 
 
 def votes(posterior: np.ndarray) -> np.ndarray:
@@ -111,30 +115,42 @@ def _test_rows(prepared: Ready) -> np.ndarray:
     return rows
 
 
-def _read_out(prepared: Ready, shown: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
-    """Shares [P, V, K] by a read-out of shown [P, N, E], fitted on each member's own utterances.
-
-    Beside them the `parameters` of the first member's; 0 where its read-out does not count them.
-    """
+def _fitted(prepared: Ready, shown: np.ndarray) -> list[FittedReadout]:
+    """Each member's read-out of shown [P, N, E], fitted on its own utterances."""
     fit = prepared.inputs.fit_readout
     assert fit is not None
     tables = prepared.tables
-    n_classes = len(prepared.corpus.classes)
-    found = np.zeros((*rows.shape, n_classes), np.float32)
-    size = 0
+    n = tables.label.shape[1]
+    found = []
     with progress.bar(len(tables), "read-outs", "member") as tick:
         for p in range(len(tables)):
-            n = tables.label.shape[1]
             # Copies of an utterance have no embedding here: a read-out is fitted on originals.
             train = np.unique(tables.train_index[p][tables.train_index[p] >= 0] % n)
             dev = tables.dev_index[p][tables.dev_index[p] >= 0]
-            answer = fit(shown[p], tables.label[p], train, dev, int(tables.seed[p]))
-            if p == 0:
-                size = int(getattr(answer, "parameters", 0))
-            mine = rows[p] >= 0
-            found[p, mine] = answer(shown[p][rows[p][mine]])
+            found.append(fit(shown[p], tables.label[p], train, dev, int(tables.seed[p])))
             tick(1)
-    return found, size
+    return found
+
+
+def _read(
+    prepared: Ready, fitted: Sequence[FittedReadout], shown: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Shares float32 [P, V, K] of the members' rows int [P, V] of shown [P, N, E]."""
+    found = np.zeros((*rows.shape, len(prepared.corpus.classes)), np.float32)
+    for p, answer in enumerate(fitted):
+        mine = rows[p] >= 0
+        found[p, mine] = answer(shown[p][rows[p][mine]])
+    return found
+
+
+def _size(prepared: Ready, fitted: Sequence[FittedReadout]) -> int:
+    """Parameters of the read-outs that answer for one fold and seed."""
+    return sum(one.parameters for one in fitted[: _bags(prepared)])
+
+
+def _bags(prepared: Ready) -> int:
+    """Members of an ensemble; 1 where there is none."""
+    return int(prepared.tables.bag.max()) + 1
 
 
 def _predictions(
@@ -142,7 +158,7 @@ def _predictions(
 ) -> Predictions:
     """Answers [P, V, ...] of the members on rows int [P, V], those of an ensemble together."""
     tables = prepared.tables
-    size = int(tables.bag.max()) + 1
+    size = _bags(prepared)
     if size > 1:
         posterior = votes(posterior.reshape(-1, size, *posterior.shape[1:]))
         if attention is not None:

@@ -15,7 +15,7 @@ from jser.errors import InputError
 from jser.protocols import Certificate, Protocol
 from jser.records import places
 from jser.records.corpus import Corpus
-from jser.systems import Inputs
+from jser.systems import Inputs, checks
 from jser.training import ensemble, lengths, members, normalisation, optimiser, population
 
 
@@ -63,6 +63,8 @@ def check(config: Any) -> None:
     bags_of(config)
     if "optimiser" in config:
         optimiser.check(config.optimiser, config.schedule)
+        if config.optimiser != "sgd":
+            checks.idle(config, ("hyper.momentum",), f"optimiser={config.optimiser}")
     if "metric_loss" in config:
         population.check_metric_loss(config.metric_loss, config.hyper.metric)
     system.check(config)

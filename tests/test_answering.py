@@ -93,9 +93,17 @@ def two_ensembles(monkeypatch):
 STATE = SimpleNamespace(best_params={}, best_stats={})
 
 
-def by_the_first_alone(shown, label, train, dev, seed):
+class FirstAlone:
     """A read-out that says class 0 of what the ensemble's first member shows, or else class 1."""
-    return lambda rows: np.where(rows == 0, [[0.9, 0.1]], [[0.2, 0.8]])
+
+    parameters = 5
+
+    def __call__(self, rows):
+        return np.where(rows == 0, [[0.9, 0.1]], [[0.2, 0.8]])
+
+
+def by_the_first_alone(shown, label, train, dev, seed):
+    return FirstAlone()
 
 
 def answers(predictions):
@@ -121,6 +129,7 @@ def test_an_ensemble_of_read_outs_votes_too(two_ensembles):
     prepared = two_ensembles(views={}, fit_readout=by_the_first_alone)
     answered = answering.by_network(prepared, STATE, None)
     assert answers(answered.predictions) == [(0, 7, 4, 1), (0, 7, 5, 1), (1, 7, 5, 1)]
+    assert answered.parameters == 3 * 5
     alone = answered.parts[answering.NETWORK]
     assert answers(alone) == [(0, 7, 4, 0), (0, 7, 5, 0), (1, 7, 5, 0)]
     np.testing.assert_allclose(

@@ -30,7 +30,6 @@ class DnnElm(nn.Module):
             paper, 30 was best in Lee and Tashev 2015.
         energy: column of x that says how loud a frame is; a segment is as loud as its middle frame
             (choice of ours).
-        flags: last columns of x that are no descriptors; left out.
         theta: threshold of the statistics; 0.2 in the paper.
     """
 
@@ -41,7 +40,6 @@ class DnnElm(nn.Module):
     context: int
     percent: int
     energy: int
-    flags: int
     theta: float
 
     @nn.compact
@@ -58,7 +56,7 @@ class DnnElm(nn.Module):
         Sows ``embedding`` [B, 4 K], statistics of the segments' posteriors.
 
         Args:
-            x: [B, T, D + flags], zero on padding.
+            x: [B, T, D], zero on padding.
             length: int [B].
             pooled: not used.
             hyper: scalar ``dropout``, behind each hidden layer (ours; none is known of the papers).
@@ -69,7 +67,6 @@ class DnnElm(nn.Module):
             their middle frames).
         """
         del pooled
-        x = x[..., : x.shape[-1] - self.flags]
         batch, n_frames, width = x.shape
         true = jnp.arange(n_frames)[None, :] < length[:, None]
         n_most = -(-n_frames * self.percent // 100)

@@ -24,11 +24,27 @@ from jser.training.tuning import OnStem
 # them, each [D].
 Scaling = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
+
+class FittedReadout(Protocol):
+    """What answers for a member behind its network, or where there is none.
+
+    Attributes:
+        parameters: numbers that its answer needs.
+    """
+
+    @property
+    def parameters(self) -> int:
+        """See the class."""
+        ...
+
+    def __call__(self, rows: np.ndarray, /) -> np.ndarray:
+        """Shares float32 [V, K] of rows [V, E]."""
+        ...
+
+
 # Of what all utterances are to a member [N, E], its labels int [N] (-1: not its own), its training
-# and dev utterances int [n], and its seed: a function from rows [V, E] to shares [V, K].
-FitReadout = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], Callable[[np.ndarray], np.ndarray]
-]
+# and dev utterances int [n], and its seed.
+FitReadout = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], FittedReadout]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +15,7 @@ from jser.models.rnn_elm import LABELS, RnnElm
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
 from jser.systems import checks, frames
-from jser.systems.contract import FitReadout, Inputs
+from jser.systems.contract import FitReadout, FittedReadout, Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 from jser.training import elm
 from jser.training.stem_features import StepFeatures
@@ -38,7 +37,6 @@ _IDLE = {
     "sigmoid": ("elm.widths", "elm.ridges"),
     "none": ("elm.hidden", "elm.widths", "elm.ridges", "elm.class_weights"),
 }
-_SEGMENTS = ("segments.shortest_gap", "segments.shortest_region")
 
 
 def check(config: Any) -> None:
@@ -53,12 +51,10 @@ def check(config: Any) -> None:
     checks.idle(config, _IDLE[config.elm.kind], f"elm.kind={config.elm.kind}")
     if config.network == "rnn":
         checks.one_of("model.labels", config.model.labels, LABELS)
-    else:
-        checks.idle(config, _SEGMENTS, "network=dnn, which hears no voiced segments")
-        if config.model.context % 2 == 0:
-            raise InputError(
-                f"model.context: {config.model.context} frames have no middle; give an odd number"
-            )
+    elif config.model.context % 2 == 0:
+        raise InputError(
+            f"model.context: {config.model.context} frames have no middle; give an odd number"
+        )
     if config.refit and config.elm.kind != "none":
         raise InputError(
             "refit: the ELM is chosen on dev speakers, and a refitted network has learned from "
@@ -73,7 +69,7 @@ def load(config: Any) -> Corpus:
 
 
 def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
-    """See `contract.System`. Columns: the 32 descriptors, then a flag where a segment starts."""
+    """See `contract.System`. The 32 descriptors; of the rnn a flag, too, where a segment starts."""
     del protocol
     steps = frames.described(config, corpus, _DESCRIPTORS)
     steps = frames.trimmed(steps, corpus, config.frames.trim_db)
@@ -81,19 +77,15 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     names = descriptor_sets.names(_DESCRIPTORS)
     chosen = config.model.to_dict()
     model: nn.Module
+    flags = 0
     if config.network == "rnn":
-        model = RnnElm(n_classes=n_classes, **chosen)
+        model, flags = RnnElm(n_classes=n_classes, **chosen), 1
+        borders = _borders(steps, names.index("f0_hz"), **config.segments.to_dict())
+        steps = frames.beside([steps, borders])
     else:
-        model = DnnElm(n_classes=n_classes, energy=names.index("energy_db"), flags=1, **chosen)
-    flags = _borders(steps, names.index("f0_hz"), **config.segments.to_dict())
-    return frames.inputs(
-        config,
-        corpus,
-        frames.beside([steps, flags]),
-        model,
-        flags=1,
-        fit_readout=None if config.elm.kind == "none" else _fit(config.elm, n_classes),
-    )
+        model = DnnElm(n_classes=n_classes, energy=names.index("energy_db"), **chosen)
+    fit = None if config.elm.kind == "none" else _fit(config.elm, n_classes)
+    return frames.inputs(config, corpus, steps, model, flags=flags, fit_readout=fit)
 
 
 def _borders(steps: StepFeatures, f0: int, shortest_gap: int, shortest_region: int) -> StepFeatures:
@@ -109,7 +101,7 @@ def _fit(chosen: Any, n_classes: int) -> FitReadout:
 
     def fit(
         shown: np.ndarray, label: np.ndarray, train: np.ndarray, dev: np.ndarray, seed: int
-    ) -> Callable[[np.ndarray], np.ndarray]:
+    ) -> FittedReadout:
         own, weights = label[train], None
         if chosen.class_weights:
             count = np.bincount(own, minlength=n_classes)
@@ -129,7 +121,7 @@ def _fit(chosen: Any, n_classes: int) -> FitReadout:
             machine = elm.fit_sigmoid(
                 shown[train], own, n_classes, weights, hidden=chosen.hidden, seed=seed
             )
-        return lambda rows: elm.shares(machine.predict(rows))
+        return elm.Judge(machine)
 
     return fit
 

@@ -6,7 +6,6 @@ Nobody's published system, and not one of the seven: what they have to beat.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from jser.protocols import Protocol
 from jser.records import places, selection
 from jser.records.corpus import Corpus
 from jser.systems import checks
-from jser.systems.contract import FitReadout, Inputs
+from jser.systems.contract import FitReadout, FittedReadout, Inputs
 from jser.training import descriptor_view, fusion, normalisation, svm
 from jser.training.readout import Rows
 from jser.training.svm import SvmSpec
@@ -71,7 +70,7 @@ def _fit(config: Any, corpus: Corpus) -> FitReadout:
 
     def fit(
         x: np.ndarray, label: np.ndarray, train: np.ndarray, dev: np.ndarray, seed: int
-    ) -> Callable[[np.ndarray], np.ndarray]:
+    ) -> FittedReadout:
         del seed  # nothing is random
         everyone = np.concatenate([train, dev]) if config.refit else train
         rows = rows_of(everyone, label)

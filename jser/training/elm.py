@@ -22,7 +22,17 @@ from jser.training.readout import recall
 
 
 class Elm(Protocol):
-    """A fitted machine."""
+    """A fitted machine.
+
+    Attributes:
+        parameters: numbers of the decision that were fitted, kept or drawn; those that standardise
+            are not among them.
+    """
+
+    @property
+    def parameters(self) -> int:
+        """See the class."""
+        ...
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """[m, F] -> scores [m, K], about 1 for the class and 0 for the others."""
@@ -66,6 +76,11 @@ class KernelElm:
     width: float
     ridge: float
 
+    @property
+    def parameters(self) -> int:
+        """Rows that it keeps, and their coefficients."""
+        return self.rows.size + self.dual.size
+
     def predict(self, features: np.ndarray) -> np.ndarray:
         """[m, F] -> scores [m, K]."""
         return rbf(self.scaling(features), self.rows, self.width) @ self.dual
@@ -87,12 +102,33 @@ class SigmoidElm:
     bias: np.ndarray
     output: np.ndarray
 
+    @property
+    def parameters(self) -> int:
+        """Of both layers, the drawn one too."""
+        return self.kernel.size + self.bias.size + self.output.size
+
     def predict(self, features: np.ndarray) -> np.ndarray:
         """[m, F] -> scores [m, K]."""
         return self._hidden(features) @ self.output
 
     def _hidden(self, features: np.ndarray) -> np.ndarray:
         return expit(self.scaling(features) @ self.kernel + self.bias)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A machine that answers in shares, see `shares`."""
+
+    machine: Elm
+
+    @property
+    def parameters(self) -> int:
+        """The machine's."""
+        return self.machine.parameters
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Shares float32 [m, K] of rows [m, F]."""
+        return shares(self.machine.predict(rows))
 
 
 def rbf(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:

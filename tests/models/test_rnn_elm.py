@@ -38,7 +38,6 @@ def dnn(**changed):
         "context": 5,
         "percent": 30,
         "energy": 1,
-        "flags": 1,
         "theta": 0.2,
     }
     return DnnElm(**(fields | changed))
@@ -53,7 +52,7 @@ MODELS = [
 
 @pytest.fixture(scope="module")
 def x():
-    """Descriptors, then flags; zero on padding."""
+    """Descriptors, then flags, which are one more descriptor to the DNN; zero on padding."""
     rng = np.random.default_rng(0)
     values = rng.standard_normal((B, S, D + 1)).astype(np.float32) * 2
     values[..., -1] = 0
@@ -212,7 +211,7 @@ def test_loudest_segments_and_their_contexts(x):
         posteriors = []
         for t in frames:
             around = np.clip(np.arange(t - 2, t + 3), 0, length - 1)
-            z = x[row, around, :D].reshape(-1)
+            z = x[row, around].reshape(-1)
             for layer in layers[:-1]:
                 z = np.maximum(z @ layer["kernel"] + layer["bias"], 0)
             z = z @ layers[-1]["kernel"] + layers[-1]["bias"]
