@@ -110,7 +110,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Ready:
         bags=bags_of(config),
     )
     if inputs.scaling is not None:
-        tables = _with_scaling(tables, inputs)
+        tables = _with_scaling(tables, inputs, protocol)
     seconds = {"load": loaded - started, "features": time.monotonic() - loaded}
     ready = Ready(config, corpus, protocol, certificate, inputs, tables, seconds)
     if inputs.model is None or inputs.features is None:
@@ -150,13 +150,20 @@ def bags_of(config: Any) -> ensemble.Bags:
     return ensemble.Bags(**chosen.to_dict()) if chosen else ensemble.Bags()
 
 
-def _with_scaling(tables: population.Members, inputs: Inputs) -> population.Members:
-    """Mean and scale of each member's own training rows, for features shared by all folds."""
+def _with_scaling(
+    tables: population.Members, inputs: Inputs, protocol: Protocol
+) -> population.Members:
+    """Mean and scale of a member's fold, for features shared by all folds.
+
+    They are of all the fold's training utterances, and of their copies that the member hears: what
+    an ensemble's member hears of them is drawn, and how loud a band is on average is not.
+    """
     assert inputs.scaling is not None
     mean, scale = tables.mean.copy(), tables.scale.copy()
     found = {}
     for p in range(len(tables)):
-        rows = np.unique(tables.train_index[p][tables.train_index[p] >= 0])
+        own = tables.train_index[p][tables.train_index[p] >= 0]
+        rows = np.union1d(protocol.folds[tables.fold[p]].train, own).astype(np.int32)
         known = rows.tobytes()
         if known not in found:
             found[known] = inputs.scaling(rows)

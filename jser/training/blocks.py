@@ -19,12 +19,19 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jser.training.one_member import (
     finish_epoch,
     init_member,
-    own_steps,
     predict_rows,
     shuffle,
     train_step,
 )
-from jser.training.population import EpochMetrics, Features, Members, Params, Program, State
+from jser.training.population import (
+    EpochMetrics,
+    Features,
+    Members,
+    Params,
+    Program,
+    State,
+    own_steps,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -98,12 +98,6 @@ def widths_of(program: Program, features: Features) -> tuple[int, ...]:
     return program.widths or (features.max_steps,)
 
 
-def own_steps(program: Program, member: Members) -> jax.Array:
-    """Steps of an epoch that have a row of the member's; in those behind them nothing changes."""
-    n = jnp.sum(member.train_index >= 0)
-    return jnp.maximum(-(-n // program.batch_size), 1)
-
-
 def _metric_loss(
     program: Program,
     key: jax.Array,

@@ -61,7 +61,7 @@ def matrices(params: optax.Params) -> optax.Params:
 
 def adamw(
     hyper: Mapping[str, jax.Array],
-    total_steps: int,
+    total_steps: jax.Array | float,
     initial: optax.Params | None = None,
     schedule: str = "cosine",
 ) -> optax.GradientTransformation:
@@ -71,7 +71,7 @@ def adamw(
         hyper: traced scalars ``learning_rate``, ``weight_decay``, ``clip``, ``warmup``, and those
             of `tuned` where `initial` is given. Built inside the step, so that a sweep over them
             compiles once.
-        total_steps: steps of the whole training.
+        total_steps: steps of the member's whole training.
         initial: pretrained weights by the first names of the tree.
         schedule: of `SCHEDULES`.
     """
@@ -80,7 +80,7 @@ def adamw(
 
 def nadam(
     hyper: Mapping[str, jax.Array],
-    total_steps: int,
+    total_steps: jax.Array | float,
     initial: optax.Params | None = None,
     schedule: str = "cosine",
 ) -> optax.GradientTransformation:
@@ -93,7 +93,7 @@ def nadam(
 
 def _adam(
     hyper: Mapping[str, jax.Array],
-    total_steps: int,
+    total_steps: jax.Array | float,
     initial: optax.Params | None,
     schedule: str,
     nesterov: bool,
@@ -109,7 +109,7 @@ def _adam(
 
 def sgd(
     hyper: Mapping[str, jax.Array],
-    total_steps: int,
+    total_steps: jax.Array | float,
     initial: optax.Params | None = None,
     schedule: str = "cosine",
 ) -> optax.GradientTransformation:
@@ -124,9 +124,9 @@ def sgd(
 
 
 def _rate(
-    hyper: Mapping[str, jax.Array], total_steps: int, schedule: str
+    hyper: Mapping[str, jax.Array], total_steps: jax.Array | float, schedule: str
 ) -> Callable[[jax.Array], jax.Array]:
-    return SCHEDULES[schedule](hyper["learning_rate"], hyper["warmup"], float(total_steps))
+    return SCHEDULES[schedule](hyper["learning_rate"], hyper["warmup"], total_steps)
 
 
 _OPTIMISERS = {"adamw": adamw, "nadam": nadam, "sgd": sgd}
@@ -149,7 +149,7 @@ def check(name: str, schedule: str = "cosine") -> None:
 def make(
     name: str,
     hyper: Mapping[str, jax.Array],
-    total_steps: int,
+    total_steps: jax.Array | float,
     initial: optax.Params | None = None,
     schedule: str = "cosine",
 ) -> optax.GradientTransformation:

@@ -179,11 +179,6 @@ class Program:
     widths: tuple[int, ...] = ()
     schedule: str = "cosine"
 
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole schedule."""
-        return self.epochs * self.steps_per_epoch
-
 
 def check_metric_loss(name: str, weight: float) -> None:
     """Check a loss on the embedding: that there is one, and that it counts.
@@ -252,10 +247,17 @@ def embedding_of(shown: Mapping[str, Any]) -> jax.Array | None:
 def transform(
     program: Program, features: Features, member: Members
 ) -> optax.GradientTransformation:
-    """The member's optimiser."""
+    """The member's optimiser, on a schedule over its own steps: neighbours may have more rows."""
+    total = program.epochs * own_steps(program, member)
     return optimiser.make(
-        program.optimiser, member.hyper, program.total_steps, features.initial, program.schedule
+        program.optimiser, member.hyper, total, features.initial, program.schedule
     )
+
+
+def own_steps(program: Program, member: Members) -> jax.Array:
+    """Steps of an epoch that have a row of the member's; in those behind them nothing changes."""
+    n = jnp.sum(member.train_index >= 0)
+    return jnp.maximum(-(-n // program.batch_size), 1)
 
 
 def row_labels(features: Features, member: Members, rows: jax.Array) -> jax.Array:

@@ -30,6 +30,15 @@ def test_members_do_not_know_their_neighbours(fit, program, members, width, step
     assert same_bits(take(together, [2, 2, 4]), pairs)
 
 
+def test_a_longer_neighbour_stretches_nobody_s_schedule(fit, program, members):
+    """A member of 8 rows, beside one of 12 and in a table of its own: the same rates."""
+    beside = fit(program, take(members, [0, 2]))
+    short = take(members, [0])
+    short = short.replace(train_index=short.train_index[:, :8])
+    alone = fit(make_program(steps_per_epoch=2), short)
+    assert same_bits(take(beside, [0]), alone)
+
+
 def test_members_differ_from_one_another(fit, program, members):
     final = fit(program, members)
     kernel = final.params["output"]["kernel"]
