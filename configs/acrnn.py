@@ -42,6 +42,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.model.linear = 128  # the paper: 768
     config.model.linear_norm = False  # as in the paper; True: authors' code
     config.model.units = 64  # a direction; the paper: 128
+    config.model.attention = "learned"  # as in the paper; ablations: mean, self
     config.model.hidden = 64  # as in the paper
     config.model.hidden_norm = True  # as in the paper; False: authors' code
     config.model.momentum = 0.9  # of running statistics; not given in the paper

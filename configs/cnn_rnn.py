@@ -1,4 +1,6 @@
-"""C: a Bi-GRU over the levels of AlexNet (Zhu X. et al. 2017), of pictures or of speech.
+"""C: a bidirectional RNN (ours: a GRU) over the levels of a CNN (Zhu X. et al. 2017).
+
+Of pictures, or of speech.
 
 jser train --config=cnn_rnn:artphoto --workdir=runs/artphoto
 
@@ -67,7 +69,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.schedule = "cosine"  # of the rate, behind its warm-up; constant; not given
     config.hyper = ml_collections.ConfigDict()  # traced: a sweep compiles once
     config.hyper.metric = 0.5  # the paper's lambda, by a digest
-    config.hyper.learning_rate = 3e-3  # this and dropout: by dev speakers of EMO-DB, four classes
+    config.hyper.learning_rate = 3e-3  # this and dropout: see docs/trials.md
     config.hyper.momentum = 0.9  # of sgd
     config.hyper.weight_decay = 0.05
     config.hyper.clip = 1.0

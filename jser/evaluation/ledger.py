@@ -119,8 +119,10 @@ def score(
     by_fold = confusion_by(judged, judged.fold, folds, seeds)
     fingerprint = str(getattr(corpus, "fingerprint", ""))
     folds_hash = protocol.folds_hash()
+    # Two configurations may share all weights, and answer differently by what stands behind them.
+    asked = [config_hash] if role == "system" else []
     key = hashlib.sha256(
-        json.dumps([role, checkpoint_hash, protocol.name, folds_hash, fingerprint]).encode()
+        json.dumps([role, checkpoint_hash, protocol.name, folds_hash, fingerprint, *asked]).encode()
     ).hexdigest()
     pooled = by_fold.sum(0)
     line = {

@@ -43,6 +43,7 @@ class Acrnn(nn.Module):
         hidden: units of the dense layer; the paper: 64.
         hidden_norm: batch normalisation behind it; the paper, not in the authors' code.
         momentum: of batch normalisation's running statistics; not given in the paper.
+        attention: see `AttentionPooling`: learned, the paper's; mean, an ablation; self.
     """
 
     n_classes: int
@@ -60,6 +61,7 @@ class Acrnn(nn.Module):
     hidden: int
     hidden_norm: bool
     momentum: float
+    attention: str = "learned"
 
     @nn.compact
     def __call__(
@@ -102,7 +104,7 @@ class Acrnn(nn.Module):
             z = BatchNorm(self.momentum, name="linear_norm")(z, mask, train)
         states = BLSTM(self.units, name="blstm")(z, steps)
         # The paper: alpha_t = softmax(W h_t), c = sum_t alpha_t h_t.
-        context, alpha = AttentionPooling("learned", name="attention")(states, steps)
+        context, alpha = AttentionPooling(self.attention, name="attention")(states, steps)
         z = nn.Dense(self.hidden, use_bias=not self.hidden_norm, name="hidden")(context)
         if self.hidden_norm:
             z = BatchNorm(self.momentum, name="hidden_norm")(z, (steps > 0)[:, None], train)

@@ -23,7 +23,8 @@ import jax.numpy as jnp
 
 from jser.models.dcnn_blstm import dropout
 
-# bigru: the paper's. gru: from the first level to the last alone. concatenation: no RNN.
+# bigru: a bidirectional RNN is the paper's (abstract), that its cells are gated is ours. gru: from
+# the first level to the last alone. concatenation: no RNN.
 RNNS = ("bigru", "gru", "concatenation")
 
 

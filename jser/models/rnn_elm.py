@@ -35,7 +35,7 @@ class RnnElm(nn.Module):
         labels: ``chain``: the paper's, each frame carries the utterance's emotion or Null, along
             the chain Null, emotion, Null over voiced segments (`jser.models.label_lattice`);
             ``frames``: its twin without the idea, each frame carries the utterance's emotion and
-            no frame is Null: RNN(CE)-ELM in the paper's figure 6.
+            no frame is Null: RNN(CE)-ELM in the paper's figure 6, as its name lets us infer.
         per_frame: divide an utterance's logarithms by its number of frames, so that utterances
             count alike however long they are; choice of ours, the paper sums.
         theta: threshold of the statistics.

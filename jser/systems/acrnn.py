@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from jser.models.acrnn import Acrnn
+from jser.models.attention import KINDS
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import frames, segmented
+from jser.systems import checks, frames, segmented
 from jser.systems.contract import Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
@@ -30,12 +31,14 @@ _PAPER = {
 }  # fmt: skip
 _DEPTHS = (5, 6)  # EMO-DB, IEMOCAP
 _SEGMENT = 300
+_POOLS = {"learned": "", "self": " with self-attention", "mean": " without attention"}
 _VOTES = {"bagging": "Bagging", "redagging": "Redagging", "augagging": "Augagging"}
 
 
 def check(config: Any) -> None:
     """See `contract.System`."""
     segmented.check(config)
+    checks.one_of("model.attention", config.model.attention, KINDS)
     frames.check(config, LETTER)
 
 
@@ -57,7 +60,7 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
 def title(config: Any) -> str:
     """See `contract.System`: the ensemble, the network, and whether its sizes are the paper's."""
     chosen = config.model
-    network = f"{chosen.channels if chosen.channels == 3 else 2}-D ACRNN"
+    network = f"{chosen.channels if chosen.channels == 3 else 2}-D ACRNN{_POOLS[chosen.attention]}"
     paper = chosen.depth in _DEPTHS and config.segments.frames == _SEGMENT
     paper = paper and all(chosen[name] == _PAPER[name] for name in _PAPER)
     sizes = "" if paper else ", not the paper's sizes"

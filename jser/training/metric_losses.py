@@ -60,9 +60,9 @@ def center(
 ) -> jax.Array:
     """Center loss, 1/2 ||z - c_y||^2 (Wen et al. 2016, eq. 2), as a weighted mean.
 
-    The centres are parameters, trained by this loss's own gradient, which is the mean of c_y - z
-    over a class. Wen et al. move them by a rule of their own (eq. 4), which differs from it in the
-    denominator and has a rate of its own.
+    The centres are parameters, trained by this loss's own gradient, which is the weighted sum of
+    c_y - z over a class, divided by the whole batch's weight. Wen et al. move them by a rule of
+    their own (eq. 4), which differs from it in the denominator and has a rate of its own.
 
     Args:
         embedding: [B, E].

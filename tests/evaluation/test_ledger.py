@@ -73,9 +73,12 @@ def test_configurations_are_counted_across_runs(
     assert place(run="b", config="B", checkpoint="2") == (2, 2)
     assert place(run="a2", config="A", checkpoint="3") == (1, 2)  # trained again: no new choice
     assert place(run="c", config="C", checkpoint="4", role="baseline") == (2, 2)
+    # The same weights with another machine behind them, as `elm.kind` of system B has it.
+    assert place(run="d", config="D", checkpoint="2") == (3, 3)
+    assert place(run="b2", config="B", checkpoint="2") == (2, 3)
     assert place(run="d", config="D", checkpoint="5") == (3, 3)
     assert place(run="a", config="A", checkpoint="1") == (1, 3)
-    assert len(lines(shared(tmp_path))) == 5
+    assert len(lines(shared(tmp_path))) == 6
     assert len(lines(tmp_path / "a" / "ledger.jsonl")) == 1
 
 

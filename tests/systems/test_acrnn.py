@@ -54,6 +54,25 @@ def test_columns_are_three_channels_scaled_by_training_utterances(data):
     np.testing.assert_allclose(scaled.std(0), 1, atol=1e-3)
 
 
+def test_members_of_an_ensemble_are_scaled_by_their_fold(data):
+    small = {"model__mels": "8", "segments__frames": "64"}
+    alone = preparation.prepare(load(data, **small)).tables
+    ensemble = {"ensemble__method": "bagging", "ensemble__size": "2"}
+    bags = preparation.prepare(load(data, **small, **ensemble)).tables
+    assert len(bags) == 2 * len(alone)
+    for own, of_fold in ((bags.mean, alone.mean), (bags.scale, alone.scale)):
+        np.testing.assert_array_equal(own, np.repeat(of_fold, 2, axis=0))
+
+
+def test_the_ablation_of_attention_has_a_name(data):
+    config = load(data, model__attention="mean")
+    assert systems.get("acrnn").title(config) == (
+        "F's base (3-D ACRNN without attention), not the paper's sizes"
+    )
+    with pytest.raises(InputError, match="model.attention: 'meam' .* did you mean mean"):
+        preparation.check(load(data, model__attention="meam"))
+
+
 def test_whole_utterances_have_no_wrapper(data):
     ready = preparation.prepare(load(data, model__mels="8", segments__frames="0"))
     assert not ready.inputs.log_posteriors
