@@ -55,7 +55,7 @@ def test_columns_are_three_channels_scaled_by_training_utterances(data):
 
 
 def test_members_of_an_ensemble_are_scaled_by_their_fold(data):
-    small = {"model__mels": "8", "segments__frames": "64"}
+    small = {"model__mels": "8"}
     alone = preparation.prepare(load(data, **small)).tables
     ensemble = {"ensemble__method": "bagging", "ensemble__size": "2"}
     bags = preparation.prepare(load(data, **small, **ensemble)).tables
