@@ -11,7 +11,7 @@ from typing import Any
 from jser.models.acrnn import Acrnn
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import frames, segmented
+from jser.systems import checks, frames, segmented
 from jser.systems.contract import Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
@@ -36,6 +36,11 @@ _VOTES = {"bagging": "Bagging", "redagging": "Redagging", "augagging": "Augaggin
 def check(config: Any) -> None:
     """See `contract.System`."""
     segmented.check(config)
+    if config.model.depth == 1:
+        checks.idle(config, ("model.later_maps",), "model.depth=1")
+    if not (config.model.linear_norm or config.model.hidden_norm):
+        norms = "model.linear_norm=False and model.hidden_norm=False"
+        checks.idle(config, ("model.momentum",), norms)
     frames.check(config, LETTER)
 
 
