@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -262,10 +263,16 @@ def check_fields(config: Any) -> None:
             )
 
 
-def defaults(system: str) -> dict[str, Any]:
-    """Dotted fields and values of a system's packaged configs; of several, the first one's."""
-    examples = [_fields_of(name) for name in reversed(packaged())]
-    return {k: v for found in examples if found["system"] == system for k, v in found.items()}
+def usual(system: str) -> dict[str, list[Any]]:
+    """Dotted fields of a system, and the value that each of its packaged configs has there.
+
+    The values are in the order of the configs' names: `acrnn` comes before `acrnn_paper`.
+    """
+    found: dict[str, list[Any]] = {}
+    for example in map(_fields_of, packaged()):
+        for field, value in example.items() if example["system"] == system else ():
+            found.setdefault(field, []).append(value)
+    return found
 
 
 def everywhere() -> set[str]:
@@ -273,6 +280,7 @@ def everywhere() -> set[str]:
     return {field for name in packaged() for field in _fields_of(name)}
 
 
+@functools.cache
 def _fields_of(name: str) -> dict[str, Any]:
     return dict(fields(importlib.import_module(f"jser.configs.{name}").get_config()))
 

@@ -67,6 +67,8 @@ def check(config: Any) -> None:
             checks.idle(config, ("hyper.momentum",), f"optimiser={config.optimiser}")
     if "metric_loss" in config:
         population.check_metric_loss(config.metric_loss, config.hyper.metric)
+        if config.metric_loss == "none":
+            checks.idle(config, ("hyper.metric",), "metric_loss=none")
     system.check(config)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jser.models.acoustic_rnn import AcousticRnn
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import frames
+from jser.systems import checks, frames
 from jser.systems.contract import Inputs
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 from jser.training import descriptor_selection
@@ -28,6 +28,9 @@ ARCHITECTURE = "LSTM on chosen descriptors"
 def check(config: Any) -> None:
     """See `contract.System`."""
     _selection(config)
+    if not config.selection.choose:
+        fields = ("selection.test", "selection.level", "selection.correlation")
+        checks.idle(config, fields, "selection.choose=False")
     frames.check(config, LETTER)
 
 

@@ -39,6 +39,11 @@ def check(config: Any) -> None:
     """See `contract.System`."""
     segmented.check(config)
     checks.one_of("model.attention", config.model.attention, KINDS)
+    if config.model.depth == 1:
+        checks.idle(config, ("model.later_maps",), "model.depth=1")
+    if not (config.model.linear_norm or config.model.hidden_norm):
+        norms = "model.linear_norm=False and model.hidden_norm=False"
+        checks.idle(config, ("model.momentum",), norms)
     frames.check(config, LETTER)
 
 

@@ -35,21 +35,33 @@ def no_views(config: Any, letter: str) -> None:
         )
 
 
+def idle_of_stem(config: Any) -> None:
+    """Check what no stem reads, whatever the system around it.
+
+    Raises:
+        InputError: a field that does nothing was changed.
+    """
+    if config.stem.weights == "imagenet":
+        idle(config, ("stem.seed",), "stem.weights=imagenet")
+    if config.stem.channels == 1:
+        idle(config, ("stem.delta_db",), "stem.channels=1")
+
+
 def idle(config: Any, fields: Sequence[str], why: str) -> None:
-    """Check that fields that do nothing here are left as the packaged configs have them.
+    """Check that fields that do nothing here are left as a packaged config has them.
 
     Args:
         config: of the experiment.
-        fields: dotted.
+        fields: dotted; those that the config does not have are passed over.
         why: where they do nothing, for example ``elm.kind=kernel``.
 
     Raises:
         InputError: one was changed, so it is taken to do something.
     """
-    found, untouched = dict(configs.fields(config)), configs.defaults(config.system)
+    found, usual = dict(configs.fields(config)), configs.usual(config.system)
     for field in fields:
-        if field in found and found[field] != untouched[field]:
+        if field in found and found[field] not in usual[field]:
             raise InputError(
                 f"{field}: {found[field]!r} would change nothing with {why}; leave it at "
-                f"{untouched[field]!r}"
+                f"{usual[field][0]!r}"
             )

@@ -26,6 +26,10 @@ from jser.training.stem_spec import StemSpec
 LETTER = "C"
 ARCHITECTURE = "CNN-RNN"
 
+# Of the log-Mel picture; a picture that is one already has none of it.
+_OF_SPEECH = tuple(
+    f"stem.{name}" for name in ("scale", "channels", "level", "range_db", "delta_db", "trim_db")
+)
 _NAMES = {"bigru": "Bi-GRU", "gru": "GRU", "concatenation": "concatenation"}
 
 
@@ -47,6 +51,13 @@ def check(config: Any) -> None:
             f"corpus: {config.corpus}: of pictures one corpus is taken, with all its classes; name "
             "one, and leave config.classes empty"
         )
+    checks.idle_of_stem(config)
+    if _of_pictures(config):
+        checks.idle(config, _OF_SPEECH, f"the pictures of {config.corpus}")
+    else:
+        checks.idle(config, ("stem.input_size",), "speech, which is not resized")
+    if config.model.rnn == "concatenation":
+        checks.idle(config, ("model.units",), "model.rnn=concatenation")
 
 
 def load(config: Any) -> Any:

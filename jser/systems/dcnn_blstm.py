@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from jser import config as configs
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
@@ -26,6 +27,7 @@ from jser.training import (
     fusion,
     narrow_view,
     normalisation,
+    optimiser,
     population,
     projection,
     stem_features,
@@ -53,6 +55,61 @@ def check(config: Any) -> None:
     fusion.check_views(config.readout.views)
     if "narrow" in config.readout.views:
         narrow_view.check(spec)
+    checks.one_of("tune.optimiser", config.tune.optimiser, optimiser.NAMES)
+    tuning.dtype_of(config.precision)
+    checks.idle_of_stem(config)
+    for why, fields in _unread(config):
+        checks.idle(config, fields, why)
+
+
+def _unread(config: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Settings under which fields do nothing, and those fields."""
+    stem, views = config.stem, config.readout.views
+    if stem.picture == "utterance":
+        yield "stem.picture=utterance", ("stem.input_size",)
+        if stem.window == 0:
+            yield "stem.window=0", ("stem.shift",)
+    else:
+        # The narrow-band picture is of the whole utterance in any case.
+        scale = () if "narrow" in views else ("stem.scale",)
+        yield "stem.picture=segments", ("stem.window", *scale)
+    net = stems.get(stem.net)
+    if all(net.blocks[net.index(tap)].flat for tap in stem.taps):
+        yield f"stem.taps={','.join(stem.taps)}", ("stem.pool",)
+    if not stem.train_from:
+        yield "stem.train_from empty", ("precision",)
+    # What is tuned end to end learns by config.hyper, in two stages by config.tune.
+    if not stem.train_from or stem.tuning == "two_stage":
+        why = f"stem.tuning={stem.tuning}" if stem.train_from else "stem.train_from empty"
+        yield why, ("hyper.stem_rate", "hyper.stem_anchor", "hyper.noise_share")
+    if stem.tuning != "two_stage":
+        tune = tuple(f"tune.{name}" for name, _ in configs.fields(config.tune))
+        yield f"stem.tuning={stem.tuning}", ("stem.cross_fit", *tune)
+    elif config.tune.optimiser != "sgd":
+        yield f"tune.optimiser={config.tune.optimiser}", ("tune.hyper.momentum",)
+    if not config.model.linear_path:
+        yield "model.linear_path=False", ("pooled_components",)
+    if not config.mixup:
+        yield "mixup=False", ("hyper.mixup",)
+    if not views:
+        yield "readout.views empty", ("readout.sequence",)
+    yield from _unread_by_augmentation(config)
+
+
+def _unread_by_augmentation(config: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The same of what augments."""
+    parts = ("hyper", "tune.hyper")
+    if not config.augment.masking:
+        masks = ("time_mask", "frequency_mask")
+        yield "augment.masking=False", tuple(f"{part}.{name}" for part in parts for name in masks)
+    if not config.augment.noise:
+        yield "augment.noise=False", tuple(f"{part}.noise_share" for part in parts)
+    copies = ",".join(config.augment.copies)
+    why = f"augment.copies={copies}" if copies else "augment.copies empty"
+    if not any(name in ("speed", "noise_speed") for name in config.augment.copies):
+        yield why, ("augment.speeds",)
+    if "noise" not in copies and not config.augment.noise:
+        yield f"{why} and augment.noise=False", ("augment.snr_db",)
 
 
 def load(config: Any) -> Corpus:

@@ -21,12 +21,23 @@ ARCHITECTURE = "PCRN"
 
 # Choice of ours: the paper's list of references has the challenge, and the abstract no set.
 DESCRIPTORS = "is09"
+# What only the other branch reads.
+_OF_THE_OTHER = {
+    "lstm": tuple(f"model.{name}" for name in ("mels", "channels", "maps", "kernel", "cnn_units")),
+    "cnn": tuple(f"model.{name}" for name in ("lstm_units", "lstm_layers", "lstm_frames")),
+}
 
 
 def check(config: Any) -> None:
     """See `contract.System`."""
     segmented.check(config)
     checks.one_of("model.branches", config.model.branches, BRANCHES)
+    branches = config.model.branches
+    if branches != "both":
+        checks.idle(config, _OF_THE_OTHER[branches], f"model.branches={branches}")
+    if branches == "lstm" and not config.model.batch_norm:
+        # Behind the convolutions and of what is fused: no normalisation is left.
+        checks.idle(config, ("model.momentum",), "model.branches=lstm and model.batch_norm=False")
     frames.check(config, LETTER)
 
 

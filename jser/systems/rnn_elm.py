@@ -37,6 +37,8 @@ _IDLE = {
     "sigmoid": ("elm.widths", "elm.ridges"),
     "none": ("elm.hidden", "elm.widths", "elm.ridges", "elm.class_weights"),
 }
+# Of the embedding, which the ELM reads, and a loss on it.
+_STATISTICS = ("model.theta", "model.null_statistics")
 
 
 def check(config: Any) -> None:
@@ -49,8 +51,13 @@ def check(config: Any) -> None:
             f"{config.network}_elm"
         )
     checks.idle(config, _IDLE[config.elm.kind], f"elm.kind={config.elm.kind}")
+    if config.elm.kind == "none" and config.metric_loss == "none":
+        checks.idle(config, _STATISTICS, "elm.kind=none and metric_loss=none")
     if config.network == "rnn":
         checks.one_of("model.labels", config.model.labels, LABELS)
+        if config.model.labels == "frames":  # the lattice alone asks for segments, and for Null
+            fields = ("segments.shortest_gap", "segments.shortest_region", "model.null_statistics")
+            checks.idle(config, fields, "model.labels=frames")
     elif config.model.context % 2 == 0:
         raise InputError(
             f"model.context: {config.model.context} frames have no middle; give an odd number"

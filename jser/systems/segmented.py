@@ -17,8 +17,8 @@ def check(config: Any) -> None:
 
     Raises:
         InputError: there is no such pooling of segments, or number of channels; gaps between
-            segments; convolutions would be trained inside a scan or a branch on a CPU (about 20
-            and 15 times slower).
+            segments; segments are described where there are none; convolutions would be trained
+            inside a scan or a branch on a CPU (about 20 and 15 times slower).
     """
     steps = config.population.steps_per_call
     if steps > 1 and jax.devices()[0].platform == "cpu":
@@ -43,6 +43,8 @@ def check(config: Any) -> None:
             f"leave frames unheard; give at most {frames}"
         )
     checks.one_of("segments.pool", config.segments.pool, POOLS)
+    if frames == 0:
+        checks.idle(config, ("segments.shift", "segments.pool"), "segments.frames=0")
 
 
 def around(model: nn.Module, config: Any) -> nn.Module:

@@ -32,6 +32,10 @@ def check(config: Any) -> None:
     _spec(config)
     _described(config)
     checks.one_of("svm.judges", config.svm.judges, JUDGES)
+    if "rbf" not in config.svm.kernels:
+        checks.idle(config, ("svm.gammas",), "svm.kernels=linear")
+    if config.svm.judges == "dev":
+        checks.idle(config, ("svm.inner_folds",), "svm.judges=dev")
     if normalisation.parse(config.normalisation)[0] in ("none", "utterance"):
         raise InputError(
             f"normalisation: {config.normalisation} is nothing for an SVM, which looks at one "

@@ -130,6 +130,7 @@ def _rate(
 
 
 _OPTIMISERS = {"adamw": adamw, "nadam": nadam, "sgd": sgd}
+NAMES = tuple(_OPTIMISERS)
 
 
 def check(name: str, schedule: str = "cosine") -> None:

@@ -22,8 +22,6 @@ TINY = {
     "seeds": "0",
     "stem.weights": "random",
     "stem.taps": "conv1,conv2",
-    "stem.scale": "1",
-    "stem.input_size": "67",
     "model.level_units": "16",
     "model.units": "8",
     "model.dense": "8",
@@ -35,10 +33,12 @@ TINY = {
     "epochs": "4",
     "checkpoint.every_seconds": "0",
 }
+SPEECH, PICTURES = {"stem.scale": "1"}, {"stem.input_size": "67"}
 
 
 def load(corpus, data, **changed):
-    fields = TINY | {name.replace("__", "."): value for name, value in changed.items()}
+    fields = TINY | (SPEECH if corpus == "synthetic" else PICTURES)
+    fields |= {name.replace("__", "."): value for name, value in changed.items()}
     return configs.load(f"cnn_rnn:{corpus}", [*fields.items(), ("data_dir", str(data))])
 
 
