@@ -166,8 +166,8 @@ def _with_scaling(
     for p in range(len(tables)):
         own = tables.train_index[p][tables.train_index[p] >= 0]
         rows = np.union1d(protocol.folds[tables.fold[p]].train, own).astype(np.int32)
-        known = rows.tobytes()
+        known = int(tables.fold[p]), rows.tobytes()
         if known not in found:
-            found[known] = inputs.scaling(rows)
+            found[known] = inputs.scaling(rows, tables.label[p])
         mean[p], scale[p] = found[known]
     return tables.replace(mean=mean, scale=scale)

@@ -1,5 +1,6 @@
-"""From members to answers: votes by hand, and a read-out fitted on a member's own utterances."""
+"""From members to answers: votes by hand, and what a member's read-out is fitted on and reads."""
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -76,18 +77,19 @@ def two_ensembles(monkeypatch):
 
     monkeypatch.setattr(answering.loop, "predict", predict)
 
-    def prepared(**inputs):
-        folds = [SimpleNamespace(test=np.array(test)) for test in ([4, 5], [5])]
-        return SimpleNamespace(
-            tables=tables,
-            protocol=SimpleNamespace(folds=folds),
-            corpus=SimpleNamespace(classes=("a", "b"), label=tables.label[0]),
-            inputs=Inputs(baseline="view", **inputs),
-            program=None,
-            features=None,
-        )
+    return functools.partial(ready, tables, ([4, 5], [5]))
 
-    return prepared
+
+def ready(tables, tests, **inputs):
+    """What answering reads of an experiment; `tests` are the folds' test utterances."""
+    return SimpleNamespace(
+        tables=tables,
+        protocol=SimpleNamespace(folds=[SimpleNamespace(test=np.array(test)) for test in tests]),
+        corpus=SimpleNamespace(classes=("a", "b"), label=np.arange(tables.label.shape[1]) % 2),
+        inputs=Inputs(baseline="view", **inputs),
+        program=None,
+        features=None,
+    )
 
 
 STATE = SimpleNamespace(best_params={}, best_stats={})
@@ -143,3 +145,108 @@ def test_an_ensemble_without_a_network_votes_too(two_ensembles):
     assert answers(answering.by_view(prepared).predictions) == [
         (0, 7, 4, 1), (0, 7, 5, 1), (1, 7, 5, 1),
     ]  # fmt: skip
+
+
+# --- what a read-out is given ---------------------------------------------------------------------
+
+# Nine utterances. A bag's table may repeat an utterance, pads with -1, and names copy c of
+# utterance u as 9 c + u.
+N = 9
+FOLD_0 = {"train": [[3, 0, 0, -1], [1, 9 + 3, 2, 18 + 2]], "dev": [4, -1]}
+FOLD_1 = {"train": [[8, 5, 8, 5], [9 + 7, -1, -1, -1]], "dev": [2, 4]}
+# By hand: originals once each, in order; labels of the whole fold's train and dev.
+TRAIN_0, DEV_0 = ([0, 3], [1, 2, 3]), [4]
+TRAIN_1, DEV_1 = ([5, 8], [7]), [2, 4]
+LABEL_0 = [0, 1, 0, 1, 0, -1, -1, -1, -1]
+LABEL_1 = [-1, -1, 0, -1, 0, 1, -1, 1, 0]
+TEST_0, TEST_1 = [6, 5, 8], [0]
+WANTED = [
+    (label, train[bag], dev, seed, test)
+    for label, train, dev, test in (
+        (LABEL_0, TRAIN_0, DEV_0, TEST_0),
+        (LABEL_1, TRAIN_1, DEV_1, TEST_1),
+    )
+    for seed in (7, 11)
+    for bag in (0, 1)
+]
+
+
+@pytest.fixture
+def two_folds_two_seeds():
+    """Members in the order of the house: folds, seeds, bags."""
+    return population.Members(
+        fold=np.repeat([0, 1], 4),
+        seed=np.tile(np.repeat([7, 11], 2), 2),
+        bag=np.tile([0, 1], 4),
+        group=np.zeros(8, int),
+        hyper={},
+        train_index=np.array(2 * FOLD_0["train"] + 2 * FOLD_1["train"]),
+        dev_index=np.array(4 * [FOLD_0["dev"]] + 4 * [FOLD_1["dev"]]),
+        label=np.array(4 * [LABEL_0] + 4 * [LABEL_1]),
+        mean=np.zeros((8, 1)),
+        scale=np.ones((8, 1)),
+        epochs=np.ones(8, int),
+    )
+
+
+class Recorder:
+    """A fit that notes what it is given, and of each read-out the rows that it is then to read."""
+
+    def __init__(self):
+        self.fitted, self.read = [], []
+
+    def __call__(self, shown, label, train, dev, seed):
+        self.fitted.append((np.array(shown), label.tolist(), train.tolist(), dev.tolist(), seed))
+        self.read.append([])
+        return RecordedAnswer(self.read[-1])
+
+
+class RecordedAnswer:
+    parameters = 1
+
+    def __init__(self, read):
+        self.read = read
+
+    def __call__(self, rows):
+        self.read.append(np.array(rows))
+        return np.tile([0.75, 0.25], (len(rows), 1))
+
+
+def check(recorder, shown):
+    """Against `WANTED`; shown [P, N, E] is what each member makes of all utterances."""
+    assert len(recorder.fitted) == len(recorder.read) == len(WANTED)
+    for p, (label, train, dev, seed, test) in enumerate(WANTED):
+        given, *others = recorder.fitted[p]
+        assert others == [label, train, dev, seed], p
+        np.testing.assert_array_equal(given, shown[p])
+        (read,) = recorder.read[p]
+        np.testing.assert_array_equal(read, shown[p][test])
+
+
+def test_a_read_out_is_given_its_own_member_s(two_folds_two_seeds, monkeypatch):
+    """Embedding, labels, train, dev and seed; and it reads its fold's test utterances alone."""
+    shown = 100.0 * np.arange(8)[:, None] + np.arange(N)
+
+    def predict(program, features, members, state, rows, plan):
+        embedding = np.take_along_axis(shown, rows, 1)[:, :, None]
+        return np.zeros((*rows.shape, 2)), np.ones((*rows.shape, 1)), embedding
+
+    monkeypatch.setattr(answering.loop, "predict", predict)
+    recorder = Recorder()
+    prepared = ready(two_folds_two_seeds, (TEST_0, TEST_1), views={}, fit_readout=recorder)
+    answered = answering.by_network(prepared, STATE, None)
+    check(recorder, shown[:, :, None])
+    assert answers(answered.predictions) == [
+        *((0, seed, test, 0) for seed in (7, 11) for test in TEST_0),
+        *((1, seed, test, 0) for seed in (7, 11) for test in TEST_1),
+    ]
+    assert answered.parameters == 2  # of two bags
+
+
+def test_a_read_out_of_a_view_is_given_the_whole_view(two_folds_two_seeds):
+    recorder = Recorder()
+    view = np.random.default_rng(0).standard_normal((N, 3)).astype(np.float32)
+    views = {"view": view, "another": -view}
+    prepared = ready(two_folds_two_seeds, (TEST_0, TEST_1), views=views, fit_readout=recorder)
+    answering.by_view(prepared)
+    check(recorder, [view] * 8)

@@ -46,9 +46,9 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     steps = frames.described(config, corpus, "byun_lee")
     steps = frames.trimmed(steps, corpus, config.frames.trim_db)
 
-    def chosen(steps: StepFeatures, rows: np.ndarray) -> np.ndarray:
+    def chosen(steps: StepFeatures, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
         mean, deviation = np.split(steps.pooled[rows], 2, axis=1)
-        return descriptor_selection.select(mean, deviation, corpus.label[rows], spec).keep
+        return descriptor_selection.select(mean, deviation, label[rows], spec).keep
 
     model = AcousticRnn(n_classes=len(corpus.classes), **config.model.to_dict())
     select = chosen if config.selection.choose else None

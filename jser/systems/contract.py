@@ -20,9 +20,9 @@ from jser.training import population
 from jser.training.stem_features import StepFeatures
 from jser.training.tuning import OnStem
 
-# Of training rows int [n] of one member: what is subtracted from its steps, and what multiplies
-# them, each [D].
-Scaling = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+# Of training rows int [n] of one member, and its labels int [N] (-1: not its own): what is
+# subtracted from its steps, and what multiplies them, each [D].
+Scaling = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class FittedReadout(Protocol):

@@ -189,7 +189,8 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     scaling = None
     if not components and on_stem is None and standardise:
 
-        def scaling(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def scaling(rows: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            del label
             return normalisation.moments(frames, steps.places(rows))
 
     return Inputs(

@@ -205,7 +205,7 @@ def inputs(
     model: nn.Module,
     *,
     flags: int = 0,
-    chosen: Callable[[StepFeatures, np.ndarray], np.ndarray] | None = None,
+    chosen: Callable[[StepFeatures, np.ndarray, np.ndarray], np.ndarray] | None = None,
     **fields: Any,
 ) -> Inputs:
     """Inputs of a model on frames.
@@ -216,8 +216,8 @@ def inputs(
         steps: [F, D + flags], trimmed.
         model: of one member.
         flags: last columns, that are given to the model as they are.
-        chosen: of (steps, training rows int [n]), columns bool [D] that a member looks at; the
-            others are 0 to it. None: all.
+        chosen: of (steps, training rows int [n], the member's labels int [N], -1 where they are
+            not its own), columns bool [D] that it looks at; the others are 0 to it. None: all.
         fields: others of `Inputs`.
     """
     mode = config.normalisation
@@ -232,13 +232,13 @@ def inputs(
     pooled = np.stack([np.concatenate([x.mean(0), x.std(0)]) for x in rows])
     steps = dataclasses.replace(steps, pooled=pooled)
 
-    def scaling(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def scaling(rows: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, scale = np.zeros(width + flags, np.float32), np.ones(width + flags, np.float32)
         if mode != "none":
             values = steps.frames[:, :width]
             mean[:width], scale[:width] = normalisation.moments(values, steps.places(rows), False)
         if chosen is not None:
-            scale[:width] *= chosen(steps, rows)
+            scale[:width] *= chosen(steps, rows, label)
         return mean, scale
 
     n = len(corpus.label)

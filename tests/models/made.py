@@ -37,13 +37,20 @@ def initial(model: Any, x: Any, length: Any, seed: int = 0) -> Any:
     def drawn(path: Any, leaf: Any) -> Any:
         name = path[-1].key
         if name in ("scale", "var"):
-            return rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
+            size = rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
+            # A scale below 0 tells a maximum before it from one behind it.
+            return size if name == "var" else size * rng.choice([-1, 1], leaf.shape)
         fan_in = np.prod(leaf.shape[:-1]) if leaf.ndim > 1 else 100.0
         return (rng.standard_normal(leaf.shape) / fan_in**0.5).astype(np.float32)
 
     made = shapes(model, x.shape[-1])
     made = {"params": made["params"], "batch_stats": made.get("batch_stats", {})}
     return jax.tree_util.tree_map_with_path(drawn, made)
+
+
+def evaluated(model: Any, variables: Any, x: Any, length: Any) -> Any:
+    """Logits and weights in evaluation; compiled as a whole, which is faster than by operations."""
+    return jax.jit(lambda: model.apply(variables, x, length, None, HYPER, False))()
 
 
 def count(model: Any, columns: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from jser.models.acoustic_rnn import AcousticRnn
+from tests.models.reference import dense, lstm, relu
 
 B, S, D, K = 4, 9, 6, 3
 LENGTH = np.array([9, 5, 1, 0], np.int32)
@@ -37,30 +38,13 @@ def evaluate(params, x, length):
     return MODEL.apply(params, x, length, jnp.zeros((len(x), 1)), HYPER, False)
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def lstm(p, x):
-    """One layer over [S, D], step by step in float64."""
-    h = c = np.zeros(len(p["recurrent"]))
-    out = []
-    for row in x:
-        i, f, g, o = np.split(row @ p["kernel"] + p["bias"] + h @ p["recurrent"], 4)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        out.append(h)
-    return np.array(out)
-
-
 def test_step_by_step(params, x):
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), params["params"])
     logits, attention = evaluate(params, x, LENGTH)
     for row in (0, 1, 2):
         n = LENGTH[row]
         z = lstm(p["lstm1"], lstm(p["lstm0"], x[row, :n].astype(float)))[-1]
-        z = np.maximum(z @ p["dense0"]["kernel"] + p["dense0"]["bias"], 0)
-        wanted = z @ p["output"]["kernel"] + p["output"]["bias"]
+        wanted = dense(p["output"], relu(dense(p["dense0"], z)))
         np.testing.assert_allclose(logits[row], wanted, atol=1e-5)
         np.testing.assert_allclose(attention[row], (np.arange(S) < n) / n, atol=1e-7)
 

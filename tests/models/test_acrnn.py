@@ -1,11 +1,11 @@
-"""3-D ACRNN: its sizes by hand from the paper, its blindness to padding, and that it learns."""
+"""3-D ACRNN: its sizes by hand from the paper, plain loops, blindness to padding, learning."""
 
 import jax
 import numpy as np
 import pytest
 
 from jser.models.acrnn import Acrnn
-from tests.models import made
+from tests.models import made, reference
 
 PAPER = {
     "n_classes": 4, "mels": 40, "channels": 3, "first_maps": 128, "later_maps": 256, "depth": 6,
@@ -42,6 +42,50 @@ def test_parameters_of_the_authors_code_and_of_the_2d_network():
     flat = made.count(Acrnn(**{**PAPER, "channels": 1, "depth": 5}), 120)
     assert flat["conv1"] == 5 * 3 * 128
     assert "conv6" not in flat
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depth": 3},
+        {"channels": 1, "pool": (3, 4), "slope": 0.2, "linear_norm": True, "hidden_norm": False},
+    ],
+)
+def test_layer_by_layer(change):
+    """In the paper's order: the first convolution's bias and rectifier before the maximum."""
+    chosen = {**SMALL, **change}
+    slope = chosen["slope"]
+    x, length = made.batch(18, [13, 8, 3], 13)
+    model = Acrnn(**chosen)
+    variables = made.initial(model, x, length)
+    logits, attention = made.evaluated(model, variables, x, length)
+    p, stats = reference.float64(variables)
+    for row, n in enumerate(length):
+        z = reference.picture(x[row, :n], 0, 6, chosen["channels"])
+        z = reference.convolution(z, p["conv1"]["kernel"]) + p["conv1_bias"]
+        z = reference.max_pool(reference.relu(z, slope), chosen["pool"])
+        for k in range(2, chosen["depth"] + 1):
+            z = reference.convolution(z, p[f"conv{k}"]["kernel"]) + p[f"conv{k}"]["bias"]
+            z = reference.relu(z, slope)
+        z = reference.dense(p["linear"], z.reshape(len(z), -1))
+        if chosen["linear_norm"]:
+            z = reference.batch_norm(p["linear_norm"], stats["linear_norm"], z)
+        forward, backward = ({name: leaf[k] for name, leaf in p["blstm"].items()} for k in (0, 1))
+        ahead, back = reference.lstm(forward, z), reference.lstm(backward, z[::-1])[::-1]
+        states = np.concatenate([ahead, back], axis=1)
+        score = np.exp(reference.dense(p["attention"]["score"], states)[:, 0])
+        alpha = score / score.sum()
+        z = reference.dense(p["hidden"], alpha @ states)
+        if chosen["hidden_norm"]:
+            z = reference.batch_norm(p["hidden_norm"], stats["hidden_norm"], z)
+        z = reference.dense(p["output"], reference.relu(z, slope))
+        np.testing.assert_allclose(logits[row], z, atol=1e-5)
+        # A step's weight is shared by the frames that were pooled into it.
+        window = chosen["pool"][0]
+        for step, weight in enumerate(alpha):
+            frames = attention[row, step * window : min((step + 1) * window, n)]
+            np.testing.assert_allclose(frames, weight / len(frames), atol=1e-6)
+        assert (np.asarray(attention)[row, n:] == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
-"""System D: its sizes by hand, its blindness to padding, and that it learns."""
+"""System D: its sizes by hand, plain loops, its blindness to padding, and that it learns."""
 
+import functools
+
+import jax
 import numpy as np
+import pytest
 
 from jser.models.conv_lstm import ConvLstm
-from tests.models import made
+from jser.models.masked_conv import Conv
+from tests.models import made, reference
 
 FULL = {
     "n_classes": 7, "mels": 64, "channels": 1, "maps": (64, 64, 128, 128), "kernel": (3, 3),
@@ -29,6 +34,65 @@ def test_parameters():
         "dense1": 256 * 128 + 128,
         "output": 128 * 7 + 7,
     }
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"channels": 3, "kernel": (5, 3), "maps": (3, 4), "dense": (5, 4),
+                    "pool_time": (2, 3), "pool_bands": (3, 2)}]
+)  # fmt: skip
+def test_block_by_block(change):
+    """Each block: convolution, batch normalisation, maximum, ELU."""
+    chosen = {**SMALL, **change}
+    columns = 8 * chosen["channels"]
+    x, length = made.batch(columns, [13, 8, 3], 13)
+    model = ConvLstm(**chosen)
+    variables = made.initial(model, x, length)
+    logits, alpha = made.evaluated(model, variables, x, length)
+    p, stats = reference.float64(variables)
+    windows = list(zip(chosen["pool_time"], chosen["pool_bands"], strict=True))
+    for row, n in enumerate(length):
+        z = reference.picture(x[row, :n], 0, 8, chosen["channels"])
+        for k, window in enumerate(windows, start=1):
+            z = reference.convolution(z, p[f"conv{k}"]["kernel"])
+            z = reference.batch_norm(p[f"norm{k}"], stats[f"norm{k}"], z)
+            z = reference.elu(reference.max_pool(z, window))
+        z = reference.lstm(p["lstm"], z.reshape(len(z), -1))[-1]
+        for k in range(1, len(chosen["dense"]) + 1):
+            z = reference.relu(reference.dense(p[f"dense{k}"], z))
+        np.testing.assert_allclose(logits[row], reference.dense(p["output"], z), atol=1e-5)
+        np.testing.assert_allclose(alpha[row], (np.arange(13) < n) / n, atol=1e-7)
+
+
+def test_dropout_behind_each_block():
+    """Where all is dropped, every later convolution hears nothing, and the LSTM only its bias."""
+    model = ConvLstm(**SMALL)
+    x, length = made.batch(8, [13, 8, 3], 13)
+    variables = made.initial(model, x, length)
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def applied(rate, train):
+        hyper = {"dropout": 0.0, "conv_dropout": rate}
+        (logits, _), kept = model.apply(
+            variables, x, length, None, hyper, train, rngs={"dropout": jax.random.key(0)},
+            capture_intermediates=lambda module, _: isinstance(module, Conv),
+            mutable=["batch_stats", "intermediates"],
+        )  # fmt: skip
+        made = kept["intermediates"]
+        return logits, [made[f"conv{k}"]["__call__"][0] for k in (1, 2, 3, 4)]
+
+    np.testing.assert_array_equal(applied(0.5, False)[0], applied(0.0, False)[0])
+    logits, convolved = applied(0.0, True)
+    assert all(np.abs(z).max() > 0 for z in convolved)
+    assert np.abs(applied(0.5, True)[0] - logits).max() > 1e-3
+
+    dropped, (first, *others) = applied(1.0, True)
+    np.testing.assert_array_equal(first, convolved[0])
+    assert all(np.abs(z).max() == 0 for z in others)
+    p, _ = reference.float64(variables)
+    for row, steps in enumerate((4, 2, 1)):  # of 13, 8 and 3 frames, halved twice
+        z = reference.lstm(p["lstm"], np.zeros((steps, len(p["lstm"]["kernel"]))))[-1]
+        z = reference.relu(reference.dense(p["dense1"], z))
+        np.testing.assert_allclose(dropped[row], reference.dense(p["output"], z), atol=1e-5)
 
 
 def test_padding_and_neighbours():

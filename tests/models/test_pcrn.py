@@ -1,11 +1,11 @@
-"""System E: its branches and what they read, its sizes by hand, and that it learns."""
+"""System E: what its branches read, plain loops, its sizes by hand, and that it learns."""
 
 import jax
 import numpy as np
 import pytest
 
 from jser.models.pcrn import Pcrn, mean_pool
-from tests.models import made
+from tests.models import made, reference
 
 FULL = {
     "n_classes": 7, "branches": "both", "descriptors": 32, "mels": 64, "channels": 3,
@@ -39,6 +39,45 @@ def test_parameters():
     assert not {"lstm1", "lstm2"} & set(cnn)
     assert cnn["conv1"] == 9 * 32
     assert cnn["fused_norm"] == 2 * 256
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"channels": 1, "kernel": (5, 3), "lstm_frames": 3, "batch_norm": False},
+        {"branches": "lstm", "lstm_layers": 1},
+        {"branches": "cnn", "maps": (3, 4, 5)},
+    ],
+)
+def test_branch_by_branch(change):
+    """Each block of the CNN: convolution, batch normalisation, maximum, ReLU; last the mean."""
+    chosen = {**SMALL, **change}
+    x, length = made.batch(COLUMNS, [13, 8, 3], 13)
+    model = Pcrn(**chosen)
+    variables = made.initial(model, x, length)
+    logits, alpha = made.evaluated(model, variables, x, length)
+    p, stats = reference.float64(variables)
+    for row, n in enumerate(length):
+        parts = []
+        if chosen["branches"] != "cnn":
+            frames, every = x[row, :n, :4].astype(float), chosen["lstm_frames"]
+            z = np.array([frames[i : i + every].mean(0) for i in range(0, n, every)])
+            for k in range(1, chosen["lstm_layers"] + 1):
+                z = reference.lstm(p[f"lstm{k}"], z)
+            parts.append(z[-1])
+        if chosen["branches"] != "lstm":
+            z = reference.picture(x[row, :n], 4, 5, chosen["channels"])
+            for k in range(1, len(chosen["maps"]) + 1):
+                z = reference.convolution(z, p[f"conv{k}"]["kernel"])
+                z = reference.batch_norm(p[f"norm{k}"], stats[f"norm{k}"], z)
+                z = reference.relu(reference.max_pool(z, (2, 2)))
+            parts.append(reference.relu(reference.dense(p["cnn_dense"], z.mean((0, 1)))))
+        z = np.concatenate(parts)
+        if chosen["batch_norm"]:
+            z = reference.batch_norm(p["fused_norm"], stats["fused_norm"], z)
+        np.testing.assert_allclose(logits[row], reference.dense(p["output"], z), atol=1e-5)
+        np.testing.assert_allclose(alpha[row], (np.arange(13) < n) / n, atol=1e-7)
 
 
 @pytest.mark.parametrize(

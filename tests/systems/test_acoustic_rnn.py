@@ -54,6 +54,27 @@ def test_columns_are_chosen_by_the_fold_s_own_training_utterances(data):
     assert (everything.scale > 0).all()
 
 
+def test_a_label_of_the_test_is_not_there_to_choose_by(data, monkeypatch):
+    """What chooses is given the member's labels: with an utterance of the test it refuses."""
+    seen = []
+
+    def select(mean, deviation, label, spec):
+        seen.append(label)
+        return descriptor_selection.Selection(np.ones(mean.shape[1], bool), None, None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(descriptor_selection, "select", select)
+        ready = preparation.prepare(load(data))
+    assert len(seen) == len(ready.protocol.folds)
+    for label, fold in zip(seen, ready.protocol.folds, strict=True):
+        np.testing.assert_array_equal(label, ready.corpus.label[fold.train])
+    for p, fold in enumerate(ready.protocol.folds):
+        label = ready.tables.label[p]
+        ready.inputs.scaling(fold.train, label)
+        with pytest.raises(ValueError, match="whose label its fold must not see"):
+            ready.inputs.scaling(np.append(fold.train, fold.test[:1]), label)
+
+
 def test_impossible_settings(data):
     with pytest.raises(InputError, match=r"selection.test: 'student' is none of anova, kruskal"):
         preparation.prepare(load(data, selection__test="student"))
