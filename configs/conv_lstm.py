@@ -35,5 +35,5 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.model.dense = (128,)  # and the output
     config.model.momentum = 0.9  # of running statistics
 
-    config.hyper.conv_dropout = 0.1  # behind each convolution
+    config.hyper.conv_dropout = 0.1  # behind the last block: none before a normalisation
     return config

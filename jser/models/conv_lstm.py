@@ -22,8 +22,11 @@ from jser.models.masked_conv import Conv, max_pool, picture, true_steps
 class ConvLstm(nn.Module):
     """Convolutional blocks, an LSTM over what they leave of time, a hidden and an output layer.
 
-    A block is convolution, batch normalisation, max-pooling, ELU (which rises everywhere, so that
-    it may come after the maximum) and dropout.
+    A block is convolution, batch normalisation, max-pooling and ELU (which rises everywhere, so
+    that it may come after the maximum). Dropout comes behind the last block alone: a normalisation
+    that hears dropped values learns their larger variance, and is wrong where nothing is dropped
+    (Li X. et al. 2019, Understanding the disharmony between dropout and batch normalization by
+    variance shift, CVPR).
 
     Attributes:
         n_classes: K.
@@ -66,7 +69,7 @@ class ConvLstm(nn.Module):
             x: [B, S, D], columns static (| delta | delta-delta), zero on padding.
             length: int [B].
             pooled: not read.
-            hyper: scalars ``conv_dropout`` (behind each block), ``dropout`` (dense layers).
+            hyper: scalars ``conv_dropout`` (behind the blocks), ``dropout`` (dense layers).
             train: drop units, with the random stream ``dropout``; normalise by the batch.
 
         Returns:
@@ -84,7 +87,8 @@ class ConvLstm(nn.Module):
             mask = true_steps(steps, z.shape[1])
             z = BatchNorm(self.momentum, name=f"norm{number}")(z, mask, train)
             z, steps = max_pool(z, steps, window)
-            z = drop(nn.elu(z), "conv_dropout")
+            z = nn.elu(z)
+        z = drop(z, "conv_dropout")
         z = last_state(LSTM(self.units, name="lstm")(z.reshape(*z.shape[:2], -1), steps))
         for number, units in enumerate(self.dense, start=1):
             z = nn.relu(nn.Dense(units, name=f"dense{number}")(drop(z, "dropout")))

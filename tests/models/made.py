@@ -122,20 +122,27 @@ def check_training(model: Any, columns: int, steps: int = 13) -> None:
 
 
 def check_dropout_and_members(model: Any, columns: int, steps: int = 9) -> None:
-    """The one random stream is read in training alone; members are mapped like single ones."""
+    """The one random stream is read in training alone; members are mapped like single ones.
+
+    No normalisation hears dropped values: its statistics would not be those of evaluation.
+    """
     x, length = batch(columns, [steps, 6, 4], steps)
     members = [initial(model, x, length, seed) for seed in (0, 1)]
 
     def trained(variables: Any, rate: Any) -> Any:
-        out, _ = model.apply(
-            variables, x, length, None, {"dropout": rate, "conv_dropout": 0.0}, True,
+        out, kept = model.apply(
+            variables, x, length, None, {"dropout": rate, "conv_dropout": rate}, True,
             rngs={"dropout": jax.random.key(3)}, mutable=["batch_stats"],
         )  # fmt: skip
-        return out[0]
+        return out[0], kept
 
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *members)
     both = jax.jit(jax.vmap(trained))(stacked, np.float32([0.0, 0.5]))
     single = jax.jit(trained)
+    logits, kept = both
     for k, rate in enumerate((0.0, 0.5)):
-        np.testing.assert_allclose(both[k], single(members[k], rate), atol=2e-5)
-    assert np.abs(both[1] - single(members[1], 0.0)).max() > 1e-3
+        np.testing.assert_allclose(logits[k], single(members[k], rate)[0], atol=2e-5)
+    undropped, statistics = single(members[1], 0.0)
+    assert np.abs(logits[1] - undropped).max() > 1e-3
+    for own, other in zip(jax.tree.leaves(kept), jax.tree.leaves(statistics), strict=True):
+        np.testing.assert_allclose(own[1], other, atol=2e-5)

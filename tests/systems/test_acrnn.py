@@ -69,7 +69,7 @@ def test_the_ablation_of_attention_has_a_name(data):
     assert systems.get("acrnn").title(config) == (
         "F's base (3-D ACRNN without attention), not the paper's sizes"
     )
-    with pytest.raises(InputError, match="model.attention: 'meam' .* did you mean mean"):
+    with pytest.raises(InputError, match=r"model.attention: 'meam' .* did you mean mean"):
         preparation.check(load(data, model__attention="meam"))
 
 
