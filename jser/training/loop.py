@@ -72,6 +72,10 @@ def choose_plan(
     return Plan(width, steps_per_call, devices)
 
 
+# Of `EpochMetrics`, what is written down.
+_FIGURES = ("train_loss", "dev_loss", "dev_uar")
+
+
 class MetricsLog:
     """One JSON line a member and epoch, and TensorBoard events of the same figures."""
 
@@ -89,26 +93,23 @@ class MetricsLog:
         self._file = self._path.open("a")
         self._events = SummaryWriter(str(run_dir / "tensorboard" / stage), purge_step=keep_epochs)
 
-    def write(self, epoch: int, metrics: EpochMetrics, alive: np.ndarray) -> None:
+    def write(self, epoch: int, metrics: EpochMetrics) -> None:
         """Write the figures of `epoch` (1-based) of the members that trained in it."""
-        for p in np.flatnonzero(alive):
+        for p in np.flatnonzero(metrics.trained):
             row = {
                 "stage": self._stage,
                 "epoch": epoch,
                 "fold": int(self._members.fold[p]),
                 "seed": int(self._members.seed[p]),
                 "bag": int(self._members.bag[p]),
-                **{
-                    f.name: _number(getattr(metrics, f.name)[p])
-                    for f in dataclasses.fields(metrics)
-                },
+                **{name: _number(getattr(metrics, name)[p]) for name in _FIGURES},
             }
             self._file.write(json.dumps(row) + "\n")
         self._file.flush()
-        for field in dataclasses.fields(metrics):
-            values = np.asarray(getattr(metrics, field.name))[alive]
+        for name in _FIGURES:
+            values = np.asarray(getattr(metrics, name))[metrics.trained]
             if len(values) and np.isfinite(values).all():
-                self._events.add_scalar(f"mean/{field.name}", float(values.mean()), epoch)
+                self._events.add_scalar(f"mean/{name}", float(values.mean()), epoch)
         self._events.flush()
 
     def close(self) -> None:
@@ -220,7 +221,7 @@ def fit(
                         _show(tick, before, alive[(b - 1) * plan.block : b * plan.block])
                 if (last := measured[-1]) is not None:
                     _show(tick, last, alive[(len(tables) - 1) * plan.block :])
-                log.write(epoch + 1, _join(measured, plan.block, len(members)), alive)
+                log.write(epoch + 1, _join(measured, plan.block, len(members)))
                 if checkpoints.due() and epoch + 1 < total:
                     host = blocks.from_blocks(states, len(members))
                     checkpoints.save(epoch + 1, host, {"stage": stage, "width": plan.width})
@@ -283,15 +284,17 @@ def _epoch(
 
 
 def _show(tick: progress.Tick, metrics: EpochMetrics, alive: np.ndarray) -> None:
-    loss, uar = jax.device_get((metrics.train_loss, metrics.dev_uar))
-    loss, uar = loss[: len(alive)][alive], uar[: len(alive)][alive]
-    figures = {"loss": float(loss.mean()), "dev_uar": float(uar.mean())}
-    tick(int(alive.sum()), **{name: x for name, x in figures.items() if np.isfinite(x)})
+    trained, loss, uar = jax.device_get((metrics.trained, metrics.train_loss, metrics.dev_uar))
+    # Who has failed is worked on and has no figure.
+    figures = {"loss": loss[trained], "dev_uar": uar[trained]} if trained.any() else {}
+    shown = {name: float(x.mean()) for name, x in figures.items()}
+    tick(int(alive.sum()), **{name: x for name, x in shown.items() if np.isfinite(x)})
 
 
 def _join(measured: list[EpochMetrics | None], block: int, n_members: int) -> EpochMetrics:
     nothing = np.full(block, np.nan, np.float32)
-    filled = [EpochMetrics(nothing, nothing, nothing) if m is None else m for m in measured]
+    idle = EpochMetrics(np.zeros(block, bool), nothing, nothing, nothing)
+    filled = [idle if m is None else m for m in measured]
     return blocks.from_blocks(filled, n_members)
 
 

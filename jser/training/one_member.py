@@ -274,6 +274,7 @@ def finish_epoch(
         alive=state.alive & (epoch < member.epochs),
     )
     # A refit has no dev: no figure is better than a zero that looks like one.
+    # Who failed in this epoch is not alive, and his losses are those of the steps before.
     return new, EpochMetrics(
-        losses, jnp.where(has_dev, dev_loss, jnp.nan), jnp.where(has_dev, uar, jnp.nan)
+        state.alive, losses, jnp.where(has_dev, dev_loss, jnp.nan), jnp.where(has_dev, uar, jnp.nan)
     )

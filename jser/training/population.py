@@ -128,8 +128,12 @@ class State(flax.struct.PyTreeNode):
 
 
 class EpochMetrics(flax.struct.PyTreeNode):
-    """Figures of one epoch, one a member: [P]."""
+    """Figures of one epoch, one a member: [P].
 
+    `trained` says whose they are: a member that is done or has failed has none.
+    """
+
+    trained: Array
     train_loss: Array
     dev_loss: Array
     dev_uar: Array

@@ -174,10 +174,16 @@ def test_mixup_takes_no_partner_without_a_label(features, members):
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_a_loss_that_is_not_finite_ends_one_member(fit, program, members, features):
+def test_a_loss_that_is_not_finite_ends_one_member(fit, program, members, tmp_path):
     broken = members.mean.copy()
     broken[1] = np.nan
-    final = fit(program, members.replace(mean=broken), 2, 3)
+    final = fit(program, members.replace(mean=broken), 2, 3, run_dir=tmp_path / "broken")
+    # It has no figures, in its first epoch neither: a loss of 0 would look like a perfect one.
+    text = (tmp_path / "broken" / "metrics.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    logged = sorted({(line["fold"], line["seed"]) for line in lines})
+    assert logged == [(0, 0), (0, 1), (0, 2), (1, 1)]
+    assert len(lines) == 4 * 3
     healthy = fit(program, members, 2, 3)
     np.testing.assert_array_equal(final.failed, [False, True, False, False, False])
     np.testing.assert_array_equal(final.epoch, [3, 0, 3, 3, 3])
