@@ -20,6 +20,7 @@ from jser.evaluation.predictions import Predictions
 from jser.preparation import Prepared, Ready
 from jser.systems.contract import FittedReadout
 from jser.training import loop, population
+from jser.training.plan import Plan
 
 NETWORK = "network alone"
 
@@ -41,7 +42,7 @@ class Answered:
     parameters: int = 0
 
 
-def by_network(prepared: Prepared, state: population.State, plan: loop.Plan) -> Answered:
+def by_network(prepared: Prepared, state: population.State, plan: Plan) -> Answered:
     """Answers of the trained members, each on its own fold's test utterances."""
     tables, inputs = prepared.tables, prepared.inputs
     rows = _test_rows(prepared)

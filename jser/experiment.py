@@ -28,6 +28,7 @@ from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
 from jser.preparation import Prepared, bags_of, prepare
 from jser.training import fusion, loop, members, population
+from jser.training.plan import Plan, choose_plan, on_cpu
 
 STAGES = ("select", "refit")
 _LEVEL = {
@@ -103,8 +104,8 @@ def _refit_program(prepared: Prepared, tables: population.Members) -> population
     return dataclasses.replace(prepared.program, steps_per_epoch=steps)
 
 
-def _plan(config: Any, program: population.Program, tables: population.Members) -> loop.Plan:
-    return loop.choose_plan(
+def _plan(config: Any, program: population.Program, tables: population.Members) -> Plan:
+    return choose_plan(
         len(tables),
         program.steps_per_epoch,
         config.population.width,
@@ -228,7 +229,7 @@ def run(
 
 
 def _device() -> str:
-    devices = jax.devices()
-    if devices[0].platform == "cpu":
+    if on_cpu():
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
+    devices = jax.devices()
     return f"{len(devices)} x {devices[0].device_kind}"

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
 from jser import protocols, ranges, systems
@@ -17,6 +16,7 @@ from jser.records import places
 from jser.records.corpus import Corpus
 from jser.systems import Inputs, checks
 from jser.training import ensemble, lengths, members, normalisation, optimiser, population
+from jser.training.plan import on_cpu
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def prepare(config: Any, allow_leak: str | None = None) -> Ready:
 
 def _widths(config: Any, inputs: Inputs) -> tuple[int, ...]:
     """Widths of batches that are of like lengths, where members train one at a time."""
-    one_at_a_time = jax.default_backend() == "cpu" and config.population.width <= 1
+    one_at_a_time = on_cpu() and config.population.width <= 1
     if not inputs.by_length or not one_at_a_time:
         return ()
     assert inputs.steps is not None

@@ -21,6 +21,7 @@ from jser.models.tuned_stem import StepClassifier, TunedStem
 from jser.preparation import Prepared
 from jser.protocols import Protocol
 from jser.training import cross_fit, loop, members, tuning
+from jser.training.plan import choose_plan
 from jser.training.population import Features, Program, State
 from jser.training.stem_features import StepFeatures
 from jser.training.tuning import OnStem, Tuning
@@ -82,7 +83,7 @@ def tune(
             tables = members.refit(tables, np.maximum(chosen[j].best_epoch, 1))
         steps = -(-tables.train_index.shape[1] // program.batch_size)
         mine = dataclasses.replace(program, steps_per_epoch=steps)
-        plan = loop.choose_plan(
+        plan = choose_plan(
             len(tables), steps, config.population.width, config.population.steps_per_call
         )
         every = config.checkpoint.every_seconds

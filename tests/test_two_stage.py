@@ -14,6 +14,7 @@ from jser import experiment, preparation, two_stage
 from jser.errors import InputError
 from jser.models import stems
 from jser.training import blocks, cross_fit, loop, members, one_member, tuning
+from jser.training.metrics_log import MetricsLog
 from tests.conftest import TINY
 from tests.models.stems.small_nets import SMALL
 from tests.training.conftest import same_bits
@@ -262,7 +263,7 @@ def test_killed_in_any_training_and_resumed(data, whole, tmp_path, monkeypatch):
     config = load(data, **WHOLE)
     folder, report = whole
     assert report["system"].endswith("random stem tuned from conv2 in two stages")
-    write = loop.MetricsLog.write
+    write = MetricsLog.write
     trainings = [name for s in experiment.STAGES for name in (*two_stage.stage_names(s, 2), s)]
     for name in trainings:
 
@@ -271,10 +272,10 @@ def test_killed_in_any_training_and_resumed(data, whole, tmp_path, monkeypatch):
             if self._stage == name:
                 raise Stopped
 
-        monkeypatch.setattr(loop.MetricsLog, "write", dying)
+        monkeypatch.setattr(MetricsLog, "write", dying)
         with pytest.raises(Stopped):
             experiment.run(config, tmp_path / "cut")
-        monkeypatch.setattr(loop.MetricsLog, "write", write)
+        monkeypatch.setattr(MetricsLog, "write", write)
     resumed = experiment.run(config, tmp_path / "cut")
     for name in ("uar", "wa", "per_speaker", "confusion", "parameters"):
         assert resumed[name] == report[name]

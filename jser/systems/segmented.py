@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
-import jax
 
 from jser.errors import InputError
 from jser.models.cropping import POOLS, Cropped
 from jser.systems import checks
+from jser.training.plan import on_cpu
 
 
 def check(config: Any) -> None:
@@ -21,12 +21,12 @@ def check(config: Any) -> None:
             inside a scan or a branch on a CPU (about 20 and 15 times slower).
     """
     steps = config.population.steps_per_call
-    if steps > 1 and jax.devices()[0].platform == "cpu":
+    if steps > 1 and on_cpu():
         raise InputError(
             f"population.steps_per_call: {steps} would train convolutions inside a scan, which is "
             "many times slower on a CPU; leave it at 0"
         )
-    if config.frames.by_length and jax.devices()[0].platform == "cpu":
+    if config.frames.by_length and on_cpu():
         raise InputError(
             "frames.by_length: True would train convolutions inside branches, which is many times "
             "slower on a CPU; set it to False"

@@ -2,142 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-import os
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
-import psutil
 from jax.sharding import NamedSharding, PartitionSpec
-from tensorboardX import SummaryWriter
 
 from jser import progress
 from jser.errors import InputError
-from jser.training import blocks
+from jser.training import blocks, metrics_log
 from jser.training.checkpoints import Checkpoints
+from jser.training.plan import Plan, check_memory
 from jser.training.population import EpochMetrics, Features, Members, Program, State
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """How the work is cut for the device.
-
-    Attributes:
-        width: members of a block on one device; decides the bits.
-        steps_per_call: optimiser steps in one compiled call.
-        devices: over which blocks are split.
-    """
-
-    width: int
-    steps_per_call: int
-    devices: tuple[jax.Device, ...]
-
-    @property
-    def block(self) -> int:
-        """Members of a block over all devices."""
-        return self.width * len(self.devices)
-
-
-def choose_plan(
-    n_members: int, steps_per_epoch: int, width: int = 0, steps_per_call: int = 0
-) -> Plan:
-    """The default plan: on a CPU one member at a time, on accelerators as many as there are.
-
-    Args:
-        n_members: P.
-        steps_per_epoch: of the program.
-        width: 0 chooses by device.
-        steps_per_call: 0 chooses by device; must divide steps_per_epoch otherwise.
-    """
-    devices = tuple(jax.devices())
-    on_cpu = devices[0].platform == "cpu"
-    if width < 0 or steps_per_call < 0:
-        raise InputError(
-            f"population.width: {width} and population.steps_per_call: {steps_per_call} must not "
-            "be negative; 0 chooses by device"
-        )
-    width = width or (1 if on_cpu else min(64, -(-n_members // len(devices))))
-    steps_per_call = steps_per_call or (1 if on_cpu else steps_per_epoch)
-    if steps_per_epoch % steps_per_call:
-        raise InputError(
-            f"population.steps_per_call: {steps_per_call} does not divide the "
-            f"{steps_per_epoch} steps of an epoch; choose a divisor, or 0"
-        )
-    return Plan(width, steps_per_call, devices)
-
-
-# Of `EpochMetrics`, what is written down.
-_FIGURES = ("train_loss", "dev_loss", "dev_uar")
-
-
-class MetricsLog:
-    """One JSON line a member and epoch, and TensorBoard events of the same figures."""
-
-    def __init__(self, run_dir: Path, stage: str, members: Members, keep_epochs: int):
-        """Open the log; lines of `stage` after `keep_epochs` are dropped (they come again)."""
-        self._path = run_dir / "metrics.jsonl"
-        self._stage = stage
-        self._members = members
-        if self._path.exists():
-            lines = list(_whole_lines(self._path))
-            kept = [r for r in lines if r["stage"] != stage or r["epoch"] <= keep_epochs]
-            temporary = self._path.with_suffix(".tmp")
-            temporary.write_text("".join(json.dumps(r) + "\n" for r in kept))
-            os.replace(temporary, self._path)
-        self._file = self._path.open("a")
-        self._events = SummaryWriter(str(run_dir / "tensorboard" / stage), purge_step=keep_epochs)
-
-    def write(self, epoch: int, metrics: EpochMetrics) -> None:
-        """Write the figures of `epoch` (1-based) of the members that trained in it."""
-        for p in np.flatnonzero(metrics.trained):
-            row = {
-                "stage": self._stage,
-                "epoch": epoch,
-                "fold": int(self._members.fold[p]),
-                "seed": int(self._members.seed[p]),
-                "bag": int(self._members.bag[p]),
-                **{name: _number(getattr(metrics, name)[p]) for name in _FIGURES},
-            }
-            self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
-        for name in _FIGURES:
-            values = np.asarray(getattr(metrics, name))[metrics.trained]
-            if len(values) and np.isfinite(values).all():
-                self._events.add_scalar(f"mean/{name}", float(values.mean()), epoch)
-        self._events.flush()
-
-    def close(self) -> None:
-        """Close both."""
-        self._file.close()
-        self._events.close()
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The log's lines that are whole; a kill may have left part of the last one."""
-    *lines, _ = path.read_bytes().split(b"\n")
-    damaged = 0
-    for line in lines:
-        try:
-            row = json.loads(line)
-            yield {"stage": row["stage"], "epoch": int(row["epoch"]), **row}
-        except (ValueError, KeyError, TypeError):
-            damaged += 1
-    if damaged:
-        warnings.warn(
-            f"{path}: {damaged} damaged line(s) are left out; the log lacks those epochs, the "
-            "result does not depend on it",
-            stacklevel=2,
-        )
 
 
 def fit(
@@ -173,7 +49,7 @@ def fit(
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     start = 0
     like = jax.eval_shape(compiled.init, features, tables[0])
-    _check_memory(like, len(tables), plan)
+    check_memory(like, len(tables), plan)
     if checkpoints.latest() is None:
         states = [compiled.init(features, table) for table in tables]
     else:
@@ -189,7 +65,7 @@ def fit(
                 "another --workdir"
             )
         states = _state_blocks(host, plan.block, split)
-    log = MetricsLog(run_dir, stage, members, start)
+    log = metrics_log.MetricsLog(run_dir, stage, members, start)
     # A member's number of epochs is known beforehand, so the host never asks who is alive.
     total = int(np.max(members.epochs))
     firsts = [
@@ -246,24 +122,6 @@ def _calls(train_index: np.ndarray, batch_size: int, plan: Plan) -> list[int]:
     return [
         max(1, -(-int(steps[i : i + plan.block].max()) // plan.steps_per_call)) for i in blocks_of
     ]
-
-
-def _check_memory(block: State, n_blocks: int, plan: Plan) -> None:
-    """Refuse a population that cannot fit: the system would kill the program without a word."""
-    needed = n_blocks * sum(
-        math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(block)
-    )
-    if plan.devices[0].platform == "cpu":
-        free = psutil.virtual_memory().available
-    else:
-        stats = plan.devices[0].memory_stats() or {}
-        free = (stats.get("bytes_limit", needed) - stats.get("bytes_in_use", 0)) * len(plan.devices)
-    if needed > free:
-        raise InputError(
-            f"the parameters and optimiser of all members take {needed / 2**30:.1f} GiB, "
-            f"{free / 2**30:.1f} GiB of memory are free; give smaller layers (model.units, "
-            "model.dense, components) or fewer seeds"
-        )
 
 
 def _epoch(

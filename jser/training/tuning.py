@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
-import jax
 import numpy as np
 import threadpoolctl
 
@@ -17,6 +16,7 @@ from jser.frontend.masking import OnTheFly
 from jser.models import stems
 from jser.models.tuned_stem import OnTunedStem, TunedStem
 from jser.training import boundary, population, projection
+from jser.training.plan import on_cpu
 from jser.training.projection import Projection
 from jser.training.stem_features import StepFeatures
 from jser.training.stem_spec import StemSpec
@@ -102,7 +102,7 @@ def check_steps_per_call(steps: int) -> None:
         InputError: not on a CPU, where a kernel's gradient inside a scan is about 20 times slower
             (tests/benchmarks/tuned_step.py).
     """
-    if steps > 1 and jax.devices()[0].platform == "cpu":
+    if steps > 1 and on_cpu():
         raise InputError(
             f"population.steps_per_call: {steps} would train convolutions inside a scan, which is "
             "many times slower on a CPU; leave it at 0 with stem.train_from"
@@ -132,7 +132,7 @@ def dtype_of(precision: str) -> str:
         raise InputError(f"precision: {precision!r} is none of {', '.join(PRECISIONS)}")
     if precision != "auto":
         return precision
-    return "float32" if jax.devices()[0].platform == "cpu" else "bfloat16"
+    return "float32" if on_cpu() else "bfloat16"
 
 
 @dataclasses.dataclass(frozen=True)

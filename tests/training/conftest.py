@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jser.training import blocks, loop, one_member, population
+from jser.training.plan import Plan
 
 HYPER = {
     "learning_rate": 0.02,
@@ -133,7 +134,7 @@ def fit(features, tmp_path):
         number += 1
         run_dir = run_dir or tmp_path / f"run{number}"
         run_dir.mkdir(exist_ok=True)
-        plan = loop.Plan(width, steps_per_call, tuple(jax.devices()[:1]))
+        plan = Plan(width, steps_per_call, tuple(jax.devices()[:1]))
         return loop.fit(program, features, members, plan, run_dir, "select", seconds)
 
     return run

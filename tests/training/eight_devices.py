@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jser.training import loop
+from jser.training.plan import Plan
 from tests.training import conftest
 
 if __name__ == "__main__":
@@ -14,7 +15,7 @@ if __name__ == "__main__":
     assert len(jax.devices()) == 8
     for count in (1, 2, 8):
         (folder / str(count)).mkdir()
-        plan = loop.Plan(1, 1, tuple(jax.devices()[:count]))
+        plan = Plan(1, 1, tuple(jax.devices()[:count]))
         assert plan.block == count
         final = loop.fit(
             conftest.make_program(),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jser.training import loop, one_member, population
+from jser.training.plan import Plan
 from tests.training.conftest import CLASSES, make_members, make_program, one, same_bits, take
 
 
@@ -108,7 +109,7 @@ def test_answers_and_embedding_are_of_the_best_epoch(features, fit):
     members = make_members(2)
     state = fit(program(), members)
     rows = np.tile(np.arange(6, dtype=np.int32), (2, 1))
-    plan = loop.Plan(1, 1, tuple(jax.devices()[:1]))
+    plan = Plan(1, 1, tuple(jax.devices()[:1]))
     _, _, embedding = loop.predict(program(), features, members, state, rows, plan)
     for p in range(2):
         x, length, _ = population.gather(features, one(members, p), jnp.arange(6))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jser.training import lengths, loop, one_member
+from jser.training.plan import Plan
 from tests.training.conftest import make_members, make_program, one, take
 
 
@@ -70,7 +71,7 @@ def test_width_changes_time_alone(features, fit):
     one_way, other = fit(wide, members), fit(narrow, members)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), one_way, other)
     rows = np.tile(np.arange(24, dtype=np.int32), (3, 1))
-    plan = loop.Plan(1, 1, tuple(jax.devices()[:1]))
+    plan = Plan(1, 1, tuple(jax.devices()[:1]))
     answers = [
         loop.predict(program, features, members, one_way, rows, plan) for program in (wide, narrow)
     ]

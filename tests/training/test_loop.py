@@ -10,6 +10,8 @@ import pytest
 
 from jser.errors import InputError
 from jser.training import blocks, checkpoints, loop, one_member
+from jser.training.metrics_log import MetricsLog
+from jser.training.plan import Plan, choose_plan
 from tests.training.conftest import make_members, make_program, same_bits, take
 
 
@@ -26,15 +28,15 @@ def stop_after(monkeypatch):
     """`stop_after(epoch)`: the next training dies while it logs that epoch."""
 
     def arm(epoch):
-        write = loop.MetricsLog.write
+        write = MetricsLog.write
 
         def dying(self, at, *args):
             write(self, at, *args)
             if at == epoch:
                 raise Stopped
 
-        monkeypatch.setattr(loop.MetricsLog, "write", dying)
-        return lambda: monkeypatch.setattr(loop.MetricsLog, "write", write)
+        monkeypatch.setattr(MetricsLog, "write", dying)
+        return lambda: monkeypatch.setattr(MetricsLog, "write", write)
 
     return arm
 
@@ -150,7 +152,7 @@ def test_predictions_do_not_depend_on_blocks(features, program, members, fit):
     rows = np.tile(np.array([18, 19, -1, 20, 23, 21], np.int32), (5, 1))
 
     def predict(places, width, steps_per_call):
-        plan = loop.Plan(width, steps_per_call, tuple(jax.devices()[:1]))
+        plan = Plan(width, steps_per_call, tuple(jax.devices()[:1]))
         chosen = take(members, places)
         return loop.predict(
             program, features, chosen, take(state, places), rows[: len(places)], plan
@@ -168,10 +170,10 @@ def test_predictions_do_not_depend_on_blocks(features, program, members, fit):
 
 
 def test_plan_on_a_cpu():
-    plan = loop.choose_plan(30, 12)
+    plan = choose_plan(30, 12)
     assert (plan.width, plan.steps_per_call) == (1, 1)
     assert plan.devices == tuple(jax.devices())
-    plan = loop.choose_plan(30, 12, 4, 6)
+    plan = choose_plan(30, 12, 4, 6)
     assert (plan.width, plan.steps_per_call, plan.block) == (4, 6, 4 * len(jax.devices()))
 
 
@@ -185,7 +187,7 @@ def test_plan_on_a_cpu():
 )
 def test_impossible_plans(width, steps, sentence):
     with pytest.raises(InputError, match=sentence):
-        loop.choose_plan(30, 12, width, steps)
+        choose_plan(30, 12, width, steps)
 
 
 def test_blocks_and_back():

@@ -11,6 +11,7 @@ from jser import config as configs
 from jser import preparation, protocols
 from jser.training import loop, one_member
 from jser.training import members as tables
+from jser.training.plan import Plan
 from tests.conftest import TINY
 from tests.training.conftest import make_members, make_program, mixup_step, one, same_bits, take
 
@@ -70,7 +71,7 @@ def prepared(tiny_run, data, xla_cache):
 
 def fit_pairs(ready, members, run_dir):
     run_dir.mkdir()
-    plan = loop.Plan(2, 1, tuple(jax.devices()[:1]))
+    plan = Plan(2, 1, tuple(jax.devices()[:1]))
     return loop.fit(ready.program, ready.features, members, plan, run_dir, "select", 1e9)
 
 

@@ -20,6 +20,7 @@ from jser.training import (
     stem_features,
     tuning,
 )
+from jser.training.plan import Plan
 from jser.training.stem_spec import StemSpec
 from jser.training.tuning import Tuning
 from tests.models.stems.small_nets import SMALL
@@ -276,7 +277,7 @@ def test_a_population_is_its_members(tuned, tmp_path):
 
     def fit(name, some, width=1):
         (tmp_path / name).mkdir()
-        plan = loop.Plan(width, 1, tuple(jax.devices()[:1]))
+        plan = Plan(width, 1, tuple(jax.devices()[:1]))
         return loop.fit(program, tuned.features, some, plan, tmp_path / name, "select", 1e9)
 
     together = fit("all", members)
