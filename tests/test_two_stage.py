@@ -1,7 +1,6 @@
 """Two stages: who tunes which stem, whose features come from where, and going on after a kill."""
 
 import dataclasses
-import functools
 import json
 import shutil
 
@@ -13,7 +12,7 @@ from jser import config as configs
 from jser import experiment, preparation, two_stage
 from jser.errors import InputError
 from jser.models import stems
-from jser.training import blocks, cross_fit, loop, members, one_member, tuning
+from jser.training import cross_fit, loop, members, one_member, tuning
 from jser.training.metrics_log import MetricsLog
 from tests.conftest import TINY
 from tests.models.stems.small_nets import SMALL
@@ -36,8 +35,6 @@ TWO_STAGE = {
 def small_net():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(stems.NETS, "small", SMALL["alexnet"][0])
-        # Equal programs are compiled once: training is tested here, not XLA's patience.
-        patch.setattr(blocks, "compile_block", functools.cache(blocks.compile_block))
         yield
 
 

@@ -8,6 +8,7 @@ members, as long as the width of a block is kept.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -70,8 +71,10 @@ def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Cal
     return alone
 
 
+# Of one program: its training, its answers and, behind a read-out, its answers to all.
+@functools.lru_cache(maxsize=16)
 def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int) -> BlockProgram:
-    """Compile the member functions for blocks.
+    """Compile the member functions for blocks; the same functions for an equal program.
 
     Args:
         program: the static part.

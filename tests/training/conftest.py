@@ -1,14 +1,12 @@
 """A small problem of arrays: 24 ragged sequences in two feature sets, three classes."""
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.training import blocks, loop, one_member, population
+from jser.training import loop, one_member, population
 from jser.training.plan import Plan
 
 HYPER = {
@@ -89,10 +87,7 @@ def make_members(n, epochs=3):
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(xla_cache):
-    """Equal programs are compiled once in all: training is tested here, not XLA's patience."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "compile_block", functools.cache(blocks.compile_block))
-        yield
+    """What one worker has compiled, the others find: training is tested, not XLA's patience."""
 
 
 @pytest.fixture
