@@ -40,6 +40,23 @@ def two_folds(protocol):
     return dataclasses.replace(protocol, folds=(first, other))
 
 
+def noting(prepared):
+    """The experiment, and a list that will hold what each member's read-out is fitted on.
+
+    Its answers alone would not tell: a choice between few settings may fall the same.
+    """
+    fit, given = prepared.inputs.fit_readout, []
+    if fit is None:
+        return prepared, given
+
+    def noted(*arguments):
+        given.append(arguments)
+        return fit(*arguments)
+
+    inputs = dataclasses.replace(prepared.inputs, fit_readout=noted)
+    return dataclasses.replace(prepared, inputs=inputs), given
+
+
 def learned(config, folder, planted):
     """What is learned by the first fold of `two_folds`, and by the second.
 
@@ -70,17 +87,18 @@ def learned(config, folder, planted):
     prepared, state = experiment.train(prepared, folder)
     tables, program = prepared.tables, prepared.program
     plan = loop.choose_plan(len(tables), program.steps_per_epoch)
+    prepared, given = noting(prepared)
     answered = answering.by_network(prepared, state, plan)
 
     def of_fold(k):
         mine, theirs = tables.fold == k, answered.predictions.fold == k
-        given = dict(vars(answered.predictions)) | {"attention": None}
         return {
             "members' tables": take(tables.replace(train_index=()), mine),
             "heard": [rows[rows >= 0] for rows in tables.train_index[mine]],
             "parameters": take((state.best_params, state.best_stats), mine),
             "chosen epochs": take((state.best_epoch, state.best_score, state.best_loss), mine),
-            "answers": {n: x[theirs] for n, x in given.items() if x is not None},
+            "given to read-outs": [given[p] for p in np.flatnonzero(mine) if given],
+            "answers": answered.predictions.posterior[theirs],
             "baseline": [vars(fold) for fold in baseline[k].values()],
         }
 
