@@ -1,10 +1,17 @@
 """A field that nothing reads is refused where it was changed, and no other is."""
 
+import functools
+
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jser import config as configs
 from jser import preparation
 from jser.errors import InputError
+from jser.models.acrnn import Acrnn
+from jser.models.pcrn import Pcrn
+from jser.models.rnn_elm import RnnElm
 
 A, PAPER = "dcnn_blstm", "dcnn_blstm_paper"
 END_TO_END = {"stem.train_from": "conv4_1"}
@@ -129,3 +136,58 @@ def test_the_first_stage_s_optimiser_is_checked_at_once(fields):
         preparation.check(load(A, fields | {"tune.optimiser": "sdg"}))
     with pytest.raises(InputError, match="precision: 'half' is none of auto"):
         preparation.check(load(A, fields | {"precision": "half"}))
+
+
+# The model of a config, and the width of what it reads.
+MODELS = {
+    "acrnn": (lambda m: Acrnn(3, **m), lambda m: m["mels"] * m["channels"]),
+    "pcrn": (
+        lambda m: Pcrn(3, descriptors=0 if m["branches"] == "cnn" else 4, **m),
+        lambda m: (
+            (4 if m["branches"] != "cnn" else 0)
+            + (m["mels"] * m["channels"] if m["branches"] != "lstm" else 0)
+        ),
+    ),
+    "rnn_elm": (lambda m: RnnElm(3, **m), lambda m: 5),
+}
+# Without what only the embedding shows, which a model computes whether it is read or not.
+OF_MODELS = [
+    row
+    for row in IDLE
+    if row[0] in MODELS and row[2].startswith("model.") and "elm.kind" not in row[1]
+]
+
+
+@functools.cache
+def computation(name, fields):
+    """Of a training step for two utterances of 40 frames: as text."""
+    chosen = load(name, fields).model.to_dict()
+    make, width = MODELS[name]
+    model, x = make(chosen), jnp.zeros((2, 40, width(chosen)))
+
+    def logits(params, key):
+        out, made = model.apply(
+            params, x, jnp.array([40, 30]), x[:, 0], {"dropout": 0.5}, True,
+            rngs={"dropout": key}, mutable=["batch_stats"],
+        )  # fmt: skip
+        return out, made
+
+    key = jax.random.key(0)
+    params = jax.eval_shape(
+        lambda: model.init(key, x, jnp.array([40, 30]), x[:, 0], {"dropout": 0.5}, False)
+    )
+    params.pop("intermediates", None)
+    return str(jax.make_jaxpr(logits)(params, key))
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "field", "value", "read"),
+    OF_MODELS,
+    ids=[f"{name}: {field}, {n}" for n, (name, _, field, *_) in enumerate(OF_MODELS)],
+)
+def test_such_a_field_changes_nothing_of_what_a_model_computes(name, where, field, value, read):
+    def made(fields):
+        return computation(name, tuple(sorted(fields.items())))
+
+    assert made(where | {field: value}) == made(where)
+    assert made(read | {field: value}) != made(read)
