@@ -263,15 +263,17 @@ def check_fields(config: Any) -> None:
             )
 
 
-def usual(system: str) -> dict[str, list[Any]]:
-    """Dotted fields of a system, and the value that each of its packaged configs has there.
+def usual(system: str, corpus: str) -> dict[str, list[Any]]:
+    """Dotted fields of a system, and the values that its packaged configs have there.
 
-    The values are in the order of the configs' names: `acrnn` comes before `acrnn_paper`.
+    Those for the corpus come first, and `acrnn` before `acrnn_paper`; behind them those for the
+    corpus that a config has by default.
     """
     found: dict[str, list[Any]] = {}
-    for example in map(_fields_of, packaged()):
-        for field, value in example.items() if example["system"] == system else ():
-            found.setdefault(field, []).append(value)
+    for argument in (corpus, ""):
+        for example in (_fields_of(name, argument) for name in packaged()):
+            for field, value in example.items() if example["system"] == system else ():
+                found.setdefault(field, []).append(value)
     return found
 
 
@@ -281,8 +283,9 @@ def everywhere() -> set[str]:
 
 
 @functools.cache
-def _fields_of(name: str) -> dict[str, Any]:
-    return dict(fields(importlib.import_module(f"jser.configs.{name}").get_config()))
+def _fields_of(name: str, corpus: str = "") -> dict[str, Any]:
+    module = importlib.import_module(f"jser.configs.{name}")
+    return dict(fields(module.get_config(corpus) if corpus else module.get_config()))
 
 
 def _is_like(value: Any, example: Any) -> bool:

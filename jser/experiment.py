@@ -211,6 +211,7 @@ def run(
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         device=_device(),
         selection="test" if prepared.protocol.test_selects else "nested",
+        refit=prepared.config.refit,
         baseline=results.baseline,
         baseline_name=fusion.VIEWS[results.view],
         parts=results.parts,

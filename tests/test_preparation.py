@@ -1,5 +1,7 @@
 """What is refused of a config before any record is read."""
 
+import importlib
+
 import pytest
 
 from jser import config as configs
@@ -14,9 +16,16 @@ def config(name, **changed):
     return configs.load(f"{name}:synthetic", list(fields.items()))
 
 
-@pytest.mark.parametrize("name", configs.packaged())
-def test_packaged_configs_are_possible(name):
-    preparation.check(configs.load(name))
+def every_corpus():
+    """Each packaged config with each corpus that it names, and with two joined."""
+    for name in configs.packaged():
+        module = importlib.import_module(f"jser.configs.{name}")
+        yield from ((name, corpus) for corpus in (*module.CORPORA, "emodb+ravdess"))
+
+
+@pytest.mark.parametrize(("name", "corpus"), every_corpus())
+def test_packaged_configs_are_possible(name, corpus):
+    preparation.check(configs.load(f"{name}:{corpus}"))
 
 
 @pytest.mark.parametrize("name", [*ON_FRAMES, "cnn_rnn", "svm"])

@@ -12,7 +12,7 @@ from jser import config as configs
 from jser import experiment, preparation, two_stage
 from jser.errors import InputError
 from jser.models import stems
-from jser.training import cross_fit, loop, members, one_member, tuning
+from jser.training import cross_fit, loop, members, one_member, stem_features, tuning
 from jser.training.metrics_log import MetricsLog
 from tests.conftest import TINY
 from tests.models.stems.small_nets import SMALL
@@ -90,6 +90,12 @@ def test_a_stem_that_heard_the_speaker_is_refused(prepared, monkeypatch):
 def test_more_groups_than_speakers(prepared):
     with pytest.raises(InputError, match=r"stem.cross_fit: 3 groups .* has 2; set it to 2"):
         cross_fit.certify(prepared.protocol, prepared.corpus.speaker, 3)
+
+
+def test_groups_are_counted_before_features_are_computed(data, monkeypatch):
+    monkeypatch.setattr(stem_features, "cached", lambda *_: pytest.fail("took long"))
+    with pytest.raises(InputError, match=r"stem.cross_fit: 3 groups .* has 2; set it to 2"):
+        preparation.prepare(load(data, stem__cross_fit="3"))
 
 
 # --- copies ---------------------------------------------------------------------------------------

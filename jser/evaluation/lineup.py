@@ -30,7 +30,8 @@ def build(folders: Mapping[str, Path], reports: Mapping[str, Mapping[str, Any]])
 
     Returns:
         `corpus`, `protocol`, `n_utterances`, `n_speakers`, `unit`, `chance_uar`, `marks` that hold
-        for every run, `yardsticks`, and `systems`: each with `name`, `run`, the run's own figures,
+        for every run, `yardsticks` (the first run's; where runs differ in what may be compared,
+        `why` says it of each), and `systems`: each with `name`, `run`, the run's own figures,
         `total_seconds`, `marks` of its own, `baseline` (its read-out of the same inputs), and
         `comparison` with the first system (see `compare.compare_many`; None for the first).
     """
@@ -66,9 +67,32 @@ def build(folders: Mapping[str, Path], reports: Mapping[str, Mapping[str, Any]])
         "chance_uar": first["chance_uar"],
         "marks": shared,
         "systems": rows,
-        "yardsticks": first["yardsticks"],
+        "yardsticks": _yardsticks(reports),
         "versions": first["versions"],
     }
+
+
+def _yardsticks(reports: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The first run's rows; where runs differ in what may be compared, `why` says it of each.
+
+    Runs of one protocol normalise differently, or train again on dev. A report of an earlier
+    version may lack a figure.
+    """
+    first, *_ = reports.values()
+    found = []
+    for row in first["yardsticks"]:
+        answers = {
+            name: (other["comparable"], other["why"])
+            for name, report in reports.items()
+            for other in report["yardsticks"]
+            if all(other[field] == row[field] for field in ("name", "metric", "source"))
+        }
+        if len(set(answers.values())) > 1:
+            each = [f"{name}: {why or 'comparable'}" for name, (_, why) in answers.items()]
+            no = any(comparable is False for comparable, _ in answers.values())
+            row = {**row, "comparable": False if no else None, "why": "; ".join(each)}
+        found.append(dict(row))
+    return found
 
 
 def cost(row: Mapping[str, Any]) -> str:

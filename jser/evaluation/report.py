@@ -50,6 +50,7 @@ def build(
     level: str,
     parameters: int,
     selection: str = "nested",
+    refit: bool = False,
     pooling_rule: str = "pooled",
     seconds: Mapping[str, float | None] | None = None,
     peak_memory_mb: float | None = None,
@@ -73,6 +74,7 @@ def build(
         level: how level was treated, for example 'as recorded'.
         parameters: of all that answers for one fold and seed, frozen ones among them.
         selection: 'nested', 'shared' or 'test'.
+        refit: what answers was trained again on train and dev, once dev had chosen.
         pooling_rule: how the headline makes one figure of the folds.
         seconds: of `TIMES`; `compile` lies inside the others.
         peak_memory_mb: resident memory of the process.
@@ -124,6 +126,7 @@ def build(
         "dev_test_same_session": certificate.dev_test_same_session,
         "near_duplicates": certificate.near_duplicates,
         "selection": selection,
+        "refit": refit,
         "configs_scored": scores.configs_scored,
         "configs_total": scores.configs_total,
         "normalisation": normalisation,
@@ -239,6 +242,7 @@ def _folds(
             "name": name,
             "test_speakers": list(folds[name].test_speakers),
             "dev_speakers": list(folds[name].dev_speakers),
+            "n_train_speakers": len(folds[name].train_speakers),
             "n": int(scores.by_fold[f, 0].sum()),
             "uar": float(values["uar"][f]),
             "wa": float(values["wa"][f]),

@@ -58,7 +58,8 @@ def idle(config: Any, fields: Sequence[str], why: str) -> None:
     Raises:
         InputError: one was changed, so it is taken to do something.
     """
-    found, usual = dict(configs.fields(config)), configs.usual(config.system)
+    found = dict(configs.fields(config))
+    usual = configs.usual(config.system, config.corpus)
     for field in fields:
         if field in found and found[field] not in usual[field]:
             raise InputError(

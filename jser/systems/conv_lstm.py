@@ -20,6 +20,10 @@ __all__ = [
 LETTER = "D"
 ARCHITECTURE = "CNN and LSTM"
 
+_CONVOLUTIONS = 4
+# The abstract's two dense layers; it does not say whether the output is one of them.
+_DENSE = (2, 3)
+
 
 def check(config: Any) -> None:
     """See `contract.System`."""
@@ -50,7 +54,13 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
 
 
 def title(config: Any) -> str:
-    """See `contract.System`."""
-    n = len(config.model.maps)
-    other = "" if n == 4 else f", {n} convolutions, not the paper's 4"
-    return f"{LETTER} ({ARCHITECTURE}{other})"
+    """See `contract.System`: no more than the numbers of layers is known of the paper."""
+    convolutions, dense = len(config.model.maps), 1 + len(config.model.dense)
+    other = []
+    if convolutions != _CONVOLUTIONS:
+        what = f"convolution{'s' * (convolutions != 1)}"
+        other.append(f"{convolutions} {what}, not the paper's {_CONVOLUTIONS}")
+    if dense not in _DENSE:
+        what = f"dense layer{'s' * (dense != 1)}"
+        other.append(f"{dense} {what}, not the paper's {_DENSE[0]}")
+    return f"{LETTER} ({', '.join([ARCHITECTURE, *other])})"

@@ -23,6 +23,7 @@ from jser.systems import checks
 from jser.systems.contract import Inputs
 from jser.training import (
     boundary,
+    cross_fit,
     descriptor_view,
     fusion,
     narrow_view,
@@ -126,6 +127,9 @@ def load(config: Any) -> Corpus:
 def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     """See `contract.System`."""
     spec, tuned = tuning.parts(config.stem.to_dict())
+    if tuned.tuning == "two_stage" and tuned.cross_fit:
+        for fold in protocol.folds:  # before anything takes long
+            cross_fit.group_of(fold, corpus.speaker, tuned.cross_fit)
     copies = _copies(config)
     steps = _stem_features(config, corpus, spec, copies)
     maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None

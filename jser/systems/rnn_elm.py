@@ -37,6 +37,14 @@ _IDLE = {
     "sigmoid": ("elm.widths", "elm.ridges"),
     "none": ("elm.hidden", "elm.widths", "elm.ridges", "elm.class_weights"),
 }
+# Read in the full texts. Lee and Tashev give the recurrent network's layers; of the feed-forward
+# one they give layers and context, Han et al. the threshold of the statistics, and the units of
+# their machine. The share of loudest segments, of which the paper has four, is in the title anyhow.
+_PAPER: dict[str, dict[str, Any]] = {
+    "rnn": {"units": 64, "layers": 2},
+    "dnn": {"dense": (256, 256, 256), "context": 25, "theta": 0.2},
+}
+_HIDDEN = 120
 # Of the embedding, which the ELM reads, and a loss on it.
 _STATISTICS = ("model.theta", "model.null_statistics")
 
@@ -135,6 +143,14 @@ def _fit(chosen: Any, n_classes: int) -> FitReadout:
 
 def title(config: Any) -> str:
     """See `contract.System`. The twins have the names that the papers give them."""
+    paper = _PAPER[config.network]
+    its_own = all(config.model[name] == value for name, value in paper.items())
+    if config.elm.kind == "sigmoid":
+        its_own = its_own and config.elm.hidden == _HIDDEN
+    return _name(config) + ("" if its_own else ", not the paper's sizes")
+
+
+def _name(config: Any) -> str:
     kind = config.elm.kind
     if config.network == "dnn":
         machine = {"kernel": "DNN-KELM", "sigmoid": "DNN-ELM", "none": "DNN alone"}[kind]

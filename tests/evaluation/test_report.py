@@ -22,7 +22,7 @@ FIELDS = (
     "configs_scored", "normalisation", "level", "interval_method", "pooling_rule", "seeds", "uar",
     "wa", "macro_f1", "uar_fold_mean", "per_speaker", "folds", "per_class_recall", "confusion",
     "yardsticks", "parameters", "seconds", "peak_memory_mb", "versions", "device", "synthetic",
-    "note", "absent_classes", "baseline", "chance_uar", "majority", "marks", "warnings",
+    "refit", "note", "absent_classes", "baseline", "chance_uar", "majority", "marks", "warnings",
 )  # fmt: skip
 
 
@@ -41,6 +41,8 @@ def test_all_fields_are_there_and_are_json(
     assert set(made["folds"][0]) >= {"test_speakers", "dev_speakers", "uar", "wa"}
     assert made["folds"][0]["test_speakers"] == ["01"]
     assert len(made["folds"][0]["dev_speakers"]) == 2
+    assert made["folds"][0]["n_train_speakers"] == 7
+    assert made["refit"] is False
     assert "numpy" in made["versions"]
     assert made["marks"] == []
     assert made["leak"] is None
@@ -193,7 +195,7 @@ def test_baseline_is_compared_by_speaker(
 
 def test_yardsticks_stand_with_their_protocol(make_corpus: Make, build: Make) -> None:
     corpus = make_corpus(n_speakers=10, name="emodb")
-    made, _ = build(corpus, protocols.make("leave_one_speaker_out", corpus))
+    made, _ = build(corpus, protocols.make("leave_one_speaker_out", corpus, dev_speakers=1))
     rows = {row["name"]: row for row in made["yardsticks"]}
     attention = rows["DCNN-BLSTM with attention"]
     assert (attention["value"], attention["comparable"]) == (0.8786, None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jser import protocols
+from jser import datasets, protocols
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,32 @@ def iemocap(texts: int = 3, name: str = "iemocap", **change: Any) -> FakeCorpus:
     speaker = np.asarray([named[s] for s in base.speaker])
     sex = {s: s[-1].lower() for s in named.values()}
     return replace(base, session=session, speaker=speaker, sex=sex, **change)
+
+
+def shaped(name: str) -> FakeCorpus:
+    """The speakers, sessions and classes of a corpus of recordings that can be built.
+
+    Each speaker says two sentences in each class once.
+    """
+    info = datasets.builder_class(name).INFO
+    rows = [
+        (s, f"t{t}", k) for s in info.speakers for t in (1, 2) for k in range(len(info.classes))
+    ]
+    ids = [f"{s}-{t}-{k}" for s, t, k in rows]
+    # Two speakers of IEMOCAP talk in a session: Ses01F and Ses01M.
+    pairs = name.startswith("iemocap")
+    return FakeCorpus(
+        name=name,
+        classes=tuple(info.classes),
+        sex=dict(info.speakers),
+        speaker=np.asarray([s for s, _, _ in rows]),
+        session=np.asarray([s[:-1] if pairs else s for s, _, _ in rows]),
+        text_id=np.asarray([t for _, t, _ in rows]),
+        split=np.asarray(["" for _ in rows]),
+        label=np.asarray([k for _, _, k in rows], np.int32),
+        pcm_sha256=np.asarray([f"hash of {i}" for i in ids]),
+        utterance_id=np.asarray(ids),
+    )
 
 
 def check_folds(corpus: FakeCorpus, protocol: protocols.Protocol) -> None:

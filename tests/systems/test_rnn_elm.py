@@ -23,7 +23,7 @@ def test_a_short_run(run_system):
     report, folder = run_system(
         "rnn_elm", model__units="8", model__layers="1", elm__widths="1", population__width="4"
     )
-    assert report["system"] == "B (RNN-ELM)"
+    assert report["system"] == "B (RNN-ELM), not the paper's sizes"
     assert report["n_utterances"] == 20
     assert report["baseline"]["name"] == "mean and deviation of the frames, ridge"
     assert "network alone" in {part["name"] for part in report["parts"]}
@@ -36,7 +36,7 @@ def test_a_short_run(run_system):
 
 def test_a_short_run_of_the_baseline(run_system):
     report, _ = run_system("dnn_elm", model__dense="8")
-    assert report["system"] == "B-DNN (DNN-ELM, loudest 30 %)"
+    assert report["system"] == "B-DNN (DNN-ELM, loudest 30 %), not the paper's sizes"
     # The network; 120 units on four statistics of 5 emotions.
     assert report["parameters"] == (25 * 32 + 1) * 8 + 9 * 5 + 120 * (20 + 1 + 5)
 
