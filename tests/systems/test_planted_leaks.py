@@ -1,14 +1,13 @@
 """The planted leak, end to end: what a fold learns is the same whatever its test's labels are."""
 
 import dataclasses
-import functools
 
 import numpy as np
 import pytest
 
 from jser import answering, experiment, preparation, protocols, readouts, systems
 from jser import config as configs
-from jser.training import blocks, loop
+from jser.training import loop
 from tests.training.conftest import same_bits, take
 
 SYSTEMS = {
@@ -27,10 +26,7 @@ SYSTEMS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled_once(xla_cache):
-    """Both trainings of a system are one program."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "compile_block", functools.cache(blocks.compile_block))
-        yield
+    """What is compiled here, other workers find."""
 
 
 def two_folds(protocol):
