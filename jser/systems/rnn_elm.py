@@ -40,7 +40,7 @@ _IDLE = {
 # Read in the full texts. Lee and Tashev give the recurrent network's layers; of the feed-forward
 # one they give layers and context, Han et al. the threshold of the statistics, and the units of
 # their machine. The share of loudest segments, of which the paper has four, is in the title anyhow.
-_PAPER = {
+_PAPER: dict[str, dict[str, Any]] = {
     "rnn": {"units": 64, "layers": 2},
     "dnn": {"dense": (256, 256, 256), "context": 25, "theta": 0.2},
 }
