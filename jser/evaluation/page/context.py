@@ -15,6 +15,18 @@ from jser.evaluation.settings import flat
 _SEEN = {True: "yes", False: "no", None: "not known"}
 
 
+def published(row: Mapping[str, Any]) -> str:
+    """A yardstick's figure in %, with its deviation where it has one."""
+    return percent(row["value"]) + (f" ± {percent(row['spread'])}" if row["spread"] else "")
+
+
+def comparable(row: Mapping[str, Any]) -> Element:
+    """Whether a yardstick may be compared with, and why not."""
+    answer = COMPARABLE[row["comparable"]]
+    badge = tag("span", answer, class_=f"badge {answer.split()[0]}")
+    return tag("span", badge, f" {row['why']}" if row["why"] else None)
+
+
 def yardsticks(report: Mapping[str, Any]) -> Element | None:
     """Published figures, each with its source, its protocol, and whether it may be compared."""
     rows = report["yardsticks"]
@@ -22,16 +34,13 @@ def yardsticks(report: Mapping[str, Any]) -> Element | None:
         return None
     made = []
     for row in rows:
-        spread = f" ± {percent(row['spread'])}" if row["spread"] else ""
-        answer = COMPARABLE[row["comparable"]]
-        badge = tag("span", answer, class_=f"badge {answer.split()[0]}")
         made.append(
             [
                 row["name"],
                 row["metric"].upper(),
-                percent(row["value"]) + spread,
+                published(row),
                 percent(row["this_run"]),
-                tag("span", badge, f" {row['why']}" if row["why"] else None),
+                comparable(row),
                 row["rule"],
                 row["protocol"],
                 row["source"],

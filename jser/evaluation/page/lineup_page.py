@@ -10,6 +10,7 @@ from jser.evaluation.compare import verdict
 from jser.evaluation.formats import between, by_unit, of_whom, ordinal, percent
 from jser.evaluation.page import charts
 from jser.evaluation.page.charts import Estimate
+from jser.evaluation.page.context import comparable, published
 from jser.evaluation.page.markup import Element, document, figure, section, table, tag
 from jser.evaluation.page.run_page import masthead
 
@@ -18,7 +19,7 @@ def render_lineup(result: Mapping[str, Any]) -> str:
     """The page of what `lineup.build` returns."""
     published = _published(result)
     parts = [_picture(result), _cost(result), *([published] if published is not None else [])]
-    tested = f"{result['protocol']}: {of_whom(result)}"
+    tested = of_whom(result)
     title = f"{len(result['systems'])} systems on {result['corpus']}"
     return document(
         title,
@@ -90,7 +91,7 @@ def _cost(result: Mapping[str, Any]) -> Element:
                 [
                     row["name"],
                     row["system"],
-                    f"{row['parameters']:,}",
+                    f"{row['parameters']:,}" if row["parameters"] else "",
                     lineup.cost(row),
                     f"{row['peak_memory_mb']:,.0f} MB" if row["peak_memory_mb"] else "",
                     row["device"] or "",
@@ -107,23 +108,13 @@ def _cost(result: Mapping[str, Any]) -> Element:
 def _published(result: Mapping[str, Any]) -> Element | None:
     if not result["yardsticks"]:
         return None
-    return section(
-        "published",
-        "Published, each under its own protocol",
-        table(
-            ["system", "published, %", "metric", "protocol", "source", "comparable"],
-            [
-                [
-                    y["name"],
-                    percent(y["value"]),
-                    y["metric"].upper(),
-                    y["protocol"],
-                    y["source"],
-                    {True: "yes", False: "no", None: "not known"}[y["comparable"]]
-                    + (f": {y['why']}" if y["why"] else ""),
-                ]
-                for y in result["yardsticks"]
-            ],
-            words=1,
-        ),
-    )
+    made = table(
+        ["published", "", "%", "comparable?", "protocol", "source"],
+        [
+            [row["name"], row["metric"].upper(), published(row), comparable(row), row["protocol"],
+             row["source"]]
+            for row in result["yardsticks"]
+        ],
+    )  # fmt: skip
+    made.set("class", "scroll yardsticks")
+    return section("published", "Published, each under its own protocol", made)
