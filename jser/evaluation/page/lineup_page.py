@@ -17,8 +17,8 @@ from jser.evaluation.page.run_page import masthead
 
 def render_lineup(result: Mapping[str, Any]) -> str:
     """The page of what `lineup.build` returns."""
-    published = _published(result)
-    parts = [_picture(result), _cost(result), *([published] if published is not None else [])]
+    made = (_picture(result), _cost(result), _published(result))
+    parts = [part for part in made if part is not None]
     tested = of_whom(result)
     title = f"{len(result['systems'])} systems on {result['corpus']}"
     return document(
