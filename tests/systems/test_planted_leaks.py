@@ -7,7 +7,7 @@ import pytest
 
 from jser import answering, experiment, preparation, protocols, readouts, systems
 from jser import config as configs
-from jser.training import loop
+from jser.training.plan import choose_plan
 from tests.training.conftest import same_bits, take
 
 SYSTEMS = {
@@ -82,7 +82,7 @@ def learned(config, folder, planted):
     baseline = readouts.fit(prepared, folder).alone[prepared.inputs.baseline]
     prepared, state = experiment.train(prepared, folder)
     tables, program = prepared.tables, prepared.program
-    plan = loop.choose_plan(len(tables), program.steps_per_epoch)
+    plan = choose_plan(len(tables), program.steps_per_epoch)
     prepared, given = noting(prepared)
     answered = answering.by_network(prepared, state, plan)
 
