@@ -241,7 +241,7 @@ def figures(text):
     return [
         line
         for line in text.splitlines()
-        if not any(word in line for word in ("report:", "ledger", "compile", "MB;"))
+        if not any(word in line for word in ("report:", "ledger", "compile", "MB;", "were scored"))
     ]
 
 

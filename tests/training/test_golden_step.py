@@ -69,7 +69,9 @@ def flat(tree):
 
 
 def test_two_steps(features, member):
-    program = make_program(mixup=False)  # 3 epochs of 3 steps; a quarter of 9 is warm-up
+    program = make_program(
+        mixup=False
+    )  # 3 epochs of the member's own 2 steps; a quarter of 6 is warm-up
     device = jax.tree.map(jnp.asarray, member)
     state = one_member.init_member(program, features, device)
     params = flat(state.params)
@@ -85,8 +87,8 @@ def test_two_steps(features, member):
         grads = {k: g * min(1.0, 0.2 / norm) for k, g in grads.items()}
         first = {k: 0.9 * first[k] + 0.1 * g for k, g in grads.items()}
         second = {k: 0.999 * second[k] + 0.001 * g**2 for k, g in grads.items()}
-        # 2.25 steps of warm-up: step n has (n + 1) / 2.25 of the peak.
-        rate = 0.02 * (step + 1) / 2.25
+        # 1.5 steps of warm-up: step n has (n + 1) / 1.5 of the peak, and at most the peak.
+        rate = 0.02 * min(1.0, (step + 1) / 1.5)
         moved = {}
         for name, value in params.items():
             direction = (first[name] / (1 - 0.9 ** (step + 1))) / (
