@@ -24,15 +24,7 @@ from jser.training.one_member import (
     shuffle,
     train_step,
 )
-from jser.training.population import (
-    EpochMetrics,
-    Features,
-    Members,
-    Params,
-    Program,
-    State,
-    own_steps,
-)
+from jser.training.population import EpochMetrics, Features, Members, Params, Program, State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +117,7 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
     def finish(
         features: Features, member: Members, state: State, losses: jax.Array
     ) -> tuple[State, EpochMetrics]:
-        return finish_epoch(program, features, member, state, losses / own_steps(program, member))
+        return finish_epoch(program, features, member, state, losses)
 
     def predict(
         features: Features, member: Members, params: Params, stats: Params, rows: jax.Array

@@ -30,6 +30,7 @@ from jser.training.population import (
     embedding_of,
     gather,
     member_key,
+    own_steps,
     row_labels,
     transform,
     variables,
@@ -242,6 +243,16 @@ def finish_epoch(
 
     The best epoch has the highest dev UAR over the classes present; ties go to the lower dev
     loss, then to the earlier epoch. A member without dev rows (a refit) keeps its last epoch.
+
+    Args:
+        program: the static part.
+        features: the corpus.
+        member: whose epoch ends.
+        state: after the epoch's last step.
+        losses: the sum of its steps' losses, a scalar; the figures have the mean of its own steps.
+
+    Returns:
+        The state, and the epoch's figures, scalars.
     """
     logits, _, _ = predict_rows(
         program, features, member, state.average, state.average_stats, member.dev_index
@@ -276,5 +287,8 @@ def finish_epoch(
     # A refit has no dev: no figure is better than a zero that looks like one.
     # Who failed in this epoch is not alive, and his losses are those of the steps before.
     return new, EpochMetrics(
-        state.alive, losses, jnp.where(has_dev, dev_loss, jnp.nan), jnp.where(has_dev, uar, jnp.nan)
+        trained=state.alive,
+        train_loss=losses / own_steps(program, member),
+        dev_loss=jnp.where(has_dev, dev_loss, jnp.nan),
+        dev_uar=jnp.where(has_dev, uar, jnp.nan),
     )

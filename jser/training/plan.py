@@ -47,6 +47,9 @@ def choose_plan(
         steps_per_epoch: of the program.
         width: 0 chooses by device.
         steps_per_call: 0 chooses by device; must divide steps_per_epoch otherwise.
+
+    Raises:
+        InputError: it does not, or a number is negative.
     """
     devices = tuple(jax.devices())
     if width < 0 or steps_per_call < 0:
@@ -65,7 +68,16 @@ def choose_plan(
 
 
 def check_memory(block: State, n_blocks: int, plan: Plan) -> None:
-    """Refuse a population that cannot fit: the system would kill the program without a word."""
+    """Refuse a population that cannot fit: the system would kill the program without a word.
+
+    Args:
+        block: shapes and types of one block's state.
+        n_blocks: that are held at once.
+        plan: whose devices hold them.
+
+    Raises:
+        InputError: their bytes are more than what is free.
+    """
     needed = n_blocks * sum(
         math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(block)
     )

@@ -130,7 +130,8 @@ class State(flax.struct.PyTreeNode):
 class EpochMetrics(flax.struct.PyTreeNode):
     """Figures of one epoch, one a member: [P].
 
-    `trained` says whose they are: a member that is done or has failed has none.
+    `trained` says whose they are: a member that is done or has failed has none. `train_loss` is
+    the mean over the member's own steps.
     """
 
     trained: Array
