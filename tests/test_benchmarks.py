@@ -56,6 +56,7 @@ def test_every_script_is_documented():
         "arguments.py",
         "opensmile_extraction.py",
         "timing.py",
+        "torch_twins.py",
     }
     assert {script for script in scripts if f"tests/benchmarks/{script}" in README} == scripts
 

@@ -52,6 +52,7 @@ def make_members(count: int, rows: int, classes: int, hyper: dict[str, float], w
         fold=np.zeros(count, np.int32),
         seed=np.arange(count, dtype=np.int32),
         bag=np.zeros(count, np.int32),
+        point=np.zeros(count, np.int32),
         group=np.zeros(count, np.int32),
         hyper={name: np.full(count, value, np.float32) for name, value in hyper.items()},
         train_index=np.tile(np.arange(rows, dtype=np.int32), (count, 1)),
@@ -59,7 +60,10 @@ def make_members(count: int, rows: int, classes: int, hyper: dict[str, float], w
         label=np.tile(label, (count, 1)),
         mean=np.zeros((count, width), np.float32),
         scale=np.ones((count, width), np.float32),
+        class_weight=np.ones(count, np.float32),
         epochs=np.full(count, 10**6, np.int32),
+        horizon=np.full(count, 10**6, np.int32),
+        patience=np.zeros(count, np.int32),
     )
 
 
@@ -71,22 +75,25 @@ def epoch(way: str, program: Any, features: Any, members: Any) -> Callable[[], N
     from jser.training import blocks
 
     mapped, called = way.split("/")
-    n_steps = program.steps_per_epoch
-    per_call = 1 if called == "host" else n_steps
+    n_steps = -(-members.train_index.shape[1] // program.batch_size)
+    from_host = called == "host"
+    per_call = 1 if from_host else n_steps
     mesh = blocks.member_mesh(jax.devices()[:1])
     # compile_block maps from a width of 2 on, whatever the leading axis is: so vmap over one.
     width = {"plain": 1, "vmap1": 2, "vmapW": 2}[mapped]
-    compiled = blocks.compile_block(program, mesh, width, per_call)
+    compiled = blocks.compile_block(program, mesh, width, from_host)
     (table,) = blocks.to_blocks(members, len(members), mesh)
     features = jax.device_put(features)
     orders = compiled.shuffle(features, jax.device_put(np.int32(0)), table)
-    firsts = [jax.device_put(np.int32(i)) for i in range(0, n_steps, per_call)]
+    calls = [
+        jax.device_put((np.int32(i), np.int32(i + per_call))) for i in range(0, n_steps, per_call)
+    ]
     state = compiled.init(features, table)
 
     def run() -> None:
         nonlocal state
-        for first in firsts:
-            state, loss = compiled.train(features, first, table, state, orders)
+        for first, end in calls:
+            state, loss = compiled.train(features, first, end, table, state, orders)
         jax.block_until_ready((state, loss))
         assert np.isfinite(loss).all()
 
@@ -124,9 +131,6 @@ def main() -> None:
         model=DcnnBlstm(n_classes=args.classes, **settings),
         n_classes=args.classes,
         batch_size=config.batch_size,
-        steps_per_epoch=-(-args.utterances // config.batch_size),
-        epochs=config.epochs,
-        class_weighted=True,
         mixup=config.mixup,
     )
     features = make_features(args.utterances, args.steps, components, config.pooled_components)
@@ -143,9 +147,9 @@ def main() -> None:
         for way in ways
     }
     seconds = timing.alternate(functions, args.repeats)
+    n_steps = -(-args.utterances // config.batch_size)
     ms = {
-        way: [1000 * s / (program.steps_per_epoch * sizes[way]) for s in values]
-        for way, values in seconds.items()
+        way: [1000 * s / (n_steps * sizes[way]) for s in values] for way, values in seconds.items()
     }
     middle = {way: timing.median(values) for way, values in ms.items()}
     over = {way: timing.paired_ratio(values, ms[ways[0]]) for way, values in ms.items()}
@@ -157,7 +161,7 @@ def main() -> None:
             "steps": args.steps,
             "components": components,
             "units": settings["units"],
-            "steps_per_epoch": program.steps_per_epoch,
+            "steps_per_epoch": n_steps,
             "width": args.width,
             "ms_a_member_step": middle,
             f"ratio_to_{ways[0]}": over,

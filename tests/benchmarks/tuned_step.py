@@ -80,9 +80,6 @@ def population_on(block: str, args: argparse.Namespace) -> tuple[Any, Any, Any]:
         model=model,
         n_classes=8,
         batch_size=args.batch,
-        steps_per_epoch=-(-args.utterances // args.batch),
-        epochs=config.epochs,
-        class_weighted=True,
         mixup=config.mixup,
     )
     members = make_members(1, args.utterances, 8, config.hyper.to_dict(), features.frames.shape[-1])
@@ -99,17 +96,17 @@ def steps_of_way(way: str, args: argparse.Namespace) -> Callable[[], None]:
     block, called = way.split("/")
     features, program, members = population_on(block, args)
     mesh = blocks.member_mesh(jax.devices()[:1])
-    per_call = 1 if called == "host" else args.scanned
-    compiled = blocks.compile_block(program, mesh, 1, per_call)
+    from_host = called == "host"
+    compiled = blocks.compile_block(program, mesh, 1, from_host)
     (table,) = blocks.to_blocks(members, 1, mesh)
     features = jax.device_put(features)
     orders = compiled.shuffle(features, jax.device_put(np.int32(0)), table)
-    first = jax.device_put(np.int32(0))
+    first, end = jax.device_put((np.int32(0), np.int32(1 if from_host else args.scanned)))
     state = compiled.init(features, table)
 
     def run() -> None:
         nonlocal state
-        state, loss = compiled.train(features, first, table, state, orders)
+        state, loss = compiled.train(features, first, end, table, state, orders)
         jax.block_until_ready((state, loss))
         assert np.isfinite(loss).all()
 
