@@ -37,6 +37,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.metric_loss = "none"  # none, contrastive, center; its weight is hyper.metric
     config.batch_size = 32
     config.epochs = 30
+    config.patience = 0  # epochs without a better one on dev that end a training; 0: all epochs
     config.hyper = ml_collections.ConfigDict()  # traced: a sweep compiles once
     config.hyper.learning_rate = 1e-3
     config.hyper.momentum = 0.9  # of sgd

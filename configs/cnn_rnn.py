@@ -65,6 +65,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.metric_loss = "contrastive"
     config.batch_size = 64  # the paper's, by a digest
     config.epochs = 30
+    config.patience = 0  # epochs without a better one on dev that end a training; 0: all epochs
     config.optimiser = "adamw"  # adamw, nadam, sgd; not given
     config.schedule = "cosine"  # of the rate, behind its warm-up; constant; not given
     config.hyper = ml_collections.ConfigDict()  # traced: a sweep compiles once

@@ -72,6 +72,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
 
     config.batch_size = 32
     config.epochs = 20
+    config.patience = 0  # epochs without a better one on dev that end a training; 0: all epochs
     config.mixup = True
     config.precision = "auto"  # of tuned blocks: bfloat16 on accelerators; float32, bfloat16
     config.hyper = ml_collections.ConfigDict()  # traced: a sweep compiles once

@@ -49,6 +49,7 @@ def get_config(corpus: str = "emodb") -> ml_collections.ConfigDict:
     config.model.linear_path = False
     config.mixup = False
     config.epochs = 30
+    config.patience = 0  # epochs without a better one on dev that end a training; 0: all epochs
     config.hyper.learning_rate = 1e-4  # Adam, in both; in one of them the CNN's
     config.hyper.dropout = 0.25
     config.hyper.input_dropout = 0.0

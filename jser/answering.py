@@ -79,6 +79,36 @@ def by_view(prepared: Ready) -> Answered:
     return Answered(predictions, digest({"scores": scores}), parameters=_size(prepared, fitted))
 
 
+def together(parts: Sequence[Answered]) -> Answered:
+    """Answers of several trainings, each for folds of its own, as those of one."""
+    if len(parts) == 1:
+        return parts[0]
+    content = hashlib.sha256(" ".join(part.content for part in parts).encode()).hexdigest()
+    return Answered(
+        _joined([part.predictions for part in parts]),
+        content,
+        {name: _joined([part.parts[name] for part in parts]) for name in parts[0].parts},
+        max(part.parameters for part in parts),
+    )
+
+
+def _joined(some: Sequence[Predictions]) -> Predictions:
+    """Predictions of folds that several trainings share, fold by fold and seed by seed."""
+    fold, seed = (np.concatenate([getattr(p, name) for p in some]) for name in ("fold", "seed"))
+    order = np.lexsort((seed, fold))
+
+    def of_all(name: str) -> np.ndarray:
+        return np.concatenate([getattr(p, name) for p in some])[order]
+
+    return Predictions(
+        utterance_index=of_all("utterance_index"),
+        fold=fold[order],
+        seed=seed[order],
+        posterior=of_all("posterior"),
+        attention=None if some[0].attention is None else of_all("attention"),
+    )
+
+
 def votes(posterior: np.ndarray) -> np.ndarray:
     """Majority vote of an ensemble, as shares [P, V, K] of posteriors [P, T, V, K].
 

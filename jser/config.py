@@ -27,8 +27,16 @@ YOUNGER: dict[str, Any] = {"labels": "shared", "classes": ()}
 
 
 def younger(config: Any) -> dict[str, Any]:
-    """`YOUNGER`, and what is of configs with an optimiser alone."""
-    return YOUNGER | ({"schedule": "cosine"} if "optimiser" in config else {})
+    """`YOUNGER`, and what is of configs that train a network, or choose its optimiser, alone."""
+    return (
+        YOUNGER
+        | ({"schedule": "cosine"} if "optimiser" in config else {})
+        | ({"patience": 0} if "epochs" in config else {})
+    )
+
+
+# Before the dotted field that a grid goes over.
+GRID = "grid."
 
 
 class UsageError(InputError):
@@ -162,7 +170,41 @@ def fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
+def _set_axis(config: ml_collections.ConfigDict, field: str, text: str) -> None:
+    """Give a field of the grid its values."""
+    known = dict(fields(config))
+    axis = field.removeprefix(GRID)
+    if axis not in known or axis.startswith(GRID):
+        raise UsageError(
+            f"--config.{field}={text}: {_not_among(axis, set(known), 'a field of the config')}"
+        )
+    old = known[axis]
+    # Of a field that is a tuple itself, entries stand with a slash between them.
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        values = [
+            _parse(part.replace("/", ",") if isinstance(old, tuple) else part, old)
+            for part in parts
+        ]
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise UsageError(
+            f"--config.{field}={text}: each value must be like the default, {old!r} "
+            f"({type(old).__name__}), with a comma between them"
+        ) from error
+    node = config
+    *parents, leaf = field.split(".")
+    with config.unlocked():
+        for name in parents:
+            if name not in node:
+                node[name] = ml_collections.ConfigDict()
+            node = node[name]
+        node[leaf] = tuple(values)
+
+
 def _set(config: ml_collections.ConfigDict, field: str, text: str) -> None:
+    if field.startswith(GRID):
+        _set_axis(config, field, text)
+        return
     known = dict(fields(config))
     if field not in known:
         near = difflib.get_close_matches(field, known, n=1, cutoff=0.5)
@@ -252,6 +294,15 @@ def check_fields(config: Any) -> None:
             f"(for example {anywhere[field]!r})"
         )
     for field, value in found.items():
+        if field.startswith(GRID):
+            axis = field.removeprefix(GRID)
+            if axis not in anywhere:
+                raise InputError(f"{found['system']} has no field '{axis}' for a grid")
+            if not isinstance(value, tuple) or not all(_is_like(x, anywhere[axis]) for x in value):
+                raise InputError(
+                    f"{field}: {value!r} must be a tuple of values like {anywhere[axis]!r}"
+                )
+            continue
         if field not in anywhere:
             near = difflib.get_close_matches(field, anywhere, n=1, cutoff=0.5)
             hint = f"; did you mean '{near[0]}'?" if near else ""

@@ -15,105 +15,28 @@ import numpy as np
 
 from jser import (
     answering,
+    grid,
     illustrations,
     readouts,
     run_directory,
     scoring,
     size,
     systems,
+    trainings,
     two_stage,
 )
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.preparation import Prepared, bags_of, prepare
-from jser.training import fusion, loop, members, population
-from jser.training.plan import Plan, choose_plan, on_cpu
+from jser.preparation import Prepared, prepare
+from jser.training import fusion
+from jser.training.platform import on_cpu
 
-STAGES = ("select", "refit")
 _LEVEL = {
     "recorded": "as recorded",
     "peak": "each utterance's peak at 0 dB",
     "variance": "each utterance at mean 0 and variance 1",
 }
-
-
-# --- the two stages -------------------------------------------------------------------------------
-
-
-def train(prepared: Prepared, run_dir: Path) -> tuple[Prepared, population.State]:
-    """Train (or resume, or merely restore) the stages.
-
-    Returns:
-        The experiment, on the features of tuned stems where those come first, and the state whose
-        best_params are scored.
-    """
-    every = prepared.config.checkpoint.every_seconds
-    chosen = None
-    if two_stage.is_on(prepared.config):
-        prepared, chosen = two_stage.tune(prepared, run_dir, STAGES[0])
-    selected = loop.fit(
-        prepared.program,
-        prepared.features,
-        prepared.tables,
-        _plan(prepared.config, prepared.program, prepared.tables),
-        run_dir,
-        STAGES[0],
-        every,
-    )
-    if not prepared.config.refit:
-        return prepared, selected
-    if chosen is not None:
-        prepared, _ = two_stage.tune(prepared, run_dir, STAGES[1], chosen)
-    tables = _refit_tables(prepared, selected)
-    program = _refit_program(prepared, tables)
-    final = loop.fit(
-        program,
-        prepared.features,
-        tables,
-        _plan(prepared.config, program, tables),
-        run_dir,
-        STAGES[1],
-        every,
-    )
-    # Who failed before has chosen no epoch, and his refit says nothing of it.
-    return prepared, final.replace(failed=final.failed | selected.failed)
-
-
-def _refit_tables(prepared: Prepared, selected: population.State) -> population.Members:
-    config = prepared.config
-    whole = members.make(
-        prepared.corpus.label,
-        members.merged(prepared.protocol),
-        config.seeds,
-        config.hyper.to_dict(),
-        n_copies=prepared.copies_in_tables,
-        balance=members.Balance(**config.balance.to_dict()),
-        epochs=config.epochs,
-        width=prepared.tables.mean.shape[-1],
-        bags=bags_of(config),
-    )
-    # A member that failed in the first stage has chosen no epoch: it trains one, and is reported.
-    tables = members.refit(whole, np.maximum(selected.best_epoch, 1))
-    ours = prepared.tables
-    return tables.replace(group=ours.group, mean=ours.mean, scale=ours.scale)
-
-
-def _refit_program(prepared: Prepared, tables: population.Members) -> population.Program:
-    steps = -(-tables.train_index.shape[1] // prepared.program.batch_size)
-    return dataclasses.replace(prepared.program, steps_per_epoch=steps)
-
-
-def _plan(config: Any, program: population.Program, tables: population.Members) -> Plan:
-    return choose_plan(
-        len(tables),
-        program.steps_per_epoch,
-        config.population.width,
-        config.population.steps_per_call,
-    )
-
-
-# --- the run
 
 
 def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
@@ -123,7 +46,10 @@ def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
         InputError: there is no finished run.
     """
     config = run_directory.config_of(run_dir)
-    stages = list(STAGES if config.refit else STAGES[:1]) if config.get("epochs") else []
+    n = 2 if config.get("refit") else 1
+    stages = list(trainings.STAGES[:n]) if config.get("epochs") else []
+    if "grid" in config:  # which of its groups were trained again, dev has chosen
+        stages = [group.stage(trainings.STAGES[0]) for group in grid.groups(config)]
     if two_stage.is_on(config):
         stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
     if not run_directory.is_finished(run_dir) or any(
@@ -165,7 +91,12 @@ def run(
     clock = _CompileClock()
     system = systems.get(config.system)
     run_directory.claim(run_dir, config, write=False)
-    prepared = prepare(config, allow_leak)
+    groups = grid.groups(config)
+    prepared = prepare(groups[0].config, allow_leak, groups[0].points)
+    if "grid" in config and not isinstance(prepared, Prepared):
+        raise InputError(
+            f"grid: {config.system} trains no network; its own fields have several values already"
+        )
     run_directory.claim(run_dir, config)
     certificate = prepared.certificate.to_json()
     run_directory.check_same_records(run_dir, certificate)
@@ -175,18 +106,24 @@ def run(
     fitted = time.monotonic()
     network: Any = {}
     failed = 0
+    chosen = None
     if not isinstance(prepared, Prepared):
         answered = answering.by_view(prepared)
         trained = time.monotonic()
     else:
-        prepared, state = train(prepared, run_dir)
+        parts, chosen = trainings.train(prepared, config, run_dir, allow_leak)
         trained = time.monotonic()
-        plan = _plan(config, prepared.program, prepared.tables)
-        answered = answering.by_network(prepared, state, plan)
-        # All members of one ensemble answer for a fold and seed.
-        size_of = bags_of(config).size
-        network = jax.tree.map(lambda leaf: leaf[:size_of], state.best_params)
-        failed = int(state.failed.sum())
+        answered = answering.together(
+            [
+                answering.by_network(p.prepared, p.state, trainings.plan_of(p.prepared))
+                for p in parts
+            ]
+        )
+        # All members of one ensemble answer for a fold and seed; of a grid, the largest is counted.
+        network = max((_answering(p) for p in parts), key=_count)
+        failed = sum(int(p.state.failed.sum()) for p in parts)
+        prepared = parts[0].prepared
+    prepared = dataclasses.replace(prepared, config=config)
     results = scoring.score(prepared, beside, answered, run_dir)
     seconds = run_directory.add_times(
         run_dir,
@@ -217,6 +154,7 @@ def run(
         parts=results.parts,
         failed_members=failed,
         trim_db=system.trim_db(config),
+        grid=None if chosen is None or "grid" not in config else _grid(config, chosen),
     )
     html = page.render(
         made,
@@ -227,6 +165,27 @@ def run(
     )
     report.write(run_dir, made, results.system, html, results.each_alone())
     return made
+
+
+def _answering(trained: trainings.Trained) -> Any:
+    """Parameters of the members that answer for one fold and seed."""
+    size_of = int(trained.prepared.tables.bag.max()) + 1
+    return jax.tree.map(lambda leaf: leaf[:size_of], trained.state.best_params)
+
+
+def _count(tree: Any) -> int:
+    return sum(np.size(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def _grid(config: Any, chosen: trainings.Chosen) -> dict[str, Any]:
+    """What the report says of a grid."""
+    return {
+        "axes": {field: list(values) for field, values in grid.axes(config).items()},
+        "points": chosen.points,
+        "groups": chosen.groups,
+        "chosen": [chosen.by_fold[k] for k in sorted(chosen.by_fold)],
+        "dev_uar": [[None if np.isnan(x) else float(x) for x in row] for row in chosen.dev_uar],
+    }
 
 
 def _device() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from jser.records import places
 from jser.records.corpus import Corpus
 from jser.systems import Inputs, checks
 from jser.training import ensemble, lengths, members, normalisation, optimiser, population
-from jser.training.plan import on_cpu
+from jser.training.platform import on_cpu
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Ready:
     protocol: Protocol
     certificate: Certificate
     inputs: Inputs
+    design: members.Design
     tables: population.Members
     seconds: dict[str, float]
 
@@ -38,11 +40,6 @@ class Prepared(Ready):
 
     features: population.Features  # the inputs', or tuned stems'
     program: population.Program
-
-    @property
-    def copies_in_tables(self) -> int:
-        """Augmented copies that train tables name; those that an epoch draws are not among them."""
-        return 0 if self.program.n_copies else self.inputs.n_copies
 
 
 def check(config: Any) -> None:
@@ -72,8 +69,16 @@ def check(config: Any) -> None:
     system.check(config)
 
 
-def prepare(config: Any, allow_leak: str | None = None) -> Ready:
+def prepare(
+    config: Any, allow_leak: str | None = None, points: Sequence[Any] | None = None
+) -> Ready:
     """Load, certify, compute or fetch features, and lay out the members.
+
+    Args:
+        config: of the experiment.
+        allow_leak: why a protocol that leaks may be used.
+        points: configs that differ from `config` in traced fields alone (see `jser.grid`): each is
+            a point of the population; None: `config` is the only one.
 
     Returns:
         `Prepared` for a system with a network.
@@ -82,7 +87,9 @@ def prepare(config: Any, allow_leak: str | None = None) -> Ready:
         InputError: the records, the protocol or the config cannot be used.
     """
     started = time.monotonic()
-    check(config)
+    points = points or (config,)
+    for point in points:
+        check(point)
     system = systems.get(config.system)
     balance = members.Balance(**config.balance.to_dict())
     corpus = system.load(config)
@@ -100,30 +107,30 @@ def prepare(config: Any, allow_leak: str | None = None) -> Ready:
     inputs = system.inputs(config, corpus, protocol)
     # Copies that balance the classes are named by the train tables, not drawn.
     draw = bool(inputs.n_copies) and config.augment.draw and not balance.augment
-    tables = members.make(
-        corpus.label,
-        protocol,
-        config.seeds,
-        config.get("hyper", {}),
+    design = members.Design(
+        seeds=tuple(config.seeds),
+        points=tuple(dict(point.get("hyper", {})) for point in points),
+        class_weights=tuple(point.balance.class_weights for point in points),
         n_copies=0 if draw else inputs.n_copies,
         balance=balance,
         epochs=config.get("epochs", 0),
-        width=1 if inputs.features is None else inputs.features.frames.shape[-1],
+        patience=config.get("patience", 0),
         bags=bags_of(config),
     )
+    width = 1 if inputs.features is None else inputs.features.frames.shape[-1]
+    # As long as those of a refit, so that it finds its program compiled.
+    largest = members.merged(protocol) if config.get("refit") else protocol
+    tables = design.members(corpus.label, protocol, width, design.longest(corpus.label, largest))
     if inputs.scaling is not None:
         tables = _with_scaling(tables, inputs, protocol)
     seconds = {"load": loaded - started, "features": time.monotonic() - loaded}
-    ready = Ready(config, corpus, protocol, certificate, inputs, tables, seconds)
+    ready = Ready(config, corpus, protocol, certificate, inputs, design, tables, seconds)
     if inputs.model is None or inputs.features is None:
         return ready
     program = population.Program(
         model=inputs.model,
         n_classes=len(corpus.classes),
         batch_size=config.batch_size,
-        steps_per_epoch=-(-tables.train_index.shape[1] // config.batch_size),
-        epochs=config.epochs,
-        class_weighted=balance.class_weights,
         mixup=config.get("mixup", False),
         n_copies=inputs.n_copies if draw else 0,
         optimiser=config.get("optimiser", "adamw"),

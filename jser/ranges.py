@@ -141,6 +141,7 @@ NUMBERS = {
     "readout.sequence": Range(0, 1000),
     "batch_size": Range(2, 65536),
     "epochs": Range(1, 100000),
+    "patience": Range(0, 100000),
     **{
         f"{part}.{n}": allowed
         for part in ("hyper", "tune.hyper")
@@ -149,7 +150,7 @@ NUMBERS = {
     "hyper.input_dropout": Range(0, 1, below=True),
     "hyper.conv_dropout": Range(0, 1, below=True),
     "hyper.metric": Range(0, 1000),
-    "hyper.mixup": Range(0, 100, above=True),
+    "hyper.mixup": Range(0, 100),
     "hyper.momentum": Range(0, 1, below=True),
     "tune.epochs": Range(1, 100000),
     "tune.batch_size": Range(1, 65536),
@@ -194,6 +195,8 @@ def check(config: Any) -> None:
     """
     configs.check_fields(config)
     for field, value in configs.fields(config):
+        if field.startswith(configs.GRID):
+            continue  # each point is checked by itself
         numbers = [x for x in _entries(value) if isinstance(x, int | float)]
         allowed = NUMBERS.get(field)
         for number in numbers:

@@ -66,33 +66,32 @@ def tune(
     protocol = prepared.protocol if chosen is None else members.merged(prepared.protocol)
     cross_fit.certify(protocol, corpus.speaker, n_groups)
     features, program = _first(prepared, on_stem)
+    design = dataclasses.replace(
+        prepared.design,
+        points=(dict(config.tune.hyper),),
+        class_weights=(config.balance.class_weights,),
+        epochs=config.tune.epochs,
+        patience=0,
+    )
+    width = features.frames.shape[-1]
+    # One shape for all trainings of stems, the refit's among them: they are compiled once.
+    largest = members.merged(prepared.protocol) if config.refit else protocol
+    rows = design.longest(corpus.label, largest)
     states = []
     for j, name in enumerate(stage_names(stage, n_groups)):
         part = cross_fit.without(protocol, corpus.speaker, n_groups, j)
-        tables = members.make(
-            corpus.label,
-            part,
-            config.seeds,
-            config.tune.hyper.to_dict(),
-            n_copies=prepared.copies_in_tables,
-            balance=members.Balance(**config.balance.to_dict()),
-            epochs=config.tune.epochs,
-            width=features.frames.shape[-1],
-        )
+        tables = design.members(corpus.label, part, width, rows)
         if chosen is not None:
             tables = members.refit(tables, np.maximum(chosen[j].best_epoch, 1))
-        steps = -(-tables.train_index.shape[1] // program.batch_size)
-        mine = dataclasses.replace(program, steps_per_epoch=steps)
-        plan = choose_plan(
-            len(tables), steps, config.population.width, config.population.steps_per_call
-        )
+        plan = choose_plan(program, features, tables, **config.population)
         every = config.checkpoint.every_seconds
-        states.append(loop.fit(mine, features, tables, plan, run_dir, name, every))
+        states.append(loop.fit(program, features, tables, plan, run_dir, name, every))
+        loop.check_somebody_lives(states[-1], tables, "tune.hyper")
     return _second(prepared, on_stem, features, protocol, states), states
 
 
 def _first(prepared: Prepared, on_stem: OnStem) -> tuple[Features, Program]:
-    """Features and program of stage 1; its steps an epoch depend on the table."""
+    """Features and program of stage 1."""
     config, spec = prepared.config, on_stem.spec
     net = stems.get(spec.net)
     blocks = [net.blocks[net.index(tap)] for tap in spec.taps]
@@ -109,9 +108,6 @@ def _first(prepared: Prepared, on_stem: OnStem) -> tuple[Features, Program]:
         model=on_stem.model(StepClassifier(n_classes, rectify)),
         n_classes=n_classes,
         batch_size=config.tune.batch_size,
-        steps_per_epoch=0,
-        epochs=config.tune.epochs,
-        class_weighted=config.balance.class_weights,
         n_copies=prepared.program.n_copies,
         optimiser=config.tune.optimiser,
         log_posteriors=True,
@@ -134,14 +130,15 @@ def _second(
     protocol: Protocol,
     states: list[State],
 ) -> Prepared:
-    """Stage 2 on the stems' features: a set of features a member."""
+    """Stage 2 on the stems' features: a set of them a fold and seed, for all points of a grid."""
     config, steps, tables = prepared.config, prepared.inputs.steps, prepared.tables
+    n_stems = len(tables) // len(prepared.design.points)
     assert steps is not None
     speaker = prepared.corpus.speaker
     stem_of = [cross_fit.stem_of(fold, speaker, len(states) - 1) for fold in protocol.folds]
     groups, mean, scale = [], [], []
-    with progress.bar(len(tables), "features of tuned stems", "member") as tick:
-        for p, k in enumerate(tables.fold):
+    with progress.bar(n_stems, "features of tuned stems", "member") as tick:
+        for p, k in enumerate(tables.fold[:n_stems]):
             params = [jax.tree.map(lambda a: a[p], s.best_params["stem"]) for s in states]  # noqa: B023
             train = protocol.folds[k].train
             frames = _step_features(on_stem, features, steps, params, stem_of[k], train)
@@ -162,11 +159,12 @@ def _second(
         np.stack([x[:, :least] for x in groups]),
         steps.offset,
         steps.length,
-        features.pooled[np.minimum(tables.fold, len(features.pooled) - 1)],
+        features.pooled[np.minimum(tables.fold[:n_stems], len(features.pooled) - 1)],
         features.source,
         int(steps.length.max()),
     )
-    zeros = np.zeros((len(tables), least), np.float32)
+    own = np.arange(len(tables), dtype=np.int32) % n_stems  # points come first in the tables
+    zeros = np.zeros((n_stems, least), np.float32)
     behind = (zeros, zeros + 1) if config.components else (np.stack(mean), np.stack(scale))
     disturb = tuning.disturbance(
         on_stem.spec,
@@ -180,9 +178,7 @@ def _second(
     return dataclasses.replace(
         prepared,
         features=made,
-        tables=tables.replace(
-            group=np.arange(len(tables), dtype=np.int32), mean=behind[0], scale=behind[1]
-        ),
+        tables=tables.replace(group=own, mean=behind[0][own], scale=behind[1][own]),
         program=dataclasses.replace(prepared.program, disturb=disturb),
     )
 

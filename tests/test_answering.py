@@ -55,6 +55,7 @@ def two_ensembles(monkeypatch):
         fold=np.repeat([0, 1], 3),
         seed=np.full(n, 7),
         bag=np.tile([0, 1, 2], 2),
+        point=np.zeros(n, int),
         group=np.zeros(n, int),
         hyper={},
         train_index=np.tile([0, 1], (n, 1)),
@@ -62,7 +63,10 @@ def two_ensembles(monkeypatch):
         label=np.tile([0, 1, 0, 1, -1, -1], (n, 1)),
         mean=np.zeros((n, 1)),
         scale=np.ones((n, 1)),
+        class_weight=np.ones(n),
         epochs=np.ones(n, int),
+        horizon=np.ones(n, int),
+        patience=np.zeros(n, int),
     )
 
     def predict(program, features, members, state, rows, plan):
@@ -178,6 +182,7 @@ def two_folds_two_seeds():
         fold=np.repeat([0, 1], 4),
         seed=np.tile(np.repeat([7, 11], 2), 2),
         bag=np.tile([0, 1], 4),
+        point=np.zeros(8, int),
         group=np.zeros(8, int),
         hyper={},
         train_index=np.array(2 * FOLD_0["train"] + 2 * FOLD_1["train"]),
@@ -185,7 +190,10 @@ def two_folds_two_seeds():
         label=np.array(4 * [LABEL_0] + 4 * [LABEL_1]),
         mean=np.zeros((8, 1)),
         scale=np.ones((8, 1)),
+        class_weight=np.ones(8),
         epochs=np.ones(8, int),
+        horizon=np.ones(8, int),
+        patience=np.zeros(8, int),
     )
 
 

@@ -139,7 +139,7 @@ def test_drawn_copies_are_versions_of_the_members_own_utterances(data):
     """An epoch hears each training utterance once, in a version drawn anew."""
     ready = preparation.prepare(load(data, augment__copies="noise,speed", components="0"))
     n = len(ready.corpus.label)
-    assert ready.copies_in_tables == 0
+    assert ready.design.n_copies == 0
     for p, k in enumerate(ready.tables.fold):
         member = jax.tree.map(lambda a, p=p: a[p], ready.tables)
         epochs = [

@@ -14,6 +14,7 @@ from jser.errors import InputError
 from jser.models import stems
 from jser.training import cross_fit, loop, members, one_member, stem_features, tuning
 from jser.training.metrics_log import MetricsLog
+from jser.trainings import STAGES
 from tests.conftest import TINY
 from tests.models.stems.small_nets import SMALL
 from tests.training.conftest import same_bits
@@ -267,7 +268,7 @@ def test_killed_in_any_training_and_resumed(data, whole, tmp_path, monkeypatch):
     folder, report = whole
     assert report["system"].endswith("random stem tuned from conv2 in two stages")
     write = MetricsLog.write
-    trainings = [name for s in experiment.STAGES for name in (*two_stage.stage_names(s, 2), s)]
+    trainings = [name for s in STAGES for name in (*two_stage.stage_names(s, 2), s)]
     for name in trainings:
 
         def dying(self, *args, name=name):

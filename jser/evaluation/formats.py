@@ -118,6 +118,8 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"headline {report['pooling_rule']}",
         )
     )
+    if report.get("grid"):
+        rows.append(("grid", _grid(report["grid"])))
     rows.append(
         (
             "ledger",
@@ -126,3 +128,21 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
     )
     return rows
+
+
+def _grid(grid: Mapping[str, Any]) -> str:
+    """A grid in words: its axes, and what the folds chose, the commonest first."""
+    axes = "; ".join(
+        f"{field} {', '.join(str(value) for value in values)}"
+        for field, values in grid["axes"].items()
+    )
+    n = len(grid["chosen"])
+    picked = []
+    for place in sorted(set(grid["chosen"]), key=lambda p: (-grid["chosen"].count(p), p)):
+        values = " ".join(f"{field}={value}" for field, value in grid["points"][place].items())
+        picked.append(f"{values} in {grid['chosen'].count(place)}")
+    shown = "; ".join(picked[:3]) + (f"; {len(picked) - 3} more" if len(picked) > 3 else "")
+    return (
+        f"{plural(len(grid['points']), 'point')} ({axes}), each fold's by its own dev speakers; "
+        f"of {plural(n, 'fold')}: {shown}"
+    )

@@ -61,6 +61,7 @@ def build(
     parts: Mapping[str, Scores] | None = None,
     failed_members: int = 0,
     trim_db: float = 0.0,
+    grid: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make the report of a run.
 
@@ -85,6 +86,8 @@ def build(
         parts: name -> scores of a part of the system alone, on the same test.
         failed_members: members whose loss stopped being finite.
         trim_db: silence trimmed, in dB below an utterance's loudest frame; 0: none.
+        grid: `axes`, `points`, `groups`, and each fold's `chosen` point with all points' `dev_uar`
+            [points][folds]; None: there was none.
 
     Returns:
         A dict that `json.dump` takes; figures in 0..1. `std` is over seeds, None with one seed;
@@ -127,6 +130,7 @@ def build(
         "near_duplicates": certificate.near_duplicates,
         "selection": selection,
         "refit": refit,
+        "grid": dict(grid) if grid else None,
         "configs_scored": scores.configs_scored,
         "configs_total": scores.configs_total,
         "normalisation": normalisation,

@@ -9,7 +9,7 @@ import flax.linen as nn
 from jser.errors import InputError
 from jser.models.cropping import POOLS, Cropped
 from jser.systems import checks
-from jser.training.plan import on_cpu
+from jser.training.platform import on_cpu
 
 
 def check(config: Any) -> None:

@@ -44,6 +44,11 @@ def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     return Mesh(np.array(devices), ("member",))
 
 
+def by_member(mesh: Mesh) -> NamedSharding:
+    """Leaves [block, ...] over the devices."""
+    return NamedSharding(mesh, PartitionSpec("member"))
+
+
 def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Callable[..., Any]:
     """`function` of one member, mapped over the leading axis of all but its first arguments.
 
@@ -65,7 +70,7 @@ def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Cal
 
 # Of one program: its training, its answers and, behind a read-out, its answers to all.
 @functools.lru_cache(maxsize=16)
-def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int) -> BlockProgram:
+def compile_block(program: Program, mesh: Mesh, width: int, from_host: bool) -> BlockProgram:
     """Compile the member functions for blocks; the same functions for an equal program.
 
     Args:
@@ -74,7 +79,7 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
             fuses a program of several devices otherwise than one of a single device, so numbers
             agree to rounding there, not to the bit.
         width: members of a block on one device.
-        steps_per_call: optimiser steps in one call; 1 steps from the host.
+        from_host: each call of `train` is one step, and no loop of the device's own.
     """
     members, shared = PartitionSpec("member"), PartitionSpec()
 
@@ -98,21 +103,22 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
         return init_member(program, features, member)
 
     def train(
-        features: Features, first: jax.Array, member: Members, state: State, orders: jax.Array
+        features: Features,
+        first: jax.Array,
+        end: jax.Array,
+        member: Members,
+        state: State,
+        orders: jax.Array,
     ) -> tuple[State, jax.Array]:
-        if steps_per_call == 1:
+        if from_host:
             return train_step(program, features, member, state, orders[first], first)
 
-        def body(
-            carry: tuple[State, jax.Array], step: jax.Array
-        ) -> tuple[tuple[State, jax.Array], None]:
+        def body(step: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
             state, total = carry
             state, loss = train_step(program, features, member, state, orders[step], step)
-            return (state, total + loss), None
+            return state, total + loss
 
-        steps = first + jnp.arange(steps_per_call)
-        (state, total), _ = jax.lax.scan(body, (state, jnp.float32(0)), steps)
-        return state, total
+        return jax.lax.fori_loop(first, end, body, (state, jnp.float32(0)))
 
     def finish(
         features: Features, member: Members, state: State, losses: jax.Array
@@ -130,30 +136,40 @@ def compile_block(program: Program, mesh: Mesh, width: int, steps_per_call: int)
     return BlockProgram(
         init=over_block(init, 1, 1),
         shuffle=over_block(order, 1, 2),
-        train=over_block(train, 3, 2, donate=(3,)),
+        train=over_block(train, 3, 3, donate=(4,)),
         finish=over_block(finish, 3, 1, donate=(2,)),
         predict=over_block(predict, 4, 1),
     )
 
 
-def to_blocks(members: Members, block: int, mesh: Mesh) -> list[Members]:
-    """Cut a host table [P, ...] into device blocks [block, ...]; dummies fill the last.
+def filled(places: np.ndarray, block: int) -> np.ndarray:
+    """Places int [block]: those given, and the last of them again."""
+    return np.concatenate([places, np.repeat(places[-1:], block - len(places))])
 
-    A dummy repeats the last member with no epochs to train, so it costs its place and no more.
+
+def to_block(members: Members, places: np.ndarray, block: int, mesh: Mesh) -> Members:
+    """Some members of a host table [P, ...] as a device block [block, ...]; dummies fill it.
+
+    A dummy repeats the last of them with no epochs to train, so it costs its place and no more.
     """
-    missing = -len(members) % block
-    padded = jax.tree.map(
-        lambda a: np.concatenate([a, np.repeat(a[-1:], missing, axis=0)]), members
-    )
-    if missing:
-        padded = padded.replace(
-            epochs=np.concatenate([members.epochs, np.zeros(missing, np.int32)])
-        )
-    sharding = NamedSharding(mesh, PartitionSpec("member"))
+    table = jax.tree.map(lambda a: a[filled(places, block)], members)
+    real = np.arange(block) < len(places)
+    table = table.replace(epochs=np.where(real, table.epochs, 0).astype(np.int32))
+    return jax.device_put(table, by_member(mesh))
+
+
+def to_blocks(members: Members, block: int, mesh: Mesh) -> list[Members]:
+    """A whole host table [P, ...] as device blocks [block, ...]."""
+    everyone = np.arange(len(members))
     return [
-        jax.device_put(jax.tree.map(lambda a: a[i : i + block], padded), sharding)  # noqa: B023
-        for i in range(0, len(padded), block)
+        to_block(members, everyone[i : i + block], block, mesh)
+        for i in range(0, len(members), block)
     ]
+
+
+def without_dev(members: Members) -> Members:
+    """A host table for all that looks at no dev rows: of one shape, however many there are."""
+    return members.replace(dev_index=members.dev_index[:, :1])
 
 
 def from_blocks(blocks: list[Any], n_members: int) -> Any:

@@ -11,7 +11,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jser import progress
 from jser.errors import InputError
 from jser.training import blocks, metrics_log
+from jser.training.alive import Alive, Block
 from jser.training.checkpoints import Checkpoints
+from jser.training.figures import Figures
 from jser.training.plan import Plan, check_memory
 from jser.training.population import EpochMetrics, Features, Members, Program, State
 
@@ -42,16 +44,16 @@ def fit(
     """
     mesh = blocks.member_mesh(list(plan.devices))
     shared = NamedSharding(mesh, PartitionSpec())
-    split = NamedSharding(mesh, PartitionSpec("member"))
-    compiled = blocks.compile_block(program, mesh, plan.width, plan.steps_per_call)
+    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host)
     features = jax.device_put(features, shared)
-    tables = blocks.to_blocks(members, plan.block, mesh)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
+    alive = Alive(members, plan.block, mesh)
     start = 0
+    tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
     like = jax.eval_shape(compiled.init, features, tables[0])
     check_memory(like, len(tables), plan)
     if checkpoints.latest() is None:
-        states = [compiled.init(features, table) for table in tables]
+        alive.start([compiled.init(features, table) for table in tables])
     else:
         like = jax.tree.map(
             lambda s: jax.ShapeDtypeStruct((len(members), *s.shape[1:]), s.dtype), like
@@ -64,110 +66,82 @@ def fit(
                 f"--config.population.width={width} in a run of that config, or choose "
                 "another --workdir"
             )
-        states = _state_blocks(host, plan.block, split)
+        alive.restore(host)
+    del tables
     log = metrics_log.MetricsLog(run_dir, stage, members, start)
-    # A member's number of epochs is known beforehand, so the host never asks who is alive.
-    total = int(np.max(members.epochs))
-    firsts = [
-        jax.device_put(np.int32(i), shared)
-        for i in range(0, program.steps_per_epoch, plan.steps_per_call)
-    ]
-    calls = _calls(members.train_index, program.batch_size, plan)
-    work = int(np.sum(np.maximum(members.epochs - start, 0)))
+    steps = np.maximum(-(-np.sum(members.train_index >= 0, axis=1) // program.batch_size), 1)
+    calls: dict[int, list[tuple[jax.Array, jax.Array]]] = {}  # of an epoch of so many steps
     try:
         with (
             jax.transfer_guard("disallow"),
-            progress.bar(work, f"train ({stage})", "member-epoch") as tick,
+            progress.bar(_work(members, alive, start), f"train ({stage})", "member-epoch") as tick,
         ):
-            for epoch in range(start, total):
-                alive = np.asarray(members.epochs) > epoch
-                epoch_on_device = jax.device_put(np.int32(epoch), shared)
-                measured: list[EpochMetrics | None] = []
-                for b, table in enumerate(tables):
-                    mine = alive[b * plan.block : (b + 1) * plan.block]
-                    if not mine.any():
-                        measured.append(None)
-                        continue
-                    states[b], metrics = _epoch(
-                        compiled, features, table, states[b], epoch_on_device, firsts[: calls[b]]
-                    )
-                    # The block before is fetched while this one computes.
-                    measured.append(metrics)
-                    if b and (before := measured[b - 1]) is not None:
-                        _show(tick, before, alive[(b - 1) * plan.block : b * plan.block])
-                if (last := measured[-1]) is not None:
-                    _show(tick, last, alive[(len(tables) - 1) * plan.block :])
-                log.write(epoch + 1, _join(measured, plan.block, len(members)))
-                if checkpoints.due() and epoch + 1 < total:
-                    host = blocks.from_blocks(states, len(members))
-                    checkpoints.save(epoch + 1, host, {"stage": stage, "width": plan.width})
-        final = blocks.from_blocks(states, len(members))
-        checkpoints.save(total, final, {"stage": stage, "width": plan.width})
+            figures = Figures(members, log, tick)
+            epoch = start
+            while alive.blocks:
+                on_device = jax.device_put(np.int32(epoch), shared)
+                for block in alive.blocks:
+                    most = int(steps[block.places].max())  # those of a small bag are few
+                    if most not in calls:
+                        calls[most] = jax.device_put(plan.calls(most), shared)
+                    block.state, metrics = _epoch(compiled, features, block, on_device, calls[most])
+                    # What was measured before is fetched while this block computes.
+                    figures.put(epoch + 1, block.places, metrics)
+                epoch += 1
+                if plan.from_host:
+                    figures.take_all()  # the device has idled a moment between steps anyway
+                alive.close_up(figures.alive)
+                if checkpoints.due() and alive.blocks:
+                    figures.take_all()
+                    checkpoints.save(epoch, alive.host(), {"stage": stage, "width": plan.width})
+            figures.take_all()
+        final = alive.host()
+        if epoch > start or checkpoints.latest() is None:
+            checkpoints.save(epoch, final, {"stage": stage, "width": plan.width})
     finally:
         checkpoints.close()
         log.close()
-    if final.failed.all():
-        field = "tune.hyper" if stage.startswith("stem_") else "hyper"
-        raise InputError(
-            f"every member's loss stopped being finite; lower --config.{field}.learning_rate "
-            f"({float(members.hyper['learning_rate'][0]):g})"
-        )
     return final
 
 
-def _calls(train_index: np.ndarray, batch_size: int, plan: Plan) -> list[int]:
-    """Calls of an epoch that a block has rows for: those of a small bag are few."""
-    steps = -(-np.sum(train_index >= 0, axis=1) // batch_size)
-    blocks_of = range(0, len(steps), plan.block)
-    return [
-        max(1, -(-int(steps[i : i + plan.block].max()) // plan.steps_per_call)) for i in blocks_of
-    ]
+def check_somebody_lives(final: State, members: Members, field: str) -> None:
+    """Refuse a training of which nothing is left.
+
+    Args:
+        final: from `fit`.
+        members: that were trained.
+        field: of the config, whose learning rate they had.
+
+    Raises:
+        InputError: every member's loss stopped being finite.
+    """
+    if final.failed.all():
+        lowest = float(members.hyper["learning_rate"].min())
+        raise InputError(
+            "every member's loss stopped being finite; lower "
+            f"--config.{field}.learning_rate ({lowest:g})"
+        )
+
+
+def _work(members: Members, alive: Alive, start: int) -> int:
+    """Epochs that are left to all members."""
+    return sum(int((members.epochs[block.places] - start).sum()) for block in alive.blocks)
 
 
 def _epoch(
     compiled: blocks.BlockProgram,
     features: Features,
-    table: Members,
-    state: State,
+    block: Block,
     epoch: jax.Array,
-    firsts: list[jax.Array],
+    calls: list[tuple[jax.Array, jax.Array]],
 ) -> tuple[State, EpochMetrics]:
     """One epoch of one block: shuffle, step, select. Nothing here waits for the device."""
-    orders = compiled.shuffle(features, epoch, table)
-    losses = None
-    for first in firsts:
-        state, loss = compiled.train(features, first, table, state, orders)
+    orders = compiled.shuffle(features, epoch, block.lean)
+    state, losses = block.state, None
+    for first, end in calls:
+        state, loss = compiled.train(features, first, end, block.lean, state, orders)
         losses = loss if losses is None else losses + loss
-    return compiled.finish(features, table, state, losses)
-
-
-def _show(tick: progress.Tick, metrics: EpochMetrics, alive: np.ndarray) -> None:
-    trained, loss, uar = jax.device_get((metrics.trained, metrics.train_loss, metrics.dev_uar))
-    # Who has failed is worked on and has no figure.
-    figures = {"loss": loss[trained], "dev_uar": uar[trained]} if trained.any() else {}
-    shown = {name: float(x.mean()) for name, x in figures.items()}
-    tick(int(alive.sum()), **{name: x for name, x in shown.items() if np.isfinite(x)})
-
-
-def _join(measured: list[EpochMetrics | None], block: int, n_members: int) -> EpochMetrics:
-    nothing = np.full(block, np.nan, np.float32)
-    idle = EpochMetrics(np.zeros(block, bool), nothing, nothing, nothing)
-    filled = [idle if m is None else m for m in measured]
-    return blocks.from_blocks(filled, n_members)
-
-
-def _state_blocks(host: State, block: int, sharding: NamedSharding) -> list[State]:
-    n = len(host.epoch)
-    missing = -n % block
-    padded = jax.tree.map(lambda a: np.concatenate([a, np.repeat(a[-1:], missing, 0)]), host)
-    # Dummies have no epochs to train; a restored one must not either.
-    padded = padded.replace(
-        alive=np.concatenate([host.alive, np.zeros(missing, bool)]),
-    )
-    return [
-        jax.device_put(jax.tree.map(lambda a: a[i : i + block], padded), sharding)  # noqa: B023
-        for i in range(0, n + missing, block)
-    ]
+    return compiled.finish(features, block.table, state, losses)
 
 
 def predict(
@@ -184,10 +158,10 @@ def predict(
         Logits [P, V, K], attention [P, V, S] and embedding [P, V, E].
     """
     mesh = blocks.member_mesh(list(plan.devices))
-    compiled = blocks.compile_block(program, mesh, plan.width, plan.steps_per_call)
+    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host)
     features = jax.device_put(features, NamedSharding(mesh, PartitionSpec()))
-    tables = blocks.to_blocks(members, plan.block, mesh)
-    split = NamedSharding(mesh, PartitionSpec("member"))
+    tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
+    split = blocks.by_member(mesh)
     missing = -len(members) % plan.block
     padded = jax.tree.map(
         lambda a: np.concatenate([a, np.repeat(a[-1:], missing, 0)]),

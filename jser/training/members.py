@@ -85,68 +85,94 @@ def train_rows(
     return np.concatenate(rows).astype(np.int32)
 
 
-def _table(rows: Sequence[np.ndarray]) -> np.ndarray:
-    width = max(1, max(len(r) for r in rows))
+def _table(rows: Sequence[np.ndarray], least: int = 1) -> np.ndarray:
+    width = max(1, least, *(len(r) for r in rows))
     table = np.full((len(rows), width), -1, np.int32)
     for i, r in enumerate(rows):
         table[i, : len(r)] = r
     return table
 
 
-def make(
-    label: np.ndarray,
-    protocol: Protocol,
-    seeds: Sequence[int],
-    hyper: Mapping[str, float],
-    *,
-    n_copies: int,
-    balance: Balance,
-    epochs: int,
-    width: int,
-    bags: ensemble.Bags = ensemble.Bags(),  # noqa: B008
-) -> Members:
-    """The members folds x seeds of a protocol, and of an ensemble, as a host table.
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """What members there are, whatever the folds: a grid's points x seeds x an ensemble's bags.
 
-    Args:
-        label: int [N], the corpus' labels; each member keeps those of its train and dev only.
-        protocol: folds.
-        seeds: one ensemble a fold and seed.
-        hyper: scalars, the same for all members here.
-        n_copies: augmented copies of each utterance among the features' rows.
-        balance: see `Balance`.
+    Attributes:
+        seeds: one ensemble a point, fold and seed.
+        points: each one's scalars by name.
+        class_weights: of each point, whether its loss is weighted by inverse class counts.
+        n_copies: augmented copies of each utterance among the features' rows that tables name.
+        balance: how unequal classes are treated in the tables.
         epochs: of every member.
-        width: d, of the features.
+        patience: epochs without a better one after which a member stops; 0: none.
         bags: members of the ensemble; as a rule one.
     """
-    triples = [
-        (k, seed, bag)
-        for k in range(len(protocol.folds))
-        for seed in seeds
-        for bag in range(bags.size)
-    ]
-    order = np.random.default_rng(0).permutation(len(label))
-    own = [member_labels(label, fold) for fold in protocol.folds]
-    heard: list[np.ndarray] = []
-    for k, fold in enumerate(protocol.folds):
-        for seed in seeds:
-            for taken in ensemble.samples(own[k][fold.train], bags, seed):
-                mine = fold.train[taken]
-                heard.append(train_rows(mine, own[k], len(label), n_copies, balance, order))
-    p = len(triples)
-    folds = np.array([k for k, _, _ in triples], np.int32)
-    return Members(
-        fold=folds,
-        seed=np.array([s for _, s, _ in triples], np.int32),
-        bag=np.array([b for _, _, b in triples], np.int32),
-        group=folds.copy(),
-        hyper={name: np.full(p, value, np.float32) for name, value in hyper.items()},
-        train_index=_table(heard),
-        dev_index=_table([protocol.folds[k].dev for k in folds]),
-        label=np.stack([own[k] for k in folds]).astype(np.int32),
-        mean=np.zeros((p, width), np.float32),
-        scale=np.ones((p, width), np.float32),
-        epochs=np.full(p, epochs, np.int32),
-    )
+
+    seeds: tuple[int, ...]
+    points: tuple[Mapping[str, float], ...]
+    class_weights: tuple[bool, ...]
+    n_copies: int
+    balance: Balance
+    epochs: int
+    patience: int = 0
+    bags: ensemble.Bags = ensemble.Bags()  # noqa: RUF009
+
+    def heard(
+        self, label: np.ndarray, protocol: Protocol
+    ) -> list[tuple[int, int, int, np.ndarray]]:
+        """Fold, seed, bag and train rows int [n] of each of them; all points hear the same."""
+        order = np.random.default_rng(0).permutation(len(label))
+        found = []
+        for k, fold in enumerate(protocol.folds):
+            own = member_labels(label, fold)
+            for seed in self.seeds:
+                for bag, taken in enumerate(ensemble.samples(own[fold.train], self.bags, seed)):
+                    rows = train_rows(
+                        fold.train[taken], own, len(own), self.n_copies, self.balance, order
+                    )
+                    found.append((k, seed, bag, rows))
+        return found
+
+    def longest(self, label: np.ndarray, protocol: Protocol) -> int:
+        """L of the tables of a protocol."""
+        return max(len(rows) for *_, rows in self.heard(label, protocol))
+
+    def members(self, label: np.ndarray, protocol: Protocol, width: int, rows: int = 0) -> Members:
+        """Points x folds x seeds x bags of a protocol, as a host table.
+
+        Args:
+            label: int [N], the corpus' labels; each member keeps those of its train and dev only.
+            protocol: folds.
+            width: D, of the features.
+            rows: the least L, so that a later and larger table has the same shape.
+        """
+        own = [member_labels(label, fold) for fold in protocol.folds]
+        heard = self.heard(label, protocol)
+        places = [(k, seed, bag) for k, seed, bag, _ in heard]
+        n, p = len(self.points), len(self.points) * len(places)
+        fold, seed_of, bag_of = (np.tile(np.array(x, np.int32), n) for x in zip(*places))  # noqa: B905
+        point = np.repeat(np.arange(n, dtype=np.int32), len(places))
+
+        def of_points(values: Sequence[float]) -> np.ndarray:
+            return np.array(values, np.float32)[point]
+
+        return Members(
+            fold=fold,
+            seed=seed_of,
+            bag=bag_of,
+            point=point,
+            group=fold.copy(),
+            hyper={name: of_points([x[name] for x in self.points]) for name in self.points[0]},
+            train_index=np.tile(_table([mine for *_, mine in heard], rows), (n, 1)),
+            dev_index=_table([protocol.folds[k].dev for k in fold]),
+            label=np.stack([own[k] for k in fold]).astype(np.int32),
+            mean=np.zeros((p, width), np.float32),
+            scale=np.ones((p, width), np.float32),
+            class_weight=of_points(self.class_weights),
+            epochs=np.full(p, self.epochs, np.int32),
+            horizon=np.full(p, self.epochs, np.int32),
+            patience=np.full(p, self.patience, np.int32),
+        )
 
 
 def refit(members: Members, epochs: np.ndarray) -> Members:

@@ -26,6 +26,7 @@ class MetricsLog:
         self._path = run_dir / "metrics.jsonl"
         self._stage = stage
         self._members = members
+        self._grid = bool(np.any(members.point))
         if self._path.exists():
             lines = list(_whole_lines(self._path))
             kept = [r for r in lines if r["stage"] != stage or r["epoch"] <= keep_epochs]
@@ -44,6 +45,7 @@ class MetricsLog:
                 "fold": int(self._members.fold[p]),
                 "seed": int(self._members.seed[p]),
                 "bag": int(self._members.bag[p]),
+                **({"point": int(self._members.point[p])} if self._grid else {}),
                 **{name: _number(getattr(metrics, name)[p]) for name in _FIGURES},
             }
             self._file.write(json.dumps(row) + "\n")

@@ -72,7 +72,10 @@ def init_member(program: Program, features: Features, member: Members) -> State:
 
 
 def shuffle(program: Program, features: Features, member: Members, epoch: jax.Array) -> jax.Array:
-    """The member's train rows in this epoch's order: int [steps, B], empty batches last."""
+    """The member's train rows in this epoch's order: int [steps, B], empty batches last.
+
+    Random numbers are drawn place by place, so how far a table is padded changes no order.
+    """
     noise = jax.random.uniform(member_key(member, epoch), member.train_index.shape)
     order = member.train_index[jnp.argsort(jnp.where(member.train_index >= 0, noise, 2.0))]
     if program.n_copies:
@@ -80,9 +83,8 @@ def shuffle(program: Program, features: Features, member: Members, epoch: jax.Ar
         version = jax.random.randint(key, order.shape, 0, program.n_copies + 1)
         n_utterances = member.label.shape[0]
         order = jnp.where(order >= 0, order % n_utterances + version * n_utterances, -1)
-    total = program.steps_per_epoch * program.batch_size
-    order = jnp.pad(order, (0, total - order.shape[0]), constant_values=-1)
-    order = order.reshape(program.steps_per_epoch, program.batch_size)
+    order = jnp.pad(order, (0, -order.shape[0] % program.batch_size), constant_values=-1)
+    order = order.reshape(-1, program.batch_size)
     if program.by_length:
         key = jax.random.fold_in(member_key(member, epoch), 2)
         order = lengths.put_together(order, features.length, key, program.batch_size)
@@ -127,10 +129,9 @@ def train_step(
     key = jax.random.fold_in(member_key(member, state.epoch), step)
     mix_key, partner_key, dropout_key = jax.random.split(key, 3)
     label = row_labels(features, member, rows)
-    weight = (label >= 0).astype(jnp.float32)
-    if program.class_weighted:
-        table = row_labels(features, member, member.train_index)
-        weight = weight * objectives.class_weights(table, program.n_classes)[label]
+    table = row_labels(features, member, member.train_index)
+    by_count = objectives.class_weights(table, program.n_classes)[label]
+    weight = (label >= 0) * jnp.where(member.class_weight > 0, by_count, 1.0)
 
     def gradient(width: int) -> tuple[tuple[jax.Array, Params], Params]:
         x, length, pooled = gather(features, member, rows, width)
@@ -140,7 +141,9 @@ def train_step(
             frames = length[:, 0] if length.ndim == 2 else length
             x = program.disturb(jax.random.fold_in(key, DISTURB), x, frames, member.hyper)
         if program.mixup:
-            share = jax.random.beta(mix_key, member.hyper["mixup"], member.hyper["mixup"])
+            strength = member.hyper["mixup"]
+            drawn = jnp.maximum(strength, 1e-3)
+            share = jnp.where(strength > 0, jax.random.beta(mix_key, drawn, drawn), 1.0)
             # Partners only among rows that count, or a mixed row would be half empty.
             partner = jax.random.permutation(partner_key, rows.shape[0])
             partner = jnp.where(label[partner] >= 0, partner, jnp.arange(rows.shape[0]))
@@ -275,19 +278,22 @@ def finish_epoch(
     better = better & state.alive
     epoch = state.epoch + state.alive.astype(jnp.int32)
     pick = lambda new, old: jnp.where(better, new, old)  # noqa: E731
+    best_epoch = pick(epoch, state.best_epoch)
+    patient = epoch - best_epoch < member.patience
     new = state.replace(
         best_params=jax.tree.map(pick, state.average, state.best_params),
         best_stats=jax.tree.map(pick, state.average_stats, state.best_stats),
         best_score=pick(uar, state.best_score),
         best_loss=pick(dev_loss, state.best_loss),
-        best_epoch=pick(epoch, state.best_epoch),
+        best_epoch=best_epoch,
         epoch=epoch,
-        alive=state.alive & (epoch < member.epochs),
+        alive=state.alive & (epoch < member.epochs) & (patient | (member.patience == 0)),
     )
     # A refit has no dev: no figure is better than a zero that looks like one.
     # Who failed in this epoch is not alive, and his losses are those of the steps before.
     return new, EpochMetrics(
         trained=state.alive,
+        alive=new.alive,
         train_loss=losses / own_steps(program, member),
         dev_loss=jnp.where(has_dev, dev_loss, jnp.nan),
         dev_uar=jnp.where(has_dev, uar, jnp.nan),

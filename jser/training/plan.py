@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import psutil
 
 from jser.errors import InputError
-from jser.training.population import State
+from jser.training.one_member import init_member
+from jser.training.platform import on_cpu
+from jser.training.population import (
+    SHOWN,
+    STATS,
+    Features,
+    Members,
+    Program,
+    State,
+    gather,
+    variables,
+)
 
-
-def on_cpu() -> bool:
-    """Whether trainings run on a CPU: members one by one, steps from the host, no scans of them."""
-    return jax.devices()[0].platform == "cpu"
+# Members of a block at most: an accelerator is full long before.
+MOST = 64
+# Of the free memory, what a block's training may take; the rest is the compiler's.
+SHARE = 0.6
+# Where members stop by themselves, blocks that live ones are put together from.
+BLOCKS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +39,7 @@ class Plan:
 
     Attributes:
         width: members of a block on one device; decides the bits.
-        steps_per_call: optimiser steps in one compiled call.
+        steps_per_call: optimiser steps in one compiled call, at most; 0: those of an epoch.
         devices: over which blocks are split.
     """
 
@@ -36,20 +52,35 @@ class Plan:
         """Members of a block over all devices."""
         return self.width * len(self.devices)
 
+    @property
+    def from_host(self) -> bool:
+        """Whether the host calls every step."""
+        return self.steps_per_call == 1
+
+    def calls(self, steps: int) -> list[tuple[np.int32, np.int32]]:
+        """First step and the one behind the last of each call of an epoch of so many steps."""
+        each = self.steps_per_call or steps
+        return [(np.int32(i), np.int32(min(i + each, steps))) for i in range(0, steps, each)]
+
 
 def choose_plan(
-    n_members: int, steps_per_epoch: int, width: int = 0, steps_per_call: int = 0
+    program: Program,
+    features: Features,
+    members: Members,
+    width: int = 0,
+    steps_per_call: int = 0,
 ) -> Plan:
-    """The default plan: on a CPU one member at a time, on accelerators as many as there are.
+    """The default plan: on a CPU one member at a time, on accelerators as many as fit.
 
     Args:
-        n_members: P.
-        steps_per_epoch: of the program.
-        width: 0 chooses by device.
-        steps_per_call: 0 chooses by device; must divide steps_per_epoch otherwise.
+        program: what is trained.
+        features: on what.
+        members: host table [P, ...].
+        width: 0 chooses by device and by memory.
+        steps_per_call: 0 chooses by device.
 
     Raises:
-        InputError: it does not, or a number is negative.
+        InputError: a number is negative.
     """
     devices = tuple(jax.devices())
     if width < 0 or steps_per_call < 0:
@@ -57,14 +88,68 @@ def choose_plan(
             f"population.width: {width} and population.steps_per_call: {steps_per_call} must not "
             "be negative; 0 chooses by device"
         )
-    width = width or (1 if on_cpu() else min(64, -(-n_members // len(devices))))
-    steps_per_call = steps_per_call or (1 if on_cpu() else steps_per_epoch)
-    if steps_per_epoch % steps_per_call:
-        raise InputError(
-            f"population.steps_per_call: {steps_per_call} does not divide the "
-            f"{steps_per_epoch} steps of an epoch; choose a divisor, or 0"
-        )
-    return Plan(width, steps_per_call, devices)
+    if not width and on_cpu():
+        width = 1
+    elif not width:
+        mine = -(-len(members) // len(devices))
+        state, step = training_bytes(program, features, members)
+        free = _free_of_one(devices[0], features) - mine * state
+        width = width_for(mine, step, free, bool((members.patience > 0).any()))
+    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices)
+
+
+def width_for(n_members: int, step: int, free: int, stopping: bool) -> int:
+    """Members of a block on one device.
+
+    Args:
+        n_members: of one device.
+        step: bytes that a member's step needs.
+        free: bytes of the device beside the features and all members' states.
+        stopping: members stop by themselves: then blocks are smaller, so that some of them can go.
+    """
+    wanted = -(-n_members // BLOCKS) if stopping else n_members
+    return max(1, min(MOST, wanted, int(SHARE * free) // max(step, 1)))
+
+
+def training_bytes(program: Program, features: Features, members: Members) -> tuple[int, int]:
+    """Bytes of a member: of its state, and in a step of its gradient and what backward needs.
+
+    Counted from shapes alone; nothing is computed.
+    """
+    member = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), members)
+
+    def kept(features: Features, member: Members) -> tuple[State, Any]:
+        state = init_member(program, features, member)
+        rows = jnp.zeros(program.batch_size, jnp.int32)
+        x, length, pooled = gather(features, member, rows)
+
+        def answer(params: Any) -> Any:
+            return program.model.apply(
+                variables(features, member, params, state.stats),
+                x,
+                length,
+                pooled,
+                member.hyper,
+                True,
+                rngs={"dropout": jax.random.key(0)},
+                mutable=[STATS, SHOWN],
+            )[0]
+
+        return state, jax.vjp(answer, state.params)[1]
+
+    state, backward = jax.eval_shape(kept, features, member)
+    return _bytes(state), _bytes(state.params) + _bytes(backward)
+
+
+def _bytes(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _free_of_one(device: jax.Device, features: Features) -> int:
+    """Bytes of a device that are free beside the features, which each device holds."""
+    stats = device.memory_stats() or {}
+    free = stats.get("bytes_limit", psutil.virtual_memory().available)
+    return free - stats.get("bytes_in_use", 0) - _bytes(features)
 
 
 def check_memory(block: State, n_blocks: int, plan: Plan) -> None:
@@ -78,9 +163,7 @@ def check_memory(block: State, n_blocks: int, plan: Plan) -> None:
     Raises:
         InputError: their bytes are more than what is free.
     """
-    needed = n_blocks * sum(
-        math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(block)
-    )
+    needed = n_blocks * _bytes(block)
     if plan.devices[0].platform == "cpu":
         free = psutil.virtual_memory().available
     else:

@@ -1,6 +1,6 @@
 """A population: members that share one corpus and train as one compiled program.
 
-A member is one (fold, seed, hyperparameters). Members differ by index tables, labels and scalars
+A member is one (fold, seed, point of a grid). Members differ by index tables, labels and scalars
 alone, so the program of one, which is `one_member`'s, is the program of all: `blocks` maps it over
 members and devices. Here is what they are made of.
 """
@@ -75,6 +75,7 @@ class Members(flax.struct.PyTreeNode):
         fold: int32 [P].
         seed: int32 [P].
         bag: int32 [P], place in the member's ensemble.
+        point: int32 [P], place in the grid of hyperparameters.
         group: int32 [P], which set of features is the member's.
         hyper: name -> float32 [P].
         train_index: int32 [P, L], rows of `Features`; -1 pads; repeats are allowed.
@@ -82,12 +83,17 @@ class Members(flax.struct.PyTreeNode):
         label: int32 [P, N], -1 off the member's own train and dev utterances.
         mean: float32 [P, D], subtracted from features.
         scale: float32 [P, D], multiplied with them.
+        class_weight: float32 [P], 1: the loss is weighted by inverse class counts of the member's
+            train table; 0: it is not.
         epochs: int32 [P], epochs to train.
+        horizon: int32 [P], epochs that the schedule of the learning rate spans.
+        patience: int32 [P], epochs without a better one after which a member stops; 0: none.
     """
 
     fold: Array
     seed: Array
     bag: Array
+    point: Array
     group: Array
     hyper: Hyper
     train_index: Array
@@ -95,7 +101,10 @@ class Members(flax.struct.PyTreeNode):
     label: Array
     mean: Array
     scale: Array
+    class_weight: Array
     epochs: Array
+    horizon: Array
+    patience: Array
 
     def __len__(self) -> int:
         return self.fold.shape[0]
@@ -108,8 +117,8 @@ class State(flax.struct.PyTreeNode):
     `average_stats` are exponential moving averages of the parameters and of these, with one decay,
     as in timm's ModelEmaV3: averaged weights do not go with the statistics of the last ones. The
     averages are what gets evaluated: they make the choice of the epoch matter less. `best_*` belong
-    to the epoch that the member's dev speakers chose. `alive` ends with the member's last epoch, or
-    with a loss that is not finite (then `failed`).
+    to the epoch that the member's dev speakers chose. `alive` ends with the member's last epoch,
+    when its patience is at an end, or with a loss that is not finite (then `failed`).
     """
 
     params: Params
@@ -130,11 +139,12 @@ class State(flax.struct.PyTreeNode):
 class EpochMetrics(flax.struct.PyTreeNode):
     """Figures of one epoch, one a member: [P].
 
-    `trained` says whose they are: a member that is done or has failed has none. `train_loss` is
-    the mean over the member's own steps.
+    `trained` says whose they are: a member that is done or has failed has none. `alive` says who
+    goes on. `train_loss` is the mean over the member's own steps.
     """
 
     trained: Array
+    alive: Array
     train_loss: Array
     dev_loss: Array
     dev_uar: Array
@@ -159,9 +169,6 @@ class Program:
         disturb: what happens to training inputs on the fly; never to dev or test.
         n_classes: K.
         batch_size: B.
-        steps_per_epoch: steps that cover the longest train table.
-        epochs: epochs of the schedule.
-        class_weighted: weight the loss by inverse class counts of the member's train table.
         mixup: mix pairs of a batch with a share drawn from Beta(hyper.mixup, hyper.mixup).
         n_copies: augmented copies among the rows of `Features`. An epoch hears each row of the
             train table in one version, the original or a copy, drawn anew; 0 hears the table as
@@ -171,9 +178,6 @@ class Program:
     model: nn.Module
     n_classes: int
     batch_size: int
-    steps_per_epoch: int
-    epochs: int
-    class_weighted: bool
     mixup: bool = False
     n_copies: int = 0
     optimiser: str = "adamw"
@@ -253,7 +257,7 @@ def transform(
     program: Program, features: Features, member: Members
 ) -> optax.GradientTransformation:
     """The member's optimiser, on a schedule over its own steps: neighbours may have more rows."""
-    total = program.epochs * own_steps(program, member)
+    total = member.horizon * own_steps(program, member)
     return optimiser.make(
         program.optimiser, member.hyper, total, features.initial, program.schedule
     )

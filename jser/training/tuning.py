@@ -16,7 +16,7 @@ from jser.frontend.masking import OnTheFly
 from jser.models import stems
 from jser.models.tuned_stem import OnTunedStem, TunedStem
 from jser.training import boundary, population, projection
-from jser.training.plan import on_cpu
+from jser.training.platform import on_cpu
 from jser.training.projection import Projection
 from jser.training.stem_features import StepFeatures
 from jser.training.stem_spec import StemSpec

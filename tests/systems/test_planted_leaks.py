@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jser import answering, experiment, preparation, protocols, readouts, systems
+from jser import answering, preparation, protocols, readouts, systems, trainings
 from jser import config as configs
-from jser.training.plan import choose_plan
 from tests.training.conftest import same_bits, take
 
 SYSTEMS = {
@@ -80,11 +79,10 @@ def learned(config, folder, planted):
         prepared = preparation.prepare(config)
     folder.mkdir()
     baseline = readouts.fit(prepared, folder).alone[prepared.inputs.baseline]
-    prepared, state = experiment.train(prepared, folder)
-    tables, program = prepared.tables, prepared.program
-    plan = choose_plan(len(tables), program.steps_per_epoch)
-    prepared, given = noting(prepared)
-    answered = answering.by_network(prepared, state, plan)
+    ((trained,), _) = trainings.train(prepared, config, folder, None)
+    state, tables = trained.state, trained.prepared.tables
+    prepared, given = noting(trained.prepared)
+    answered = answering.by_network(prepared, state, trainings.plan_of(prepared))
 
     def of_fold(k):
         mine, theirs = tables.fold == k, answered.predictions.fold == k

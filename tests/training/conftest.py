@@ -74,6 +74,7 @@ def make_members(n, epochs=3):
         fold=folds.astype(np.int32),
         seed=seeds.astype(np.int32),
         bag=np.zeros(len(seeds), np.int32),
+        point=np.zeros(n, np.int32),
         group=folds.astype(np.int32),
         hyper={k: np.full(n, v, np.float32) for k, v in HYPER.items()},
         train_index=train,
@@ -81,7 +82,10 @@ def make_members(n, epochs=3):
         label=label,
         mean=rng.standard_normal((n, WIDTH)).astype(np.float32) / 5,
         scale=rng.uniform(0.5, 2, (n, WIDTH)).astype(np.float32),
+        class_weight=np.ones(n, np.float32),
         epochs=np.full(n, epochs, np.int32),
+        horizon=np.full(n, 3, np.int32),
+        patience=np.zeros(n, np.int32),
     )
 
 
@@ -100,9 +104,6 @@ def make_program(**changed):
         "model": Small(),
         "n_classes": CLASSES,
         "batch_size": 4,
-        "steps_per_epoch": 3,
-        "epochs": 3,
-        "class_weighted": True,
         "mixup": False,
     }
     return population.Program(**(fields | changed))

@@ -72,10 +72,10 @@ def test_members_of_an_ensemble():
         Fold(str(k), parts[(k + 2) % 3], parts[(k + 1) % 3], parts[k], (), (), ()) for k in range(3)
     ]
     protocol = Protocol("three", tuple(folds), "speaker", None, "by hand")
-    made = members.make(
-        label, protocol, (0, 1), {"learning_rate": 0.1},
-        n_copies=0, balance=members.Balance(), epochs=1, width=2, bags=Bags("bagging", 3),
-    )  # fmt: skip
+    made = members.Design(
+        (0, 1), ({"learning_rate": 0.1},), (True,),
+        n_copies=0, balance=members.Balance(), epochs=1, bags=Bags("bagging", 3),
+    ).members(label, protocol, width=2)  # fmt: skip
     assert len(made) == 3 * 2 * 3
     assert made.bag.tolist() == [0, 1, 2] * 6
     assert made.seed.tolist() == ([0] * 3 + [1] * 3) * 3

@@ -11,8 +11,8 @@ import pytest
 from jser.errors import InputError
 from jser.training import blocks, checkpoints, loop, one_member
 from jser.training.metrics_log import MetricsLog
-from jser.training.plan import Plan, choose_plan
-from tests.training.conftest import make_members, make_program, same_bits, take
+from jser.training.plan import Plan, choose_plan, training_bytes, width_for
+from tests.training.conftest import make_members, make_program, one, same_bits, take
 
 
 def lines(run_dir):
@@ -143,8 +143,11 @@ def test_metrics_of_members_with_epochs_of_their_own(fit, program, members, tmp_
 
 def test_no_member_left(fit, program, members):
     nothing = members.replace(mean=np.full_like(members.mean, np.nan))
+    final = fit(program, nothing)
     with pytest.raises(InputError, match=r"stopped being finite; lower --config.hyper.learning"):
-        fit(program, nothing)
+        loop.check_somebody_lives(final, nothing, "hyper")
+    one_is_left = final.replace(failed=np.arange(5) > 0)
+    loop.check_somebody_lives(one_is_left, nothing, "hyper")
 
 
 def test_predictions_do_not_depend_on_blocks(features, program, members, fit):
@@ -169,12 +172,46 @@ def test_predictions_do_not_depend_on_blocks(features, program, members, fit):
 # --- the plan -------------------------------------------------------------------------------------
 
 
-def test_plan_on_a_cpu():
-    plan = choose_plan(30, 12)
-    assert (plan.width, plan.steps_per_call) == (1, 1)
+def test_plan_on_a_cpu(program, features, members):
+    plan = choose_plan(program, features, members)
+    assert (plan.width, plan.steps_per_call, plan.from_host) == (1, 1, True)
     assert plan.devices == tuple(jax.devices())
-    plan = choose_plan(30, 12, 4, 6)
+    plan = choose_plan(program, features, members, 4, 6)
     assert (plan.width, plan.steps_per_call, plan.block) == (4, 6, 4 * len(jax.devices()))
+
+
+@pytest.mark.parametrize(
+    ("steps_per_call", "calls"),
+    [(1, [(0, 1), (1, 2), (2, 3)]), (2, [(0, 2), (2, 3)]), (3, [(0, 3)]), (0, [(0, 3)])],
+)
+def test_calls_of_an_epoch(steps_per_call, calls):
+    assert Plan(2, steps_per_call, ()).calls(3) == calls
+
+
+@pytest.mark.parametrize(
+    ("n_members", "step", "free", "stopping", "width"),
+    [
+        (50, 1, 10**9, False, 50),
+        (500, 1, 10**9, False, 64),
+        (50, 1, 10**9, True, 13),  # four blocks, of which some can go
+        (50, 100, 1000, False, 6),  # six tenths of the memory
+        (50, 100, 10, False, 1),
+    ],
+)
+def test_width_by_members_and_memory(n_members, step, free, stopping, width):
+    assert width_for(n_members, step, free, stopping) == width
+
+
+def test_bytes_of_a_member_are_counted_from_shapes(program, features, members):
+    state, step = training_bytes(program, features, members)
+    whole = one_member.init_member(program, features, one(members, 0))
+    assert state == sum(leaf.nbytes for leaf in jax.tree.leaves(whole))
+    gradient = sum(leaf.nbytes for leaf in jax.tree.leaves(whole.params))
+    # What backward needs of Small: at least its inputs and the hidden units of a batch.
+    rows = program.batch_size
+    assert step >= gradient + 4 * rows * (3 + features.max_steps)
+    twice = training_bytes(make_program(batch_size=2 * rows), features, members)[1]
+    assert 1.5 < (twice - gradient) / (step - gradient) < 2.5
 
 
 @pytest.mark.parametrize(
@@ -182,12 +219,11 @@ def test_plan_on_a_cpu():
     [
         (-1, 0, "population.width: -1 and .* must not be negative"),
         (0, -2, "population.steps_per_call: -2 must not be negative"),
-        (0, 5, "population.steps_per_call: 5 does not divide the 12 steps of an epoch"),
     ],
 )
-def test_impossible_plans(width, steps, sentence):
+def test_impossible_plans(width, steps, sentence, program, features, members):
     with pytest.raises(InputError, match=sentence):
-        choose_plan(30, 12, width, steps)
+        choose_plan(program, features, members, width, steps)
 
 
 def test_blocks_and_back():

@@ -6,7 +6,7 @@ import pytest
 from jser.errors import InputError
 from jser.protocols import Fold, Protocol
 from jser.training import members
-from jser.training.members import Balance
+from jser.training.members import Balance, Design
 
 LABEL = np.array([0, 0, 0, 1, 1, 2, 0, 1, 2, 2])  # train is the first six, 3 to 2 to 1
 TRAIN = np.arange(6)
@@ -68,16 +68,10 @@ def protocol():
 
 
 def make(protocol):
-    return members.make(
-        LABEL,
-        protocol,
-        (3, 7),
-        {"learning_rate": 0.5},
-        n_copies=0,
-        balance=Balance(),
-        epochs=4,
-        width=2,
+    design = Design(
+        (3, 7), ({"learning_rate": 0.5},), (True,), n_copies=0, balance=Balance(), epochs=4
     )
+    return design.members(LABEL, protocol, width=2)
 
 
 def test_folds_times_seeds(protocol):

@@ -1,5 +1,6 @@
 """A population is its members: bits, widths, failures, and what a member may not see."""
 
+import dataclasses
 import json
 
 import jax
@@ -10,7 +11,6 @@ import pytest
 from jser import config as configs
 from jser import preparation, protocols
 from jser.training import loop, one_member
-from jser.training import members as tables
 from jser.training.plan import Plan
 from tests.conftest import TINY
 from tests.training.conftest import make_members, make_program, mixup_step, one, same_bits, take
@@ -36,7 +36,7 @@ def test_a_longer_neighbour_stretches_nobody_s_schedule(fit, program, members):
     beside = fit(program, take(members, [0, 2]))
     short = take(members, [0])
     short = short.replace(train_index=short.train_index[:, :8])
-    alone = fit(make_program(steps_per_epoch=2), short)
+    alone = fit(program, short)
     assert same_bits(take(beside, [0]), alone)
 
 
@@ -122,16 +122,8 @@ def test_permuted_test_labels_change_nothing(prepared, tmp_path):
     assert (wrong != ready.corpus.label).sum() == len(fold.test)
 
     def run(name, label):
-        made = tables.make(
-            label,
-            ready.protocol,
-            (0,),
-            ready.config.hyper.to_dict(),
-            n_copies=0,
-            balance=tables.Balance(),
-            epochs=1,
-            width=8,
-        )
+        design = dataclasses.replace(ready.design, epochs=1)
+        made = design.members(label, ready.protocol, width=8)
         return fit_pairs(prepared, take(made, [1, 2]), tmp_path / name)
 
     true, planted = run("true", ready.corpus.label), run("planted", wrong)
@@ -145,7 +137,7 @@ def test_permuted_test_labels_change_nothing(prepared, tmp_path):
 
 def test_rows_without_a_label_do_not_train(features, members):
     """Labels of -1 and padding rows leave loss and update as if the row were not there."""
-    program = make_program(mixup=False, class_weighted=False)
+    program = make_program(mixup=False)
     member = one(members, 0).replace(hyper={**one(members, 0).hyper, "dropout": 0.0})
     state = one_member.init_member(program, features, member)
     step = jax.jit(lambda rows: one_member.train_step(program, features, member, state, rows, 0))

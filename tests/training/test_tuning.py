@@ -100,6 +100,7 @@ def make_members(n, width, epochs=1, **hyper):
         fold=(np.arange(n) % 2).astype(np.int32),
         seed=(np.arange(n) // 2).astype(np.int32),
         bag=np.zeros(n, np.int32),
+        point=np.zeros(n, np.int32),
         group=(np.arange(n) % 2).astype(np.int32),
         hyper={k: np.full(n, v, np.float32) for k, v in (TUNED | hyper).items()},
         train_index=np.tile(np.arange(8, dtype=np.int32), (n, 1)),
@@ -107,7 +108,10 @@ def make_members(n, width, epochs=1, **hyper):
         label=label,
         mean=np.zeros((n, width), np.float32),
         scale=np.ones((n, width), np.float32),
+        class_weight=np.ones(n, np.float32),
         epochs=np.full(n, epochs, np.int32),
+        horizon=np.full(n, 2, np.int32),
+        patience=np.zeros(n, np.int32),
     )
 
 
@@ -118,7 +122,7 @@ def tuned():
 
 
 def program_on(on_stem, **changed):
-    fields = {"model": on_stem.model(Small()), "steps_per_epoch": 2, "epochs": 2}
+    fields = {"model": on_stem.model(Small())}
     return make_program(**(fields | changed))
 
 

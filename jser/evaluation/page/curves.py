@@ -13,7 +13,7 @@ from jser.evaluation.page.markup import Element, tag
 
 MOST_LINES = 60  # thin lines of a panel; the mean is of all members
 Row = Mapping[str, Any]  # a line of metrics.jsonl
-Member = tuple[int, int, int]  # fold, seed, place in an ensemble
+Member = tuple[int, int, int, int]  # fold, seed, place in an ensemble, point of a grid
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,22 @@ class Chosen:
     fold: int
     seed: int
     bag: int
+    point: int
     epoch: int
     dev_uar: float
     dev_loss: float | None
 
     @property
-    def in_ensemble(self) -> str:
-        """Words for the place in an ensemble; of its first member, or where there is none, none."""
-        return f", member {self.bag + 1}" if self.bag else ""
+    def which(self) -> str:
+        """Words for the places in an ensemble and in a grid; of the first, or of none, no words."""
+        member = f", member {self.bag + 1}" if self.bag else ""
+        return member + (f", point {self.point + 1}" if self.point else "")
 
 
 def member_of(row: Row) -> Member:
     """Whose figures a line has."""
-    return row["fold"], row["seed"], row.get("bag", 0)  # runs from before ensembles have no bag
+    # Older runs know neither ensembles nor grids.
+    return row["fold"], row["seed"], row.get("bag", 0), row.get("point", 0)
 
 
 def stages(rows: Iterable[Row]) -> list[str]:
@@ -139,7 +142,7 @@ def panel(
     drawn += _hover(curves, across, last, top, height)
     for mark in marks:
         fold = names.get(mark.fold, f"number {mark.fold + 1}")
-        said = f"fold {fold}, seed {mark.seed}{mark.in_ensemble}: epoch {mark.epoch} chosen, "
+        said = f"fold {fold}, seed {mark.seed}{mark.which}: epoch {mark.epoch} chosen, "
         drawn.append(
             tag("circle", tag("title", said + curves[0].shown(mark.dev_uar)),
                 cx=across.x(mark.epoch), cy=y(mark.dev_uar), r=4, class_="mark chosen")

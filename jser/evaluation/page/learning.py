@@ -29,7 +29,9 @@ _STAGES = {
 def _note(stage: str) -> str:
     """What a training was; those of stems are named by `jser.two_stage.stage_names`."""
     if not stage.startswith("stem_"):
-        return _STAGES.get(stage, f"Training {stage}.")
+        name, _, group = stage.partition("_group_")
+        behind = f" Points of the grid that take program {group}." if group else ""
+        return _STAGES.get(name, f"Training {name}.") + behind
     before, _, group = stage.removeprefix("stem_").partition("_without_")
     left_out = f" Without group {group} of each fold's training speakers." if group else ""
     return f"Tuning the stem with a last layer of its own, before {before}.{left_out}"
@@ -50,6 +52,8 @@ def learning(report: Mapping[str, Any], metrics: Sequence[Row]) -> Element | Non
             of_stem = f", {stage}" if stage.startswith("stem_") else ""
             chose = f"What each member chose{of_stem}"
             parts.append(folded(chose, _choices(picked, names), paper=True))
+    if report.get("grid"):
+        parts.insert(0, figure("What dev chose of the grid", _grid(report["grid"])))
     if report["failed_members"]:
         parts.append(
             tag("p", f"{plural(report['failed_members'], 'member')} ended early: the loss was not "
@@ -58,6 +62,25 @@ def learning(report: Mapping[str, Any], metrics: Sequence[Row]) -> Element | Non
     return section(
         "learning", "Learning", _key(metrics), tag("div", *panels, class_="panels"), *parts
     )
+
+
+def _grid(grid: Mapping[str, Any]) -> Element:
+    """The points of a grid, their dev UAR, and in how many folds each was chosen."""
+    rows = []
+    for place, point in enumerate(grid["points"]):
+        scores = [x for x in grid["dev_uar"][place] if x is not None]
+        failed = len(grid["dev_uar"][place]) - len(scores)
+        rows.append(
+            [
+                str(place + 1),
+                *(str(point[field]) for field in grid["axes"]),
+                percent(sum(scores) / len(scores)) if scores else "",
+                f"{grid['chosen'].count(place)} of {len(grid['chosen'])}",
+                str(failed) if failed else "",
+            ]
+        )
+    head = ["point", *grid["axes"], "dev UAR, %, mean of folds", "chosen in folds", "failed in"]
+    return table(head, rows, words=1 + len(grid["axes"]))
 
 
 def _fold_names(report: Mapping[str, Any]) -> dict[int, str]:
@@ -147,7 +170,7 @@ def _choices(picked: Sequence[Chosen], names: Mapping[int, str]) -> Element:
         [
             [
                 names.get(c.fold, f"number {c.fold + 1}"),
-                f"{c.seed}{c.in_ensemble}",
+                f"{c.seed}{c.which}",
                 str(c.epoch),
                 percent(c.dev_uar),
                 "" if c.dev_loss is None else f"{c.dev_loss:.3f}",
