@@ -49,8 +49,8 @@ def learning(report: Mapping[str, Any], metrics: Sequence[Row]) -> Element | Non
         panels += _panels(rows, names, stage, _note(stage))
         picked = chosen(rows)
         if picked:
-            of_stem = f", {stage}" if stage.startswith("stem_") else ""
-            chose = f"What each member chose{of_stem}"
+            which = f", {stage}" if stage != "select" else ""
+            chose = f"What each member chose{which}"
             parts.append(folded(chose, _choices(picked, names), paper=True))
     if report.get("grid"):
         parts.insert(0, figure("What dev chose of the grid", _grid(report["grid"])))
@@ -67,6 +67,7 @@ def learning(report: Mapping[str, Any], metrics: Sequence[Row]) -> Element | Non
 def _grid(grid: Mapping[str, Any]) -> Element:
     """The points of a grid, their dev UAR, and in how many folds each was chosen."""
     rows = []
+    some_failed = any(None in row for row in grid["dev_uar"])
     for place, point in enumerate(grid["points"]):
         scores = [x for x in grid["dev_uar"][place] if x is not None]
         failed = len(grid["dev_uar"][place]) - len(scores)
@@ -76,10 +77,11 @@ def _grid(grid: Mapping[str, Any]) -> Element:
                 *(str(point[field]) for field in grid["axes"]),
                 percent(sum(scores) / len(scores)) if scores else "",
                 f"{grid['chosen'].count(place)} of {len(grid['chosen'])}",
-                str(failed) if failed else "",
+                *([str(failed)] if some_failed else []),
             ]
         )
-    head = ["point", *grid["axes"], "dev UAR, %, mean of folds", "chosen in folds", "failed in"]
+    head = ["point", *grid["axes"], "dev UAR, %, mean of folds", "chosen in folds"]
+    head += ["failed in folds"] if some_failed else []
     return table(head, rows, words=1 + len(grid["axes"]))
 
 
