@@ -92,11 +92,11 @@ def run(
     system = systems.get(config.system)
     run_directory.claim(run_dir, config, write=False)
     groups = grid.groups(config)
-    prepared = prepare(groups[0].config, allow_leak, groups[0].points)
-    if "grid" in config and not isinstance(prepared, Prepared):
+    if "grid" in config and "epochs" not in config:
         raise InputError(
             f"grid: {config.system} trains no network; its own fields have several values already"
         )
+    prepared = prepare(groups[0].config, allow_leak, groups[0].points)
     run_directory.claim(run_dir, config)
     certificate = prepared.certificate.to_json()
     run_directory.check_same_records(run_dir, certificate)

@@ -17,7 +17,7 @@ from jser import grid, two_stage
 from jser.errors import InputError
 from jser.preparation import Prepared, prepare
 from jser.training import loop, members, population
-from jser.training.plan import choose_plan
+from jser.training.plan import Plan, choose_plan
 
 STAGES = ("select", "refit")
 
@@ -70,10 +70,11 @@ def train(
         InputError: nothing could be trained, or a group reads other inputs than the first.
     """
     every = config.checkpoint.every_seconds
+    groups = grid.groups(config)
+    # All of them before any trains: what is wrong with the last is found in seconds, not hours.
+    ready = [first, *(_like(first, group, allow_leak) for group in groups[1:])]
     selected: list[tuple[grid.Group, Prepared, population.State, Any]] = []
-    for group in grid.groups(config):
-        prepared = first if group.number == 0 else _like(first, group, allow_leak)
-        prepared = _placed(prepared, group)
+    for group, prepared in zip(groups, map(_placed, ready, groups), strict=True):
         stems = None
         if two_stage.is_on(config):
             prepared, stems = two_stage.tune(prepared, run_dir, STAGES[0])
@@ -110,7 +111,7 @@ def _fit(prepared: Prepared, run_dir: Path, stage: str, every: float) -> populat
     return loop.fit(*args, plan, run_dir, stage, every)
 
 
-def plan_of(prepared: Prepared) -> Any:
+def plan_of(prepared: Prepared) -> Plan:
     """How a population is cut, as its config says."""
     return choose_plan(
         prepared.program, prepared.features, prepared.tables, **prepared.config.population

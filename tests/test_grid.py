@@ -231,6 +231,16 @@ def test_inputs_that_differ_are_refused(data_without_ledger, tmp_path):
     config = configs.load("acrnn:synthetic", list(fields.items()))
     with pytest.raises(InputError, match=r"grid.model.channels: changes what the network reads"):
         experiment.run(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()  # found before anything trained
+
+
+def test_a_later_group_that_is_impossible_is_found_before_anything_trains(
+    data_without_ledger, tmp_path
+):
+    config = load(data_without_ledger, grid__model__units="4,0")
+    with pytest.raises(InputError, match=r"model.units: 0 must be at least 1"):
+        experiment.run(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_a_system_without_a_network_has_no_grid(data_without_ledger, tmp_path):

@@ -208,7 +208,10 @@ def test_chosen_epochs():
 
 def test_means_are_of_those_who_trained():
     members = by_member(ROWS, "dev_uar")
-    assert members == {(0, 0, 0): {1: 0.3, 2: 0.5, 3: 0.4}, (1, 0, 0): {1: 0.5, 2: 0.5, 3: 0.5}}
+    assert members == {
+        (0, 0, 0, 0): {1: 0.3, 2: 0.5, 3: 0.4},
+        (1, 0, 0, 0): {1: 0.5, 2: 0.5, 3: 0.5},
+    }
     assert mean_by_epoch(members) == pytest.approx({1: 0.4, 2: 0.5, 3: 0.45})
     assert mean_by_epoch({"a": {1: 1.0, 2: 3.0}, "b": {1: 2.0}}) == {1: 1.5, 2: 3.0}
 
