@@ -40,7 +40,12 @@ def fit(
 
     Returns:
         The final state, a host tree [P, ...]. It is the same, bit for bit, however often the
-        training was killed and resumed with the same width and kind of device.
+        training was killed and resumed with the same width and kind of device. Members whose loss
+        stopped being finite are marked in it, see `check_somebody_lives`.
+
+    Raises:
+        InputError: the states do not fit into memory, the checkpoint is damaged or was trained at
+            another width, or the disk is full.
     """
     mesh = blocks.member_mesh(list(plan.devices))
     shared = NamedSharding(mesh, PartitionSpec())

@@ -271,9 +271,7 @@ def main() -> None:
     )
     arguments.add_cores(parser)
     args = parser.parse_args()
-    cases = args.cases.split(",")
-    if set(cases) - set(MAKERS):
-        parser.error(f"--cases={args.cases}: each must be one of {', '.join(MAKERS)}")
+    cases = arguments.names(parser, "cases", args.cases, MAKERS)
     timing.pin(args.cores)
     import torch
 

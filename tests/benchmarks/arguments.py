@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -37,6 +38,14 @@ def add_data_dir(to: argparse.ArgumentParser) -> None:
         default=Path(os.environ.get("JSER_DATA") or Path.home() / "jser_data"),
         help="of built records; default: $JSER_DATA, then ~/jser_data",
     )
+
+
+def names(parser: argparse.ArgumentParser, flag: str, text: str, known: Iterable[str]) -> list[str]:
+    """The names of a comma-separated flag; ends with the usage where one is not known."""
+    found, known = text.split(","), list(known)
+    if set(found) - set(known):
+        parser.error(f"--{flag}={text}: each must be one of {', '.join(known)}")
+    return found
 
 
 def _positive(text: str) -> int:

@@ -124,9 +124,7 @@ def main() -> None:
     parser.add_argument("--steps", default=",".join(STEPS), help=f"of {', '.join(STEPS)}")
     arguments.add_cores(parser)
     args: argparse.Namespace = parser.parse_args()
-    chosen = args.steps.split(",")
-    if set(chosen) - set(STEPS):
-        parser.error(f"--steps={args.steps}: each must be one of {', '.join(STEPS)}")
+    chosen = arguments.names(parser, "steps", args.steps, STEPS)
     timing.pin(args.cores)
     import jax
 

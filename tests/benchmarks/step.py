@@ -111,9 +111,7 @@ def main() -> None:
     parser.add_argument("--components", type=int, default=0, help="0: the config's")
     arguments.add_cores(parser)
     args = parser.parse_args()
-    ways = args.ways.split(",")
-    if set(ways) - set(ALL):
-        parser.error(f"--ways={args.ways}: each must be one of {', '.join(ALL)}")
+    ways = arguments.names(parser, "ways", args.ways, ALL)
     timing.pin(args.cores)
     import jax
 

@@ -159,9 +159,7 @@ def main() -> None:
     parser.add_argument("--pools", action="store_true", help="compare ways of pooling instead")
     arguments.add_cores(parser)
     args = parser.parse_args()
-    sizes = args.sizes.split(",")
-    if set(sizes) - set(SIZES):
-        parser.error(f"--sizes={args.sizes}: each must be one of {', '.join(SIZES)}")
+    sizes = arguments.names(parser, "sizes", args.sizes, SIZES)
     timing.pin(args.cores)
     import jax
 
