@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jser import commands, interrupt
+from jser import allocator, commands, interrupt
 from jser.errors import InputError
 from jser.records.manifest import options
 
@@ -26,6 +26,8 @@ NO_ACCESS = (
     errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP,
     errno.ENAMETOOLONG, errno.EIO, errno.EFBIG, errno.ESTALE, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
+# Commands that train: they take the config's fields, and large blocks of memory again and again.
+TRAINING = ("train", "compare", "cross", "ladder")
 NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 
@@ -257,8 +259,10 @@ def _main(argv: Sequence[str] | None) -> int:
     warnings.formatwarning = _warning
     top = parser()
     args, unknown = top.parse_known_args(argv)
-    if unknown and args.command not in ("train", "compare", "cross", "ladder"):
+    if unknown and args.command not in TRAINING:
         top.error(f"unrecognised argument: {unknown[0]}")
+    if args.command in TRAINING:
+        allocator.keep_freed()
     args.overrides = _overrides(unknown, top)
     try:
         args.run_command(args)

@@ -74,7 +74,7 @@ def max_pool(
 
     Written as a maximum of slices with a gradient of its own: the gradient of XLA's windowed
     maximum (select-and-scatter) takes three to four times as long on a CPU, and that of
-    `jnp.max` over a reshaped array twice as long (tests/benchmarks/systems_step.py --pools). Of
+    `jnp.max` over a reshaped array twice as long (tests/benchmarks/pooling.py). Of
     windows of more than `MOST_PLACES` it is that `jnp.max`, with the same values and gradient.
 
     Args:

@@ -272,7 +272,7 @@ def main() -> None:
     arguments.add_cores(parser)
     args = parser.parse_args()
     cases = arguments.names(parser, "cases", args.cases, MAKERS)
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import torch
 
     torch.manual_seed(0)

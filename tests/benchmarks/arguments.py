@@ -20,7 +20,7 @@ def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:
 
 
 def add_cores(to: argparse.ArgumentParser) -> None:
-    """--cores, for `timing.pin`."""
+    """--cores, for `timing.pin` and `timing.as_training`."""
     to.add_argument("--cores", type=int, default=0, help="use only so many; 0: all")
 
 

@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=0, help="members of a block; 0: by device")
     arguments.add_cores(parser)
     args = parser.parse_args()
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import jax
 
     machine = {**timing.machine(), "device": jax.devices()[0].device_kind}

@@ -125,7 +125,7 @@ def main() -> None:
     arguments.add_cores(parser)
     args: argparse.Namespace = parser.parse_args()
     chosen = arguments.names(parser, "steps", args.steps, STEPS)
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import jax
 
     found = limits() | {name: STEPS[name]() for name in chosen}

@@ -62,7 +62,7 @@ def main() -> None:
     parser = arguments.parser(__doc__, repeats=5)
     arguments.add_cores(parser)
     args = parser.parse_args()
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import jax
 
     sizes = {"base": dict(BASE)}

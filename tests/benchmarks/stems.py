@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--depthwise", action="store_true", help="the depthwise convolution alone")
     arguments.add_cores(parser)
     args = parser.parse_args()
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import jax
 
     machine = {**timing.machine(), "device": jax.devices()[0].device_kind}

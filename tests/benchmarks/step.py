@@ -112,7 +112,7 @@ def main() -> None:
     arguments.add_cores(parser)
     args = parser.parse_args()
     ways = arguments.names(parser, "ways", args.ways, ALL)
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import jax
 
     from jser import config as configs

@@ -9,9 +9,6 @@ Adam, as one compiled step from the host. The sizes:
   pcrn_wide                pcrn with twice the widths
   pcrn_4                   pcrn with 4 frames averaged into a step of its LSTM
 
---pools compares ways of max-pooling instead: `masked_conv.max_pool`, `jnp.max` over a reshaped
-array, and XLA's windowed maximum, on maps [40, 300, 40, 16] with a window of 2 x 4.
-
 example: python tests/benchmarks/systems_step.py --repeats=5 --sizes=acrnn,pcrn
 """
 
@@ -35,8 +32,6 @@ SIZES: dict[str, tuple[str, dict[str, Any]]] = {
 # Utterances of a RAVDESS fold's training part: an epoch.
 UTTERANCES = 1000
 DESCRIPTORS = 32
-POOLED = (40, 300, 40, 16)
-WINDOW = (2, 4)
 
 
 def model_of(name: str, n_classes: int) -> tuple[Any, int, Any]:
@@ -114,69 +109,17 @@ def cases(name: str, n_classes: int) -> tuple[Callable[[], None], Callable[[], N
     return step, answer, batch, sum(a.size for a in jax.tree.leaves(params))
 
 
-def pools() -> dict[str, Callable[[], None]]:
-    """Value and gradient of each way of pooling."""
-    import jax
-    import jax.numpy as jnp
-
-    from jser.models.masked_conv import max_pool, true_steps
-
-    b, steps, bands, maps = POOLED
-    t, f = WINDOW
-    x, length = jax.device_put(segments(b, steps, bands * maps))
-    x = x.reshape(POOLED)
-
-    def blanked(x: Any) -> Any:
-        return jnp.where(true_steps(length, steps), x, -jnp.inf)
-
-    def reshaped(x: Any) -> Any:
-        return blanked(x).reshape(b, steps // t, t, bands // f, f, maps).max((2, 4))
-
-    def windowed(x: Any) -> Any:
-        window = (1, t, f, 1)
-        return jax.lax.reduce_window(blanked(x), -jnp.inf, jax.lax.max, window, window, "VALID")
-
-    def timed(pool: Callable[[Any], Any]) -> Callable[[], None]:
-        def value(x: Any) -> Any:
-            pooled = pool(x)
-            return jnp.sum(jnp.where(jnp.isfinite(pooled), jnp.sin(pooled), 0.0))
-
-        compiled = jax.jit(jax.grad(value))
-        return lambda: jax.block_until_ready(compiled(x))
-
-    ways = {
-        "max_pool": lambda x: max_pool(x, length, WINDOW)[0],
-        "jnp.max": reshaped,
-        "reduce_window": windowed,
-    }
-    return {name: timed(pool) for name, pool in ways.items()}
-
-
 def main() -> None:
     parser = arguments.parser(__doc__, repeats=5)
     parser.add_argument("--sizes", default=",".join(SIZES), help=f"of {', '.join(SIZES)}")
     parser.add_argument("--classes", type=int, default=8)
-    parser.add_argument("--pools", action="store_true", help="compare ways of pooling instead")
     arguments.add_cores(parser)
     args = parser.parse_args()
     sizes = arguments.names(parser, "sizes", args.sizes, SIZES)
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import jax
 
     machine = {**timing.machine(), "device": jax.devices()[0].device_kind}
-    if args.pools:
-        seconds = timing.alternate(pools(), args.repeats)
-        ms = {way: [1000 * s for s in values] for way, values in seconds.items()}
-        middle = {way: timing.median(values) for way, values in ms.items()}
-        over = {way: timing.paired_ratio(v, ms["max_pool"]) for way, v in ms.items()}
-        timing.emit(
-            {"benchmark": "pools", "machine": machine, "ms": middle, "ratio_to_max_pool": over}
-        )
-        timing.table(
-            ["value and gradient", "ms", "ratio to max_pool"],
-            [[way, middle[way], over[way]] for way in ms],
-        )
-        return
     made = {name: cases(name, args.classes) for name in sizes}
     functions = {}
     for name, (step, answer, _, _) in made.items():

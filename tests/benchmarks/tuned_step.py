@@ -126,7 +126,7 @@ def main() -> None:
     ways = args.ways.split(",")
     if args.scanned * args.batch > args.utterances:
         parser.error("--utterances must be at least --scanned times --batch")
-    timing.pin(args.cores)
+    timing.as_training(args.cores)
     import jax
 
     machine = timing.machine()

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jser.models.pooling import max_pool
 
 # Layer -> leaf -> array, of one block.
 BlockParams = Mapping[str, Mapping[str, jax.Array]]
@@ -47,7 +48,9 @@ class MaxPool:
     def __call__(self, x: jax.Array, width: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Maps [B, h, w, C] and true columns [B], pooled."""
         around = (self.padding, self.padding)
-        x = nn.max_pool(x, (self.kernel,) * 2, (self.stride,) * 2, (around, around))
+        # 0 counts as nothing, so zeros around pad.
+        x = jnp.pad(x, ((0, 0), around, around, (0, 0)))
+        x = max_pool(x, (self.kernel,) * 2, (self.stride,) * 2)
         width = true_columns(width, self.kernel, self.stride, around)
         return blank(x, width), width
 
