@@ -24,8 +24,8 @@ from jser.models.stems import pictures
 from jser.training import feature_cache
 from jser.training.stem_spec import StemSpec
 
-# Pictures of one call: about 30 seconds of speech, so that memory does not grow with the corpus.
-CALL_FRAMES = 3072
+# Pictures of one call: about ten seconds of speech, whose maps stay in a processor's cache.
+CALL_FRAMES = 1024
 # Utterances are padded to a multiple of this many frames: a few compiled widths serve them all.
 WIDTH_STEP = 64
 

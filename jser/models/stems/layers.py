@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jser.models import winograd
 from jser.models.pooling import max_pool
 
 # Layer -> leaf -> array, of one block.
@@ -143,6 +144,8 @@ class Conv:
         """Maps [B, h, w, inputs] and true columns [B] -> maps [B, h', w', maps], zero beyond."""
         if self.depthwise:
             x = depthwise(x, params["kernel"], self.stride, self.padding)
+        elif winograd.pays(self.kernel, self.stride, self.inputs, x.dtype):
+            x = winograd.conv(x, params["kernel"], self.padding)
         else:
             x = jax.lax.conv_general_dilated(
                 x,
