@@ -47,6 +47,8 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.model.hidden_norm = True  # as in the paper; False: authors' code
     config.model.momentum = 0.9  # of running statistics; not given in the paper
 
+    config.population.lstm = "auto"  # scan, cudnn; auto: by device
+
     config.batch_size = 40  # segments, as in the paper; here one of each utterance an epoch
     # Ours. Rate: the paper 1e-4, authors' code 1e-5; no dropout in their code.
     config.hyper.learning_rate = 1e-3

@@ -33,4 +33,5 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.epochs = 20
     config.hyper.learning_rate = 2e-3
     config.hyper.dropout = 0.0  # none is known of the paper
+    config.population.lstm = "auto"  # scan, cudnn; auto: by device
     return config

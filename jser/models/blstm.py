@@ -1,14 +1,36 @@
 """Bidirectional LSTM by `lax.scan`: inputs projected before the scan, both directions in one.
 
+Or by cuDNN, where what is traced stands inside of `back_end("cudnn")`: a model does not know
+whether it will be mapped over members, which cuDNN cannot be.
+
 The cell is Hochreiter and Schmidhuber's with a forget gate (Gers et al. 2000), gates in PyTorch's
 order: input, forget, cell, output.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from jser.models import cudnn
+
+BACK_ENDS = ("scan", "cudnn")
+_back_end: ContextVar[str] = ContextVar("back_end", default="scan")
+
+
+@contextlib.contextmanager
+def back_end(name: str) -> Iterator[None]:
+    """What bidirectional layers that are traced inside are computed by, one of `BACK_ENDS`."""
+    token = _back_end.set(name)
+    try:
+        yield
+    finally:
+        _back_end.reset(token)
 
 
 def reverse_valid(x: jax.Array, length: jax.Array) -> jax.Array:
@@ -91,10 +113,26 @@ class BLSTM(nn.Module):
         kernel = self.param("kernel", uniform, (2, x.shape[-1], 4 * h))
         recurrent = self.param("recurrent", uniform, (2, h, 4 * h))
         offset = self.param("bias", bias, (2, 4 * h))
-        steps = jnp.swapaxes(x, 0, 1), jnp.swapaxes(reverse_valid(x, length), 0, 1)
-        gates = jnp.stack([steps[k] @ kernel[k] + offset[k] for k in range(2)], axis=1)
-        mask = jnp.arange(x.shape[1])[:, None] < length[None, :]
-        hidden = lstm_scan(gates, recurrent, mask, self.unroll)
-        forward, backward = jnp.moveaxis(hidden, 0, 2)  # each [B, S, H]
-        out = jnp.concatenate([forward, reverse_valid(backward, length)], axis=-1)
-        return jnp.where(mask.T[:, :, None], out, 0.0)
+        mask = jnp.arange(x.shape[1])[None, :] < length[:, None]
+        if _back_end.get() == "cudnn":
+            out = cudnn.blstm(x, length, kernel, recurrent, offset)
+        else:
+            out = _scanned(x, length, kernel, recurrent, offset, self.unroll)
+        return jnp.where(mask[:, :, None], out, 0.0)
+
+
+def _scanned(
+    x: jax.Array,
+    length: jax.Array,
+    kernel: jax.Array,
+    recurrent: jax.Array,
+    bias: jax.Array,
+    unroll: int,
+) -> jax.Array:
+    """States [B, S, 2 H] by `lstm_scan`; behind the true steps as they fall out."""
+    steps = jnp.swapaxes(x, 0, 1), jnp.swapaxes(reverse_valid(x, length), 0, 1)
+    gates = jnp.stack([steps[k] @ kernel[k] + bias[k] for k in range(2)], axis=1)
+    mask = jnp.arange(x.shape[1])[:, None] < length[None, :]
+    hidden = lstm_scan(gates, recurrent, mask, unroll)
+    forward, backward = jnp.moveaxis(hidden, 0, 2)  # each [B, S, H]
+    return jnp.concatenate([forward, reverse_valid(backward, length)], axis=-1)

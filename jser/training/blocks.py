@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jser.models import blstm
 from jser.training.one_member import (
     finish_epoch,
     init_member,
@@ -70,7 +71,9 @@ def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Cal
 
 # Of one program: its training, its answers and, behind a read-out, its answers to all.
 @functools.lru_cache(maxsize=16)
-def compile_block(program: Program, mesh: Mesh, width: int, from_host: bool) -> BlockProgram:
+def compile_block(
+    program: Program, mesh: Mesh, width: int, from_host: bool, lstm: str = "scan"
+) -> BlockProgram:
     """Compile the member functions for blocks; the same functions for an equal program.
 
     Args:
@@ -80,6 +83,7 @@ def compile_block(program: Program, mesh: Mesh, width: int, from_host: bool) -> 
             agree to rounding there, not to the bit.
         width: members of a block on one device.
         from_host: each call of `train` is one step, and no loop of the device's own.
+        lstm: what bidirectional LSTMs are computed by, of `blstm.BACK_ENDS`.
     """
     members, shared = PartitionSpec("member"), PartitionSpec()
 
@@ -89,7 +93,11 @@ def compile_block(program: Program, mesh: Mesh, width: int, from_host: bool) -> 
         n_shared: int,
         donate: tuple[int, ...] = (),
     ) -> Callable[..., Any]:
-        mapped = over_members(function, n_shared, width)
+        def traced(*args: Any) -> Any:
+            with blstm.back_end(lstm):
+                return function(*args)
+
+        mapped = over_members(traced, n_shared, width)
         sharded = jax.shard_map(
             mapped,
             mesh=mesh,

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 
 from jser.errors import InputError
+from jser.models import blstm, cudnn
 from jser.training.one_member import init_member
 from jser.training.platform import on_cpu
 from jser.training.population import (
@@ -41,11 +42,13 @@ class Plan:
         width: members of a block on one device; decides the bits.
         steps_per_call: optimiser steps in one compiled call, at most; 0: those of an epoch.
         devices: over which blocks are split.
+        lstm: what bidirectional LSTMs are computed by, of `blstm.BACK_ENDS`.
     """
 
     width: int
     steps_per_call: int
     devices: tuple[jax.Device, ...]
+    lstm: str = "scan"
 
     @property
     def block(self) -> int:
@@ -69,6 +72,7 @@ def choose_plan(
     members: Members,
     width: int = 0,
     steps_per_call: int = 0,
+    lstm: str = "auto",
 ) -> Plan:
     """The default plan: on a CPU one member at a time, on accelerators as many as fit.
 
@@ -78,9 +82,10 @@ def choose_plan(
         members: host table [P, ...].
         width: 0 chooses by device and by memory.
         steps_per_call: 0 chooses by device.
+        lstm: of `blstm.BACK_ENDS`; ``auto``: see `lstm_for`.
 
     Raises:
-        InputError: a number is negative.
+        InputError: a number is negative; there is no such LSTM, or not here.
     """
     devices = tuple(jax.devices())
     if width < 0 or steps_per_call < 0:
@@ -95,7 +100,29 @@ def choose_plan(
         state, step = training_bytes(program, features, members)
         free = _free_of_one(devices[0], features) - mine * state
         width = width_for(mine, step, free, bool((members.patience > 0).any()))
-    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices)
+    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices, lstm_for(lstm, width))
+
+
+def lstm_for(name: str, width: int) -> str:
+    """What bidirectional LSTMs of blocks of this width are computed by.
+
+    ``auto`` is cuDNN where members train one at a time on an NVIDIA GPU, and the scan elsewhere: a
+    mapped scan keeps a device busy that cuDNN, which cannot be mapped, would serve one by one.
+
+    Raises:
+        InputError: there is no such name, or cuDNN cannot be had here.
+    """
+    can = cudnn.available() and width == 1
+    if name == "auto":
+        return "cudnn" if can else "scan"
+    if name not in blstm.BACK_ENDS:
+        raise InputError(f"population.lstm: {name!r} is none of auto, {', '.join(blstm.BACK_ENDS)}")
+    if name == "cudnn" and not can:
+        raise InputError(
+            "population.lstm: cudnn needs an NVIDIA GPU and population.width=1, since it cannot be "
+            "mapped over members; leave it at auto"
+        )
+    return name
 
 
 def width_for(n_members: int, step: int, free: int, stopping: bool) -> int:

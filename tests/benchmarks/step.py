@@ -7,6 +7,8 @@ Random features of the main config's shapes; a repeat is one epoch of every way 
   plain     a block of one member, not mapped: what width 1 means in jser
   vmap1     a block of one member under vmap, what one would write first
   vmapW     a block of W members under vmap (--width)
+  single    no population at all: one network's training written by hand (`single.py`), from the
+            host; held against `plain` by the losses of the same weights and batches
 
 example: python tests/benchmarks/step.py --repeats=9 --ways=plain/host,plain/scan
 """
@@ -19,7 +21,15 @@ from typing import Any
 import arguments
 import timing
 
-ALL = ("plain/host", "plain/scan", "vmap1/host", "vmap1/scan", "vmapW/host", "vmapW/scan")
+ALL = (
+    "plain/host",
+    "single/host",
+    "plain/scan",
+    "vmap1/host",
+    "vmap1/scan",
+    "vmapW/host",
+    "vmapW/scan",
+)
 
 
 def make_features(rows: int, steps: int, width: int, pooled: int) -> Any:
@@ -75,6 +85,8 @@ def epoch(way: str, program: Any, features: Any, members: Any) -> Callable[[], N
     from jser.training import blocks
 
     mapped, called = way.split("/")
+    if mapped == "single":
+        return alone(program, features, members)
     n_steps = -(-members.train_index.shape[1] // program.batch_size)
     from_host = called == "host"
     per_call = 1 if from_host else n_steps
@@ -95,6 +107,55 @@ def epoch(way: str, program: Any, features: Any, members: Any) -> Callable[[], N
         for first, end in calls:
             state, loss = compiled.train(features, first, end, table, state, orders)
         jax.block_until_ready((state, loss))
+        assert np.isfinite(loss).all()
+
+    return run
+
+
+def alone(program: Any, features: Any, members: Any) -> Callable[[], None]:
+    """A function that trains an epoch of one network without a population."""
+    import jax
+    import numpy as np
+    import single
+
+    from jser.training import one_member, population
+
+    member = jax.tree.map(lambda a: a[0], members)
+    hyper = {name: float(value) for name, value in member.hyper.items()}
+    n_steps = len(member.train_index) // program.batch_size
+    state = jax.jit(one_member.init_member, static_argnums=0)(program, features, member)
+    step, (own, data) = single.training(
+        program.model,
+        features,
+        member.label,
+        hyper,
+        program.batch_size,
+        int(member.horizon) * n_steps,
+        state.params,
+        population.member_key(member, 0),
+    )
+    order = one_member.shuffle(program, features, member, np.int32(0))
+    numbers = [jax.device_put(np.int32(i)) for i in range(n_steps)]
+    ours = state
+    train = jax.jit(one_member.train_step, static_argnums=0)
+    for i in numbers[:3]:
+        ours, loss = train(program, features, member, ours, order[i], i)
+        own, beside = step(own, data, order[i], i)
+        if abs(float(loss) - float(beside)) > 1e-4:
+            raise SystemExit(f"losses of step {i} are {loss} and {beside}: this compares nothing")
+
+    @jax.jit
+    def shuffle(key: Any, order: Any) -> Any:
+        return jax.random.permutation(key, order.reshape(-1)).reshape(order.shape)
+
+    key = jax.random.key(0)
+
+    def run() -> None:
+        nonlocal own
+        rows = shuffle(key, order)
+        for i in numbers:
+            own, loss = step(own, data, rows[i], i)
+        jax.block_until_ready((own, loss))
         assert np.isfinite(loss).all()
 
     return run
