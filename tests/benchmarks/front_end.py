@@ -1,15 +1,18 @@
-"""Log-Mel of many recordings: `log_mel_batch`, compiled, against a plain loop over librosa.
+"""Log-Mel of many recordings: `log_mel_batch`, compiled, against plain loops over recordings.
 
-Both have the same specification (window, filters, pre-emphasis, floor) and give the same numbers,
-which is checked; the audio is generated noise with the ups and downs of speech. Runs alternate in
-pairs. Cores matter: librosa's loop uses one except in BLAS, XLA uses all that the process may use,
-so measure with --cores=1 too.
+The loops are librosa's and, where PyTorch is installed (pip install '.[bench]'), `torch.stft` and
+one product with the filters, as torchaudio computes it. All have the same specification (window,
+filters, pre-emphasis, floor) and give the same numbers, which is checked; the audio is generated
+noise with the ups and downs of speech. Runs alternate. Cores matter: librosa's loop uses one except
+in BLAS, XLA and PyTorch use all that the process may use, so measure with --cores=1 too.
 
 example: python tests/benchmarks/front_end.py --recordings=200 --repeats=7 --cores=1
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from typing import Any
 
 import arguments
@@ -58,6 +61,30 @@ def librosa_loop(waveforms: list[Any], spec: Any) -> list[Any]:
     return out
 
 
+def torch_loop(waveforms: list[Any], spec: Any) -> list[Any]:
+    """The same log-Mel, one recording after the other, by PyTorch."""
+    import torch
+
+    from jser.frontend.log_mel import mel_filters
+
+    window = torch.hamming_window(spec.window, periodic=False)
+    fill = torch.zeros(spec.n_fft - spec.window)
+    # `stft` centres a short window in n_fft; ours starts at the frame's first sample.
+    window = torch.cat([window, fill])
+    filters = torch.from_numpy(mel_filters(spec))
+    out = []
+    with torch.inference_mode():
+        for waveform in waveforms:
+            x = torch.from_numpy(waveform)
+            x = torch.cat([x[:1], x[1:] - spec.pre_emphasis * x[:-1], fill])
+            spectrum = torch.stft(
+                x, spec.n_fft, spec.hop, window=window, center=False, return_complex=True
+            )
+            mel = spectrum.abs().square().T @ filters
+            out.append(mel.clamp(min=spec.floor).log().numpy())
+    return out
+
+
 def main() -> None:
     parser = arguments.parser(__doc__, repeats=7)
     parser.add_argument("--recordings", type=int, default=200)
@@ -74,19 +101,24 @@ def main() -> None:
     spec = LogMelSpec()
     waveforms = noise_speech(args.recordings, args.seconds)
     audio = sum(map(len, waveforms)) / spec.sample_rate
-    ours, theirs = log_mel_batch(waveforms, spec), librosa_loop(waveforms, spec)
-    apart = max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
-    if apart > 1e-2:
-        raise SystemExit(f"the two differ by {apart:.3g}: not the same computation")
+    ways = {"log_mel_batch": log_mel_batch, "librosa, loop": librosa_loop}
+    if importlib.util.find_spec("torch"):
+        ways["PyTorch, loop"] = torch_loop
+    ours = log_mel_batch(waveforms, spec)
+    apart = {}
+    for name, way in ways.items():
+        pairs = zip(ours, way(waveforms, spec), strict=True)
+        apart[name] = max(float(np.abs(a - b).max()) for a, b in pairs)
+        if apart[name] > 1e-2:
+            raise SystemExit(f"{name} differs by {apart[name]:.3g}: not the same computation")
     seconds = timing.alternate(
-        {
-            "log_mel_batch": lambda: log_mel_batch(waveforms, spec),
-            "librosa": lambda: librosa_loop(waveforms, spec),
-        },
-        args.repeats,
+        {name: functools.partial(way, waveforms, spec) for name, way in ways.items()}, args.repeats
     )
     middle = {name: timing.median(values) for name, values in seconds.items()}
-    ratio = timing.paired_ratio(seconds["librosa"], seconds["log_mel_batch"])
+    over = {
+        name: timing.paired_ratio(values, seconds["log_mel_batch"])
+        for name, values in seconds.items()
+    }
     timing.emit(
         {
             "benchmark": "front_end",
@@ -96,16 +128,13 @@ def main() -> None:
             "largest_difference": apart,
             "median": middle,
             "x_real_time": {name: round(audio / value) for name, value in middle.items()},
-            "librosa_over_ours": ratio,
+            "over_ours": over,
             "seconds": {name: [round(v, 4) for v in values] for name, values in seconds.items()},
         }
     )
     timing.table(
         ["front end", "s", "x real time", "ratio"],
-        [
-            ["log_mel_batch", middle["log_mel_batch"], audio / middle["log_mel_batch"], 1],
-            ["librosa, loop", middle["librosa"], audio / middle["librosa"], ratio],
-        ],
+        [[name, value, audio / value, over[name]] for name, value in middle.items()],
     )
 
 
