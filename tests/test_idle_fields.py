@@ -63,6 +63,7 @@ IDLE = [
     (A, SEGMENTS | NO_NARROW, "stem.scale", "2", SEGMENTS),  # the narrow-band picture is enlarged
     (PAPER, {}, "stem.pool", "mean", {"stem.taps": "conv5", "stem.train_from": "conv5"}),
     (A, {}, "precision", "float32", END_TO_END),
+    (A, {}, "population.remat", "always", END_TO_END),
     (A, {}, "hyper.stem_rate", "0.5", END_TO_END),
     (A, TWO_STAGE, "hyper.stem_anchor", "0.5", END_TO_END),
     *((A, END_TO_END, field, value, TWO_STAGE)

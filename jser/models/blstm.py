@@ -1,7 +1,6 @@
 """Bidirectional LSTM by `lax.scan`: inputs projected before the scan, both directions in one.
 
-Or by cuDNN, where what is traced stands inside of `back_end("cudnn")`: a model does not know
-whether it will be mapped over members, which cuDNN cannot be.
+Or by cuDNN, where `computing.now` says so.
 
 The cell is Hochreiter and Schmidhuber's with a forget gate (Gers et al. 2000), gates in PyTorch's
 order: input, forget, cell, output.
@@ -9,28 +8,11 @@ order: input, forget, cell, output.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from contextvars import ContextVar
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jser.models import cudnn
-
-BACK_ENDS = ("scan", "cudnn")
-_back_end: ContextVar[str] = ContextVar("back_end", default="scan")
-
-
-@contextlib.contextmanager
-def back_end(name: str) -> Iterator[None]:
-    """What bidirectional layers that are traced inside are computed by, one of `BACK_ENDS`."""
-    token = _back_end.set(name)
-    try:
-        yield
-    finally:
-        _back_end.reset(token)
+from jser.models import computing, cudnn
 
 
 def reverse_valid(x: jax.Array, length: jax.Array) -> jax.Array:
@@ -114,7 +96,7 @@ class BLSTM(nn.Module):
         recurrent = self.param("recurrent", uniform, (2, h, 4 * h))
         offset = self.param("bias", bias, (2, 4 * h))
         mask = jnp.arange(x.shape[1])[None, :] < length[:, None]
-        if _back_end.get() == "cudnn":
+        if computing.now().lstm == "cudnn":
             out = cudnn.blstm(x, length, kernel, recurrent, offset)
         else:
             out = _scanned(x, length, kernel, recurrent, offset, self.unroll)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jser.frontend import segments
-from jser.models import stems
+from jser.models import computing, stems
 from jser.models.dcnn_blstm import dropout
 from jser.models.stems import pictures
 from jser.models.stems.pictures import PictureSpec
@@ -63,7 +63,13 @@ class TunedStem(nn.Module):
         maps, width = self._maps(x, length)
         params, maps = jax.tree.map(lambda a: a.astype(self.dtype), (params, maps))
         found = net.apply(
-            params, maps, width, taps=later, start=self.train_from, pooled=spec.pooled
+            params,
+            maps,
+            width,
+            taps=later,
+            start=self.train_from,
+            pooled=spec.pooled,
+            remat=computing.now().remat,
         )
         by_tap = dict(zip(later, found, strict=True))
         if before is not None and before in spec.taps:

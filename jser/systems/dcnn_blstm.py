@@ -78,7 +78,7 @@ def _unread(config: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     if all(net.blocks[net.index(tap)].flat for tap in stem.taps):
         yield f"stem.taps={','.join(stem.taps)}", ("stem.pool",)
     if not stem.train_from:
-        yield "stem.train_from empty", ("precision",)
+        yield "stem.train_from empty", ("precision", "population.remat")
     # What is tuned end to end learns by config.hyper, in two stages by config.tune.
     if not stem.train_from or stem.tuning == "two_stage":
         why = f"stem.tuning={stem.tuning}" if stem.train_from else "stem.train_from empty"

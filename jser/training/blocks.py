@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jser.models import blstm
+from jser.models import computing
+from jser.models.computing import Computing
 from jser.training.one_member import (
     finish_epoch,
     init_member,
@@ -72,7 +73,11 @@ def over_members(function: Callable[..., Any], n_shared: int, width: int) -> Cal
 # Of one program: its training, its answers and, behind a read-out, its answers to all.
 @functools.lru_cache(maxsize=16)
 def compile_block(
-    program: Program, mesh: Mesh, width: int, from_host: bool, lstm: str = "scan"
+    program: Program,
+    mesh: Mesh,
+    width: int,
+    from_host: bool,
+    choice: Computing = computing.PLAIN,
 ) -> BlockProgram:
     """Compile the member functions for blocks; the same functions for an equal program.
 
@@ -83,7 +88,7 @@ def compile_block(
             agree to rounding there, not to the bit.
         width: members of a block on one device.
         from_host: each call of `train` is one step, and no loop of the device's own.
-        lstm: what bidirectional LSTMs are computed by, of `blstm.BACK_ENDS`.
+        choice: by what models are computed.
     """
     members, shared = PartitionSpec("member"), PartitionSpec()
 
@@ -94,7 +99,7 @@ def compile_block(
         donate: tuple[int, ...] = (),
     ) -> Callable[..., Any]:
         def traced(*args: Any) -> Any:
-            with blstm.back_end(lstm):
+            with computing.by(choice):
                 return function(*args)
 
         mapped = over_members(traced, n_shared, width)

@@ -49,7 +49,7 @@ def fit(
     """
     mesh = blocks.member_mesh(list(plan.devices))
     shared = NamedSharding(mesh, PartitionSpec())
-    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.lstm)
+    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
     features = jax.device_put(features, shared)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     alive = Alive(members, plan.block, mesh)
@@ -163,7 +163,7 @@ def predict(
         Logits [P, V, K], attention [P, V, S] and embedding [P, V, E].
     """
     mesh = blocks.member_mesh(list(plan.devices))
-    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.lstm)
+    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
     features = jax.device_put(features, NamedSharding(mesh, PartitionSpec()))
     tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
     split = blocks.by_member(mesh)

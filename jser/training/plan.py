@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 
 from jser.errors import InputError
-from jser.models import blstm, cudnn
+from jser.models import computing, cudnn
+from jser.models.computing import Computing
 from jser.training.one_member import init_member
 from jser.training.platform import on_cpu
 from jser.training.population import (
@@ -30,6 +31,8 @@ from jser.training.population import (
 MOST = 64
 # Of the free memory, what a block's training may take; the rest is the compiler's.
 SHARE = 0.6
+# Whether what backward needs of a tuned stem is computed again: see `choose_plan`.
+REMAT = ("auto", "always", "never")
 # Where members stop by themselves, blocks that live ones are put together from.
 BLOCKS = 4
 
@@ -42,13 +45,13 @@ class Plan:
         width: members of a block on one device; decides the bits.
         steps_per_call: optimiser steps in one compiled call, at most; 0: those of an epoch.
         devices: over which blocks are split.
-        lstm: what bidirectional LSTMs are computed by, of `blstm.BACK_ENDS`.
+        computing: by what models are computed.
     """
 
     width: int
     steps_per_call: int
     devices: tuple[jax.Device, ...]
-    lstm: str = "scan"
+    computing: Computing = computing.PLAIN
 
     @property
     def block(self) -> int:
@@ -73,6 +76,7 @@ def choose_plan(
     width: int = 0,
     steps_per_call: int = 0,
     lstm: str = "auto",
+    remat: str = "never",
 ) -> Plan:
     """The default plan: on a CPU one member at a time, on accelerators as many as fit.
 
@@ -82,10 +86,12 @@ def choose_plan(
         members: host table [P, ...].
         width: 0 chooses by device and by memory.
         steps_per_call: 0 chooses by device.
-        lstm: of `blstm.BACK_ENDS`; ``auto``: see `lstm_for`.
+        lstm: of `computing.LSTMS`; ``auto``: see `lstm_for`.
+        remat: of `REMAT`: whether a tuned stem's blocks are computed again for the gradient;
+            ``auto``: where what one member keeps for it does not fit into memory.
 
     Raises:
-        InputError: a number is negative; there is no such LSTM, or not here.
+        InputError: a number is negative; there is no such LSTM, or not here, or no such `remat`.
     """
     devices = tuple(jax.devices())
     if width < 0 or steps_per_call < 0:
@@ -93,14 +99,27 @@ def choose_plan(
             f"population.width: {width} and population.steps_per_call: {steps_per_call} must not "
             "be negative; 0 chooses by device"
         )
+    if remat not in REMAT:
+        raise InputError(f"population.remat: {remat!r} is none of {', '.join(REMAT)}")
+    mine = -(-len(members) // len(devices))
+
+    def needs(choice: Computing) -> tuple[int, int]:
+        """Bytes of a member's step, and those that are free for steps."""
+        with computing.by(choice):
+            state, step = training_bytes(program, features, members)
+        return step, int(SHARE * (_free_of_one(devices[0], features) - mine * state))
+
+    choice = Computing(remat=remat == "always")
+    # Where nothing pretrained is tuned, there is nothing to compute again.
+    if remat == "auto" and features.initial:
+        step, free = needs(choice)
+        choice = Computing(remat=step > free)
     if not width and on_cpu():
         width = 1
     elif not width:
-        mine = -(-len(members) // len(devices))
-        state, step = training_bytes(program, features, members)
-        free = _free_of_one(devices[0], features) - mine * state
-        width = width_for(mine, step, free, bool((members.patience > 0).any()))
-    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices, lstm_for(lstm, width))
+        width = width_for(mine, *needs(choice), bool((members.patience > 0).any()))
+    choice = dataclasses.replace(choice, lstm=lstm_for(lstm, width))
+    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices, choice)
 
 
 def lstm_for(name: str, width: int) -> str:
@@ -115,8 +134,8 @@ def lstm_for(name: str, width: int) -> str:
     can = cudnn.available() and width == 1
     if name == "auto":
         return "cudnn" if can else "scan"
-    if name not in blstm.BACK_ENDS:
-        raise InputError(f"population.lstm: {name!r} is none of auto, {', '.join(blstm.BACK_ENDS)}")
+    if name not in computing.LSTMS:
+        raise InputError(f"population.lstm: {name!r} is none of auto, {', '.join(computing.LSTMS)}")
     if name == "cudnn" and not can:
         raise InputError(
             "population.lstm: cudnn needs an NVIDIA GPU and population.width=1, since it cannot be "
@@ -131,11 +150,11 @@ def width_for(n_members: int, step: int, free: int, stopping: bool) -> int:
     Args:
         n_members: of one device.
         step: bytes that a member's step needs.
-        free: bytes of the device beside the features and all members' states.
+        free: bytes that steps may take.
         stopping: members stop by themselves: then blocks are smaller, so that some of them can go.
     """
     wanted = -(-n_members // BLOCKS) if stopping else n_members
-    return max(1, min(MOST, wanted, int(SHARE * free) // max(step, 1)))
+    return max(1, min(MOST, wanted, free // max(step, 1)))
 
 
 def training_bytes(program: Program, features: Features, members: Members) -> tuple[int, int]:

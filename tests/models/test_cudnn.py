@@ -11,11 +11,13 @@ import pytest
 from jax.experimental import rnn
 
 from jser.errors import InputError
-from jser.models import blstm, cudnn
+from jser.models import computing, cudnn
 from jser.models.blstm import BLSTM
+from jser.models.computing import Computing
 from jser.training import plan
 
 B, S, D, H = 3, 6, 5, 4
+CUDNN = Computing(lstm="cudnn")
 
 
 def library(x, h, c, weights, lengths, inputs, width, layers, dropout, both):
@@ -40,7 +42,7 @@ def test_states_and_gradients_are_those_of_the_scan(setting):
 
     def both(name):
         def loss(params, x):
-            with blstm.back_end(name):
+            with computing.by(Computing(lstm=name)):
                 out = model.apply(params, x, length)
             return jnp.sum(jnp.sin(out)), out
 
@@ -61,17 +63,17 @@ def test_rows_that_fill_a_batch_have_a_length_that_the_library_takes(setting, mo
         return library(*args)
 
     monkeypatch.setattr(rnn, "lstm", noted)
-    with blstm.back_end("cudnn"):
+    with computing.by(CUDNN):
         out = model.apply(params, x, np.array([S, 2, 0], np.int32))
     np.testing.assert_array_equal(seen, [[S, 2, 1]])
     assert not np.asarray(out[1, 2:]).any()
     assert not np.asarray(out[2]).any()
 
 
-def test_the_back_end_ends_with_its_context():
-    with pytest.raises(RuntimeError, match="inside"), blstm.back_end("cudnn"):
+def test_a_choice_ends_with_its_context():
+    with pytest.raises(RuntimeError, match="inside"), computing.by(CUDNN):
         raise RuntimeError("inside")
-    assert blstm._back_end.get() == "scan"
+    assert computing.now() == Computing()
 
 
 def test_who_has_it(monkeypatch):

@@ -111,6 +111,7 @@ class Net:
         taps: tuple[str, ...],
         start: str | None = None,
         pooled: bool = True,
+        remat: bool = False,
     ) -> list[tuple[jax.Array, jax.Array]]:
         """Maps of the tapped blocks.
 
@@ -123,6 +124,7 @@ class Net:
             start: first block to run; None: the first of all. Maps before it can so be computed
                 once, and only what comes after them be tuned.
             pooled: take a tap after the max-pooling that follows it, where one does.
+            remat: for a gradient keep what goes into a block alone, and compute the block again.
 
         Returns:
             One (maps [B, h', w', C'], true columns int [B]) a tap, in the order of `taps`; a flat
@@ -149,7 +151,8 @@ class Net:
                     f"stem.taps: {block.name} of {self.name} reads pictures of one size, "
                     "not padded ones; set stem.picture=segments, or choose an earlier block"
                 )
-            x, width = block.run(params[block.name], x, width)
+            run = jax.checkpoint(block.run) if remat else block.run
+            x, width = run(params[block.name], x, width)
             if not pooled:
                 found[block.name] = x, width
             if block.pool and (pooled or place < last):
