@@ -52,6 +52,8 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.population = ml_collections.ConfigDict()
     config.population.width = 0  # members of a block; 0: by device
     config.population.steps_per_call = 0  # 0: by device
+    # Send features batch by batch instead of all at once: auto, where memory asks; always, never.
+    config.population.stream = "auto"
     config.checkpoint = ml_collections.ConfigDict()
     config.checkpoint.every_seconds = 60.0
     return config

@@ -113,6 +113,8 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.population = ml_collections.ConfigDict()
     config.population.width = 0  # members of a block; 0: by device
     config.population.steps_per_call = 0  # 0: by device
+    # Send features batch by batch instead of all at once: auto, where memory asks; always, never.
+    config.population.stream = "auto"
     # Compute a tuned stem's maps again for the gradient: auto, where memory asks; always, never.
     config.population.remat = "auto"
     config.population.lstm = "auto"  # scan, cudnn; auto: by device

@@ -37,6 +37,7 @@ class BlockProgram:
     shuffle: Callable[..., jax.Array]
     train: Callable[..., tuple[State, jax.Array]]
     finish: Callable[..., tuple[State, EpochMetrics]]
+    score: Callable[..., tuple[State, EpochMetrics]]
     predict: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
 
 
@@ -138,6 +139,11 @@ def compile_block(
     ) -> tuple[State, EpochMetrics]:
         return finish_epoch(program, features, member, state, losses)
 
+    def score(
+        features: Features, member: Members, state: State, losses: jax.Array, logits: jax.Array
+    ) -> tuple[State, EpochMetrics]:
+        return finish_epoch(program, features, member, state, losses, logits)
+
     def predict(
         features: Features, member: Members, params: Params, stats: Params, rows: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -151,6 +157,7 @@ def compile_block(
         shuffle=over_block(order, 1, 2),
         train=over_block(train, 3, 3, donate=(4,)),
         finish=over_block(finish, 3, 1, donate=(2,)),
+        score=over_block(score, 4, 1, donate=(2,)),
         predict=over_block(predict, 4, 1),
     )
 
@@ -165,10 +172,14 @@ def to_block(members: Members, places: np.ndarray, block: int, mesh: Mesh) -> Me
 
     A dummy repeats the last of them with no epochs to train, so it costs its place and no more.
     """
+    return jax.device_put(of_block(members, places, block), by_member(mesh))
+
+
+def of_block(members: Members, places: np.ndarray, block: int) -> Members:
+    """The same on the host."""
     table = jax.tree.map(lambda a: a[filled(places, block)], members)
     real = np.arange(block) < len(places)
-    table = table.replace(epochs=np.where(real, table.epochs, 0).astype(np.int32))
-    return jax.device_put(table, by_member(mesh))
+    return table.replace(epochs=np.where(real, table.epochs, 0).astype(np.int32))
 
 
 def to_blocks(members: Members, block: int, mesh: Mesh) -> list[Members]:

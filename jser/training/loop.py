@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jser import progress
 from jser.errors import InputError
-from jser.training import blocks, metrics_log
+from jser.training import blocks, metrics_log, stream, streamed
 from jser.training.alive import Alive, Block
 from jser.training.checkpoints import Checkpoints
 from jser.training.figures import Figures
@@ -50,7 +50,8 @@ def fit(
     mesh = blocks.member_mesh(list(plan.devices))
     shared = NamedSharding(mesh, PartitionSpec())
     compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
-    features = jax.device_put(features, shared)
+    source = stream.Source(features, shared) if plan.stream else None
+    features = source.resident if source else jax.device_put(features, shared)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     alive = Alive(members, plan.block, mesh)
     start = 0
@@ -76,6 +77,7 @@ def fit(
     log = metrics_log.MetricsLog(run_dir, stage, members, start)
     steps = np.maximum(-(-np.sum(members.train_index >= 0, axis=1) // program.batch_size), 1)
     calls: dict[int, list[tuple[jax.Array, jax.Array]]] = {}  # of an epoch of so many steps
+    split = blocks.by_member(mesh)
     try:
         with (
             jax.transfer_guard("disallow"),
@@ -89,7 +91,21 @@ def fit(
                     most = int(steps[block.places].max())  # those of a small bag are few
                     if most not in calls:
                         calls[most] = jax.device_put(plan.calls(most), shared)
-                    block.state, metrics = _epoch(compiled, features, block, on_device, calls[most])
+                    if source is None:
+                        block.state, metrics = _epoch(
+                            compiled, features, block, on_device, calls[most]
+                        )
+                    else:
+                        block.state, metrics = streamed.epoch(
+                            compiled,
+                            source,
+                            blocks.of_block(members, block.places, plan.block),
+                            block,
+                            on_device,
+                            list(zip(plan.calls(most), calls[most], strict=True)),
+                            program.batch_size,
+                            split,
+                        )
                     # What was measured before is fetched while this block computes.
                     figures.put(epoch + 1, block.places, metrics)
                 epoch += 1
@@ -164,7 +180,9 @@ def predict(
     """
     mesh = blocks.member_mesh(list(plan.devices))
     compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
-    features = jax.device_put(features, NamedSharding(mesh, PartitionSpec()))
+    shared = NamedSharding(mesh, PartitionSpec())
+    source = stream.Source(features, shared) if plan.stream else None
+    features = source.resident if source else jax.device_put(features, shared)
     tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
     split = blocks.by_member(mesh)
     missing = -len(members) % plan.block
@@ -175,5 +193,14 @@ def predict(
     out = []
     for b, table in enumerate(tables):
         chosen = jax.tree.map(lambda a: a[b * plan.block : (b + 1) * plan.block], padded)  # noqa: B023
-        out.append(compiled.predict(features, table, *jax.device_put(chosen, split)))
+        *params, own = chosen
+        params = jax.device_put(params, split)
+        if source is None:
+            out.append(compiled.predict(features, table, *params, jax.device_put(own, split)))
+            continue
+        some = np.arange(b * plan.block, min((b + 1) * plan.block, len(members)))
+        host = blocks.of_block(members, some, plan.block)
+        out.append(
+            streamed.answers(compiled, source, host, table, params, own, program.batch_size, split)
+        )
     return blocks.from_blocks(out, len(members))

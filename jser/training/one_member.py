@@ -240,7 +240,12 @@ def predict_rows(
 
 
 def finish_epoch(
-    program: Program, features: Features, member: Members, state: State, losses: jax.Array
+    program: Program,
+    features: Features,
+    member: Members,
+    state: State,
+    losses: jax.Array,
+    logits: jax.Array | None = None,
 ) -> tuple[State, EpochMetrics]:
     """Score the member's dev speakers, keep the best epoch, and end members that are done.
 
@@ -253,13 +258,15 @@ def finish_epoch(
         member: whose epoch ends.
         state: after the epoch's last step.
         losses: the sum of its steps' losses, a scalar; the figures have the mean of its own steps.
+        logits: [V, K] of its dev rows, where they are known; None: computed here.
 
     Returns:
         The state, and the epoch's figures, scalars.
     """
-    logits, _, _ = predict_rows(
-        program, features, member, state.average, state.average_stats, member.dev_index
-    )
+    if logits is None:
+        logits, _, _ = predict_rows(
+            program, features, member, state.average, state.average_stats, member.dev_index
+        )
     label = row_labels(features, member, member.dev_index)
     one_hot = objectives.targets(label, program.n_classes)
     count = one_hot.sum(0)

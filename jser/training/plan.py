@@ -31,8 +31,8 @@ from jser.training.population import (
 MOST = 64
 # Of the free memory, what a block's training may take; the rest is the compiler's.
 SHARE = 0.6
-# Whether what backward needs of a tuned stem is computed again: see `choose_plan`.
-REMAT = ("auto", "always", "never")
+# Of what memory decides: see `choose_plan`.
+CHOICES = ("auto", "always", "never")
 # Where members stop by themselves, blocks that live ones are put together from.
 BLOCKS = 4
 
@@ -46,12 +46,14 @@ class Plan:
         steps_per_call: optimiser steps in one compiled call, at most; 0: those of an epoch.
         devices: over which blocks are split.
         computing: by what models are computed.
+        stream: features do not lie on the devices, see `jser.training.stream`.
     """
 
     width: int
     steps_per_call: int
     devices: tuple[jax.Device, ...]
     computing: Computing = computing.PLAIN
+    stream: bool = False
 
     @property
     def block(self) -> int:
@@ -77,6 +79,7 @@ def choose_plan(
     steps_per_call: int = 0,
     lstm: str = "auto",
     remat: str = "never",
+    stream: str = "auto",
 ) -> Plan:
     """The default plan: on a CPU one member at a time, on accelerators as many as fit.
 
@@ -87,11 +90,14 @@ def choose_plan(
         width: 0 chooses by device and by memory.
         steps_per_call: 0 chooses by device.
         lstm: of `computing.LSTMS`; ``auto``: see `lstm_for`.
-        remat: of `REMAT`: whether a tuned stem's blocks are computed again for the gradient;
+        remat: of `CHOICES`: whether a tuned stem's blocks are computed again for the gradient;
             ``auto``: where what one member keeps for it does not fit into memory.
+        stream: of `CHOICES`: whether features are sent to the devices batch by batch; ``auto``:
+            where they would take more than their share of the memory.
 
     Raises:
-        InputError: a number is negative; there is no such LSTM, or not here, or no such `remat`.
+        InputError: a number is negative; there is no such LSTM, or not here, or no such `remat` or
+            `stream`.
     """
     devices = tuple(jax.devices())
     if width < 0 or steps_per_call < 0:
@@ -99,15 +105,19 @@ def choose_plan(
             f"population.width: {width} and population.steps_per_call: {steps_per_call} must not "
             "be negative; 0 chooses by device"
         )
-    if remat not in REMAT:
-        raise InputError(f"population.remat: {remat!r} is none of {', '.join(REMAT)}")
+    for field, value in (("remat", remat), ("stream", stream)):
+        if value not in CHOICES:
+            raise InputError(f"population.{field}: {value!r} is none of {', '.join(CHOICES)}")
     mine = -(-len(members) // len(devices))
+    large = _bytes(features) > SHARE * _free_of_one(devices[0])
+    streams = stream == "always" or (stream == "auto" and large)
 
     def needs(choice: Computing) -> tuple[int, int]:
         """Bytes of a member's step, and those that are free for steps."""
         with computing.by(choice):
             state, step = training_bytes(program, features, members)
-        return step, int(SHARE * (_free_of_one(devices[0], features) - mine * state))
+        here = 0 if streams else _bytes(features)
+        return step, int(SHARE * (_free_of_one(devices[0]) - here - mine * state))
 
     choice = Computing(remat=remat == "always")
     # Where nothing pretrained is tuned, there is nothing to compute again.
@@ -119,7 +129,7 @@ def choose_plan(
     elif not width:
         width = width_for(mine, *needs(choice), bool((members.patience > 0).any()))
     choice = dataclasses.replace(choice, lstm=lstm_for(lstm, width))
-    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices, choice)
+    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices, choice, streams)
 
 
 def lstm_for(name: str, width: int) -> str:
@@ -191,11 +201,11 @@ def _bytes(tree: Any) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def _free_of_one(device: jax.Device, features: Features) -> int:
-    """Bytes of a device that are free beside the features, which each device holds."""
+def _free_of_one(device: jax.Device) -> int:
+    """Bytes of a device that are free."""
     stats = device.memory_stats() or {}
-    free = stats.get("bytes_limit", psutil.virtual_memory().available)
-    return free - stats.get("bytes_in_use", 0) - _bytes(features)
+    free: int = stats.get("bytes_limit", psutil.virtual_memory().available)
+    return free - stats.get("bytes_in_use", 0)
 
 
 def check_memory(block: State, n_blocks: int, plan: Plan) -> None:

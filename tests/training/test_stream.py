@@ -1,0 +1,135 @@
+"""A training by stream is the training of features that lie on the device, bit for bit."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jser.errors import InputError
+from jser.training import loop, plan, population
+from jser.training.plan import Plan
+from jser.training.stream import Source
+from tests.training.conftest import make_members, same_bits
+
+ONE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+
+
+@pytest.fixture(scope="module")
+def on_host(features):
+    return jax.tree.map(np.asarray, features)
+
+
+def ragged():
+    """Three rows of 2, 1 and 3 frames in two sets; a frame's number is 10 * row + frame."""
+    frames = np.array([[0, 1, 10, 20, 21, 22]], np.float32)[:, :, None]
+    return population.Features(
+        np.concatenate([frames, 100 + frames]),
+        np.array([0, 2, 3], np.int32),
+        np.array([2, 1, 3], np.int32),
+        np.zeros((2, 3, 1), np.float32),
+        np.arange(3, dtype=np.int32),
+        3,
+    )
+
+
+def test_a_window_worked_by_hand():
+    source = Source(ragged(), ONE)
+    rows = np.array([[[2, -1]], [[0, 2]]])
+    frames, offset = source.window(rows, np.array([0, 1]), 7)
+    np.testing.assert_array_equal(offset[[0, 2]], [0, 2])
+    # Rows 0 and 2 have their places in both sets; each member's set holds its own alone.
+    np.testing.assert_array_equal(
+        frames[:, :, 0], [[0, 0, 20, 21, 22, 0, 0], [100, 101, 120, 121, 122, 0, 0]]
+    )
+
+
+def test_windows_come_in_order_and_are_on_the_device():
+    source = Source(ragged(), ONE)
+    rows = [np.array([[r]]) for r in (2, 0, 1, 2)]
+    found = []
+    with jax.transfer_guard("disallow"):
+        for features in source.windows(rows, np.array([1])):
+            assert isinstance(features.frames, jax.Array)
+            found.append(jax.device_get(features))
+    for some, features in zip(rows, found, strict=True):
+        row = some.item()
+        begin = features.offset[row]
+        own = features.frames[1, begin : begin + features.length[row], 0]
+        np.testing.assert_array_equal(own, 100 + 10 * row + np.arange(len(own)))
+    assert source.resident.frames.shape == (2, 1, 1)
+
+
+@pytest.mark.parametrize("memory", ["in memory", "memory-mapped"])
+@pytest.mark.parametrize(("width", "steps_per_call"), [(1, 1), (2, 1), (2, 2), (3, 0)])
+def test_the_same_bits(on_host, tmp_path, program, width, steps_per_call, memory):
+    members = make_members(5)
+    members.epochs[2] = 2  # somebody ends before the others
+    given = on_host
+    if memory == "memory-mapped":
+        np.save(tmp_path / "frames.npy", on_host.frames)
+        given = on_host.replace(frames=np.load(tmp_path / "frames.npy", mmap_mode="r"))
+    rows = np.tile(np.arange(18, 24, dtype=np.int32), (5, 1))
+
+    def trained(stream):
+        folder = tmp_path / f"stream-{stream}"
+        folder.mkdir()
+        how = Plan(width, steps_per_call, tuple(jax.devices()[:1]), stream=stream)
+        state = loop.fit(program, given, members, how, folder, "select", 1e9)
+        return state, loop.predict(program, given, members, state, rows, how)
+
+    (state, answers), (other, same) = trained(False), trained(True)
+    for name in ("params", "average", "opt_state", "epoch", "alive", "best_epoch", "best_params"):
+        assert same_bits(getattr(state, name), getattr(other, name)), name
+    for mine, theirs in zip(answers, same, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+
+def test_killed_and_resumed(on_host, tmp_path, program, monkeypatch):
+    members = make_members(3, epochs=3)
+    how = Plan(2, 1, tuple(jax.devices()[:1]), stream=True)
+
+    def fit(name):
+        (tmp_path / name).mkdir(exist_ok=True)
+        return loop.fit(program, on_host, members, how, tmp_path / name, "select", 0)
+
+    write = loop.metrics_log.MetricsLog.write
+
+    def dying(self, epoch, metrics):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        write(self, epoch, metrics)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.metrics_log.MetricsLog, "write", dying)
+        with pytest.raises(KeyboardInterrupt):
+            fit("cut")
+    assert same_bits(fit("whole"), fit("cut"))
+
+
+def test_where_memory_asks(on_host, program, monkeypatch):
+    members = make_members(2)
+
+    def chosen(free, stream="auto"):
+        monkeypatch.setattr(plan, "_free_of_one", lambda device: free)
+        return plan.choose_plan(program, on_host, members, 1, stream=stream).stream
+
+    bytes_of_all = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(on_host))
+    assert not chosen(2 * bytes_of_all)
+    assert chosen(bytes_of_all)
+    assert chosen(2 * bytes_of_all, "always")
+    assert not chosen(bytes_of_all, "never")
+    with pytest.raises(InputError, match=r"population\.stream: 'on' is none of auto, always"):
+        chosen(1, "on")
+
+
+def test_no_row_of_another_member_is_sent_for_it(on_host):
+    """What is not in a window cannot be read: those of other sets are zero."""
+    source = Source(on_host, ONE)
+    rows = np.array([[3, 4], [5, -1]])
+    frames, offset = source.window(rows, np.array([0, 1]), 40)
+    length = on_host.length
+    for number, own in ((0, [3, 4]), (1, [5])):
+        for row in (3, 4, 5):
+            place = frames[number, offset[row] : offset[row] + length[row]]
+            assert place.any() == (row in own)
+    assert jnp.sum(jnp.abs(frames[:, length[[3, 4, 5]].sum() :])) == 0
