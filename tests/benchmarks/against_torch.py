@@ -7,7 +7,8 @@ The cases, each first held against its twin's numbers:
   sequence   the main system's sequence part at its config's sizes: predictions of a batch, and an
              epoch of one member (gather, mixup, dropout, loss, clip, AdamW, moving average)
   tuned      the convolutions of AlexNet, tuned end to end under the same sequence part: value and
-             gradient of the loss, and the optimiser's step, for utterances of --steps pictures
+             gradient of the loss, and the optimiser's step, for utterances of --steps pictures; and
+             the whole network's answers, from pictures to classes
 
 PyTorch runs eagerly and, with --compiled, under torch.compile too (minutes of compilation).
 
@@ -243,8 +244,18 @@ def tuned(args: argparse.Namespace) -> Functions:
     def ours_step() -> None:
         now[:] = jax.block_until_ready(step(*now, x))
 
-    made: Functions = {"step/jser": ours_step}
+    answer = jax.jit(logits)
+
+    def predicted(call: Any) -> None:
+        with torch.inference_mode():
+            call()
+
+    made: Functions = {
+        "step/jser": ours_step,
+        "inference/jser": lambda: jax.block_until_ready(answer(now[0], x)),
+    }
     for name, call in ways(theirs, args).items():
+        made[f"inference/{name}"] = lambda call=call: predicted(call)
         trained = [p for p in twin.parameters() if p.requires_grad]
         learner = torch.optim.AdamW(trained, lr=1e-5, weight_decay=1e-4, foreach=True)
 

@@ -121,3 +121,25 @@ def test_against_pytorch():
     (z**2).sum().backward()
     wanted = theirs_kernel.grad.numpy().transpose(2, 3, 1, 0)
     np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("kernel", [(5, 3), (3, 3), (3, 4), (1, 6)])
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_bands_side_by_side_are_the_plain_convolution(kernel, inputs):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.standard_normal((2, 7, 12, inputs), dtype=np.float32))
+    w = jnp.asarray(rng.standard_normal((*kernel, inputs, 5), dtype=np.float32))
+    assert masked_conv._few_inputs(x)
+
+    out, back = jax.vjp(masked_conv._by_bands, x, w)
+    expected, plain_back = jax.vjp(masked_conv._plain, x, w)
+
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+    gradient = jnp.asarray(rng.standard_normal(out.shape, dtype=np.float32))
+    for found, plain in zip(back(gradient), plain_back(gradient), strict=True):
+        np.testing.assert_array_equal(found, plain)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 1), (1, 3, 8, 5), (1, 3, 6, 3)])
+def test_where_bands_are_not_put_side_by_side(shape):
+    assert not masked_conv._few_inputs(jnp.zeros(shape))
