@@ -16,7 +16,19 @@ from collections.abc import Mapping
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
 # Blocks of any size come from the heap, which grows by 64 MiB and never shrinks; and all threads
 # share it, since the heap of a thread cannot hold large blocks.
-_SETTINGS = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 64 << 20), (_ARENA_MAX, 1))
+_SETTINGS = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, 64 << 20), (_ARENA_MAX, 1))
+
+
+class _Info(ctypes.Structure):
+    """struct mallinfo2 of malloc.h."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+            "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
 
 
 def keep_freed(environment: Mapping[str, str] = os.environ) -> bool:
@@ -36,6 +48,16 @@ def keep_freed(environment: Mapping[str, str] = os.environ) -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     done = [mallopt(parameter, value) for parameter, value in _SETTINGS]
     return all(done)
+
+
+def kept() -> int:
+    """Bytes that this process has freed and still holds, which the system counts as taken."""
+    try:
+        mallinfo = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):  # not the GNU C library, or before its 2.33
+        return 0
+    mallinfo.restype = _Info
+    return int(mallinfo().fordblks)
 
 
 def _gnu() -> bool:

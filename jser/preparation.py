@@ -16,7 +16,7 @@ from jser.protocols import Certificate, Protocol
 from jser.records import places
 from jser.records.corpus import Corpus
 from jser.systems import Inputs, checks
-from jser.training import ensemble, lengths, members, normalisation, optimiser, population
+from jser.training import ensemble, lengths, members, normalisation, optimiser, plan, population
 from jser.training.platform import on_cpu
 
 
@@ -66,6 +66,9 @@ def check(config: Any) -> None:
         population.check_metric_loss(config.metric_loss, config.hyper.metric)
         if config.metric_loss == "none":
             checks.idle(config, ("hyper.metric",), "metric_loss=none")
+    if "population" in config:
+        names = ("lstm", "remat", "stream")
+        plan.check_names(**{k: v for k, v in config.population.items() if k in names})
     system.check(config)
 
 

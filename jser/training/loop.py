@@ -72,12 +72,21 @@ def fit(
                 f"--config.population.width={width} in a run of that config, or choose "
                 "another --workdir"
             )
+        remat = plan.computing.remat
+        if (was := extra.get("remat", remat)) != remat:
+            raise InputError(
+                f"{run_dir}: was trained with the maps of its stem "
+                f"{'computed again' if was else 'kept'} for the gradient, which may change the "
+                f"last digits; go on with --config.population.remat={'always' if was else 'never'}"
+                ", or choose another --workdir"
+            )
         alive.restore(host)
     del tables
     log = metrics_log.MetricsLog(run_dir, stage, members, start)
     steps = np.maximum(-(-np.sum(members.train_index >= 0, axis=1) // program.batch_size), 1)
     calls: dict[int, list[tuple[jax.Array, jax.Array]]] = {}  # of an epoch of so many steps
     split = blocks.by_member(mesh)
+    how = {"stage": stage, "width": plan.width, "remat": plan.computing.remat}
     try:
         with (
             jax.transfer_guard("disallow"),
@@ -97,13 +106,13 @@ def fit(
                         )
                     else:
                         block.state, metrics = streamed.epoch(
+                            program,
                             compiled,
                             source,
                             blocks.of_block(members, block.places, plan.block),
                             block,
                             on_device,
                             list(zip(plan.calls(most), calls[most], strict=True)),
-                            program.batch_size,
                             split,
                         )
                     # What was measured before is fetched while this block computes.
@@ -114,11 +123,11 @@ def fit(
                 alive.close_up(figures.alive)
                 if checkpoints.due() and alive.blocks:
                     figures.take_all()
-                    checkpoints.save(epoch, alive.host(), {"stage": stage, "width": plan.width})
+                    checkpoints.save(epoch, alive.host(), how)
             figures.take_all()
         final = alive.host()
         if epoch > start or checkpoints.latest() is None:
-            checkpoints.save(epoch, final, {"stage": stage, "width": plan.width})
+            checkpoints.save(epoch, final, how)
     finally:
         checkpoints.close()
         log.close()
@@ -200,7 +209,5 @@ def predict(
             continue
         some = np.arange(b * plan.block, min((b + 1) * plan.block, len(members)))
         host = blocks.of_block(members, some, plan.block)
-        out.append(
-            streamed.answers(compiled, source, host, table, params, own, program.batch_size, split)
-        )
+        out.append(streamed.answers(program, compiled, source, host, table, params, own, split))
     return blocks.from_blocks(out, len(members))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import psutil
 
+from jser import allocator
 from jser.errors import InputError
 from jser.models import computing, cudnn
 from jser.models.computing import Computing
@@ -26,6 +27,7 @@ from jser.training.population import (
     gather,
     variables,
 )
+from jser.training.stream import window_bytes
 
 # Members of a block at most: an accelerator is full long before.
 MOST = 64
@@ -33,6 +35,8 @@ MOST = 64
 SHARE = 0.6
 # Of what memory decides: see `choose_plan`.
 CHOICES = ("auto", "always", "never")
+# Of a stream: in use, on its way, and sent behind it.
+WINDOWS = 3
 # Where members stop by themselves, blocks that live ones are put together from.
 BLOCKS = 4
 
@@ -105,31 +109,52 @@ def choose_plan(
             f"population.width: {width} and population.steps_per_call: {steps_per_call} must not "
             "be negative; 0 chooses by device"
         )
-    for field, value in (("remat", remat), ("stream", stream)):
-        if value not in CHOICES:
-            raise InputError(f"population.{field}: {value!r} is none of {', '.join(CHOICES)}")
+    check_names(lstm, remat, stream)
     mine = -(-len(members) // len(devices))
-    large = _bytes(features) > SHARE * _free_of_one(devices[0])
-    streams = stream == "always" or (stream == "auto" and large)
+    here = _free_of_one(devices[0])
+    streams = stream == "always" or (stream == "auto" and _bytes(features) > SHARE * here)
+    # A stream has windows of features in place of all of them, and half of the share for them.
+    share = SHARE / 2 if streams else SHARE
+    free = here if streams else here - _bytes(features)
 
     def needs(choice: Computing) -> tuple[int, int]:
         """Bytes of a member's step, and those that are free for steps."""
         with computing.by(choice):
             state, step = training_bytes(program, features, members)
-        here = 0 if streams else _bytes(features)
-        return step, int(SHARE * (_free_of_one(devices[0]) - here - mine * state))
+        return step, int(share * (free - mine * state))
 
     choice = Computing(remat=remat == "always")
     # Where nothing pretrained is tuned, there is nothing to compute again.
     if remat == "auto" and features.initial:
-        step, free = needs(choice)
-        choice = Computing(remat=step > free)
+        step, left = needs(choice)
+        choice = Computing(remat=step > left)
     if not width and on_cpu():
         width = 1
     elif not width:
         width = width_for(mine, *needs(choice), bool((members.patience > 0).any()))
     choice = dataclasses.replace(choice, lstm=lstm_for(lstm, width))
-    return Plan(width, steps_per_call or (1 if on_cpu() else 0), devices, choice, streams)
+    if not steps_per_call and on_cpu():
+        steps_per_call = 1
+    elif not steps_per_call and streams:
+        one = window_bytes(features, width * len(devices) * program.batch_size)
+        steps_per_call = max(1, int(share * free) // (WINDOWS * one))
+    return Plan(width, steps_per_call, devices, choice, streams)
+
+
+def check_names(lstm: str = "auto", remat: str = "never", stream: str = "auto") -> None:
+    """Check what can be known of `choose_plan`'s arguments before there are features.
+
+    Raises:
+        InputError: one is none of its choices.
+    """
+    known = {
+        "lstm": (lstm, ("auto", *computing.LSTMS)),
+        "remat": (remat, CHOICES),
+        "stream": (stream, CHOICES),
+    }
+    for field, (value, choices) in known.items():
+        if value not in choices:
+            raise InputError(f"population.{field}: {value!r} is none of {', '.join(choices)}")
 
 
 def lstm_for(name: str, width: int) -> str:
@@ -139,13 +164,11 @@ def lstm_for(name: str, width: int) -> str:
     mapped scan keeps a device busy that cuDNN, which cannot be mapped, would serve one by one.
 
     Raises:
-        InputError: there is no such name, or cuDNN cannot be had here.
+        InputError: cuDNN cannot be had here.
     """
     can = cudnn.available() and width == 1
     if name == "auto":
         return "cudnn" if can else "scan"
-    if name not in computing.LSTMS:
-        raise InputError(f"population.lstm: {name!r} is none of auto, {', '.join(computing.LSTMS)}")
     if name == "cudnn" and not can:
         raise InputError(
             "population.lstm: cudnn needs an NVIDIA GPU and population.width=1, since it cannot be "
@@ -204,8 +227,14 @@ def _bytes(tree: Any) -> int:
 def _free_of_one(device: jax.Device) -> int:
     """Bytes of a device that are free."""
     stats = device.memory_stats() or {}
-    free: int = stats.get("bytes_limit", psutil.virtual_memory().available)
-    return free - stats.get("bytes_in_use", 0)
+    if "bytes_limit" not in stats:
+        return _free_of_host()
+    return int(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+
+
+def _free_of_host() -> int:
+    """Bytes of the machine that this process may take, with those that it keeps for itself."""
+    return int(psutil.virtual_memory().available) + allocator.kept()
 
 
 def check_memory(block: State, n_blocks: int, plan: Plan) -> None:
@@ -221,7 +250,7 @@ def check_memory(block: State, n_blocks: int, plan: Plan) -> None:
     """
     needed = n_blocks * _bytes(block)
     if plan.devices[0].platform == "cpu":
-        free = psutil.virtual_memory().available
+        free = _free_of_host()
     else:
         stats = plan.devices[0].memory_stats() or {}
         free = (stats.get("bytes_limit", needed) - stats.get("bytes_in_use", 0)) * len(plan.devices)

@@ -23,6 +23,18 @@ AHEAD = 2
 THREADS = 2
 
 
+def capacity(features: Features, rows: int) -> int:
+    """Frames that a window of so many different rows has room for, whichever they are."""
+    longest = np.sort(np.asarray(features.length))[::-1]
+    return int(longest[:rows].sum())
+
+
+def window_bytes(features: Features, rows: int) -> int:
+    """Bytes of a window of so many rows."""
+    sets, _, width = features.frames.shape
+    return sets * capacity(features, rows) * width * features.frames.dtype.itemsize
+
+
 class Source:
     """Host features from which windows are cut.
 
@@ -38,17 +50,17 @@ class Source:
         self.resident: Features = jax.device_put(features.replace(frames=nothing), sharding)
 
     def window(
-        self, rows: np.ndarray, group: np.ndarray, capacity: int
+        self, rows: np.ndarray, group: np.ndarray, room: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Frames of some rows, and where each row begins in them.
 
         Args:
             rows: int [block, ...], of each member of a block; -1 for none.
             group: int [block], the set of frames that a member reads.
-            capacity: frames of a window.
+            room: frames of a window.
 
         Returns:
-            (frames [G, capacity, D], offset int32 [R], without a meaning for rows not named).
+            (frames [G, room, D], offset int32 [R], without a meaning for rows not named).
         """
         features = self._features
         sets = np.minimum(group, len(features.frames) - 1)
@@ -56,7 +68,7 @@ class Source:
         length = features.length[everyone]
         offset = np.zeros_like(features.offset)
         offset[everyone] = np.cumsum(length) - length
-        shape = (len(features.frames), capacity, features.frames.shape[-1])
+        shape = (len(features.frames), room, features.frames.shape[-1])
         frames = np.zeros(shape, features.frames.dtype)
         for number in np.unique(sets):
             for row in _of(rows[sets == number]):
@@ -74,10 +86,8 @@ class Source:
             rows: each int [block, ...], at least one.
             group: int [block].
         """
-        largest = min(max(some.size for some in rows), len(self._features.length))
-        cut = functools.partial(
-            self.window, group=group, capacity=largest * self._features.max_steps
-        )
+        room = capacity(self._features, max(some.size for some in rows))
+        cut = functools.partial(self.window, group=group, room=room)
         made = (
             grain.MapDataset.range(len(rows))
             .map(lambda index: cut(rows[index]))

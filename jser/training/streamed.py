@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,86 +13,99 @@ import numpy as np
 
 from jser.training.alive import Block
 from jser.training.blocks import BlockProgram
-from jser.training.population import EpochMetrics, Members, State
+from jser.training.population import EpochMetrics, Members, Program, State
 from jser.training.stream import Source
 
 Call = tuple[Any, Any]
 
 
+class _Pace:
+    """Keeps the host from sending windows far ahead of the device, which holds each until used."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[jax.Array] = deque()
+
+    def called(self, result: jax.Array) -> None:
+        """A call has been given to the device: wait until it is done with the one before."""
+        self._waiting.append(result)
+        if len(self._waiting) > 1:
+            jax.block_until_ready(self._waiting.popleft())
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _first_rows(tree: Any, count: int) -> Any:
+    return jax.tree.map(lambda a: a[:, :count], tree)
+
+
 def epoch(
+    program: Program,
     compiled: BlockProgram,
     source: Source,
     members: Members,
     block: Block,
     number: jax.Array,
     calls: Sequence[tuple[Call, Call]],
-    batch_size: int,
     split: jax.sharding.Sharding,
 ) -> tuple[State, EpochMetrics]:
     """One epoch of one block: shuffle, step, select.
 
-    The host waits for the order of an epoch, and for nothing else.
+    The host waits for the order of an epoch, and then stays two calls ahead of the device.
 
     Args:
+        program: the static part.
         compiled: functions of the block's width.
         source: of the features.
         members: host table [block, ...] of the block with its dummies.
         block: who trains.
         number: of the epoch, on the devices.
         calls: first step and the one behind the last of each call, for the host and on the devices.
-        batch_size: B, of answers too.
         split: of what has a member's axis.
     """
     orders = compiled.shuffle(source.resident, number, block.lean)
     order = jax.device_get(orders)
     rows = [order[:, first:end] for (first, end), _ in calls]
-    state, losses = block.state, None
+    state, losses, pace = block.state, None, _Pace()
     windows = source.windows(rows, members.group)
     for features, (_, (first, end)) in zip(windows, calls, strict=True):
         state, loss = compiled.train(features, first, end, block.lean, state, orders)
         losses = loss if losses is None else losses + loss
-    logits, _, _ = answers(
-        compiled,
-        source,
-        members,
-        block.lean,
-        (state.average, state.average_stats),
-        members.dev_index,
-        batch_size,
-        split,
-    )
+        pace.called(loss)
+    dev = members.dev_index
+    if (dev < 0).all():  # a refit
+        nothing = np.zeros((*dev.shape, program.n_classes), np.float32)
+        return compiled.score(
+            source.resident, block.table, state, losses, jax.device_put(nothing, split)
+        )
+    params = state.average, state.average_stats
+    logits, _, _ = answers(program, compiled, source, members, block.lean, params, dev, split)
     return compiled.score(source.resident, block.table, state, losses, logits)
 
 
 def answers(
+    program: Program,
     compiled: BlockProgram,
     source: Source,
     members: Members,
     table: Members,
     params: Any,
     rows: np.ndarray,
-    batch_size: int,
     split: jax.sharding.Sharding,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Logits, attention and embedding [block, V, ...] of rows int [block, V], batch by batch.
 
     Args:
-        compiled, source, members, batch_size, split: see `epoch`.
+        program, compiled, source, members, split: see `epoch`.
         table: the members on the devices.
         params: parameters and statistics, [block, ...].
         rows: -1 for none.
     """
-    count = rows.shape[1]
+    count, batch_size = rows.shape[1], program.batch_size
     padded = np.pad(rows, ((0, 0), (0, -count % batch_size)), constant_values=-1)
     pieces = [padded[:, i : i + batch_size] for i in range(0, padded.shape[1], batch_size)]
-    found = [
-        compiled.predict(features, table, *params, jax.device_put(piece, split))
-        for features, piece in zip(source.windows(pieces, members.group), pieces, strict=True)
-    ]
-    logits, attention, embedding = (
-        jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True)
-    )
-    if padded.shape[1] == count:
-        return logits, attention, embedding
-    cut = jax.jit(lambda a: a[:, :count])
-    return cut(logits), cut(attention), cut(embedding)
+    found, pace = [], _Pace()
+    for features, piece in zip(source.windows(pieces, members.group), pieces, strict=True):
+        found.append(compiled.predict(features, table, *params, jax.device_put(piece, split)))
+        pace.called(found[-1][0])
+    whole = tuple(jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    logits, attention, embedding = _first_rows(whole, count)
+    return logits, attention, embedding

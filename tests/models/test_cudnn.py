@@ -88,7 +88,7 @@ def test_who_has_it(monkeypatch):
     with pytest.raises(InputError, match="leave it at auto"):
         plan.lstm_for("cudnn", 1)
     with pytest.raises(InputError, match="'cuda' is none of auto, scan, cudnn"):
-        plan.lstm_for("cuda", 1)
+        plan.check_names("cuda")
 
 
 def test_no_gpu_has_none_of_it():

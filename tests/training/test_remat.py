@@ -7,7 +7,8 @@ import pytest
 from jser.errors import InputError
 from jser.models import computing
 from jser.models.computing import Computing
-from jser.training import blocks, plan
+from jser.training import blocks, loop, plan
+from jser.training.plan import Plan
 from tests.training.test_tuning import lay_out, make_members, program_on, small_nets  # noqa: F401
 
 AGAIN = Computing(remat=True)
@@ -73,3 +74,11 @@ def test_a_frozen_stem_has_nothing_to_compute_again(setting, monkeypatch):
     monkeypatch.setattr(plan, "training_bytes", counted)
     found = plan.choose_plan(program, features.replace(initial={}), members, 1, remat="auto")
     assert found.computing == computing.PLAIN
+
+
+def test_a_training_that_goes_on_otherwise_is_refused(setting, tmp_path):
+    program, features, members = setting
+    devices = tuple(jax.devices()[:1])
+    loop.fit(program, features, members, Plan(1, 1, devices, AGAIN), tmp_path, "select", 1e9)
+    with pytest.raises(InputError, match=r"computed again .* --config.population.remat=always"):
+        loop.fit(program, features, members, Plan(1, 1, devices), tmp_path, "select", 1e9)

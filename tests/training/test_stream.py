@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jser.errors import InputError
-from jser.training import loop, plan, population
+from jser.training import loop, plan, population, stream, streamed
 from jser.training.plan import Plan
 from jser.training.stream import Source
 from tests.training.conftest import make_members, same_bits
@@ -70,10 +70,10 @@ def test_the_same_bits(on_host, tmp_path, program, width, steps_per_call, memory
         given = on_host.replace(frames=np.load(tmp_path / "frames.npy", mmap_mode="r"))
     rows = np.tile(np.arange(18, 24, dtype=np.int32), (5, 1))
 
-    def trained(stream):
-        folder = tmp_path / f"stream-{stream}"
+    def trained(streams):
+        folder = tmp_path / f"stream-{streams}"
         folder.mkdir()
-        how = Plan(width, steps_per_call, tuple(jax.devices()[:1]), stream=stream)
+        how = Plan(width, steps_per_call, tuple(jax.devices()[:1]), stream=streams)
         state = loop.fit(program, given, members, how, folder, "select", 1e9)
         return state, loop.predict(program, given, members, state, rows, how)
 
@@ -82,6 +82,18 @@ def test_the_same_bits(on_host, tmp_path, program, width, steps_per_call, memory
         assert same_bits(getattr(state, name), getattr(other, name)), name
     for mine, theirs in zip(answers, same, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+
+def test_a_refit_predicts_nothing(on_host, tmp_path, program, monkeypatch):
+    members = make_members(2).replace(dev_index=np.full((2, 1), -1, np.int32))
+    monkeypatch.setattr(streamed, "answers", None)
+    found = []
+    for streams in (False, True):
+        folder = tmp_path / str(streams)
+        folder.mkdir()
+        how = Plan(2, 1, tuple(jax.devices()[:1]), stream=streams)
+        found.append(loop.fit(program, on_host, members, how, folder, "refit", 1e9))
+    assert same_bits(*found)
 
 
 def test_killed_and_resumed(on_host, tmp_path, program, monkeypatch):
@@ -106,12 +118,47 @@ def test_killed_and_resumed(on_host, tmp_path, program, monkeypatch):
     assert same_bits(fit("whole"), fit("cut"))
 
 
+def test_the_room_of_a_window_is_that_of_the_longest_rows():
+    assert stream.capacity(ragged(), 1) == 3
+    assert stream.capacity(ragged(), 2) == 5
+    assert stream.capacity(ragged(), 99) == 6
+    assert stream.window_bytes(ragged(), 2) == 2 * 5 * 1 * 4
+
+
+def test_calls_are_as_long_as_their_windows_fit(on_host, program, monkeypatch):
+    members = make_members(2)
+    one = stream.window_bytes(on_host, 2 * program.batch_size)
+    monkeypatch.setattr(plan, "on_cpu", lambda: False)
+
+    def steps(free, how="always"):
+        monkeypatch.setattr(plan, "_free_of_one", lambda device: free)
+        return plan.choose_plan(program, on_host, members, 2, stream=how).steps_per_call
+
+    # Three windows in half of six tenths of the memory.
+    assert steps(10 * one) == 1
+    assert steps(50 * one) == 5
+    assert steps(1) == 1
+    assert steps(10**12, "never") == 0  # a whole epoch
+
+
+def test_the_host_stays_two_calls_ahead(on_host, tmp_path, program, monkeypatch):
+    """Results are waited for one call later, so that no more than two windows are held."""
+    waited = []
+    ready = jax.block_until_ready
+    monkeypatch.setattr(streamed.jax, "block_until_ready", lambda a: waited.append(1) or ready(a))
+    members = make_members(1, epochs=1)
+    how = Plan(1, 1, tuple(jax.devices()[:1]), stream=True)
+    loop.fit(program, on_host, members, how, tmp_path, "select", 1e9)
+    steps, pieces = 2, 2  # of 8 train rows and of 6 dev rows, in batches of 4
+    assert len(waited) == steps - 1 + pieces - 1
+
+
 def test_where_memory_asks(on_host, program, monkeypatch):
     members = make_members(2)
 
-    def chosen(free, stream="auto"):
+    def chosen(free, wanted="auto"):
         monkeypatch.setattr(plan, "_free_of_one", lambda device: free)
-        return plan.choose_plan(program, on_host, members, 1, stream=stream).stream
+        return plan.choose_plan(program, on_host, members, 1, stream=wanted).stream
 
     bytes_of_all = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(on_host))
     assert not chosen(2 * bytes_of_all)
