@@ -22,10 +22,12 @@ class Computing:
         lstm: of bidirectional layers, one of `LSTMS`.
         remat: blocks of a tuned stem keep nothing for the gradient but their input, and are
             computed again where it needs more.
+        tiles: on a CPU, convolutions may go by Winograd's tiles, which compile four times as long.
     """
 
     lstm: str = "scan"
     remat: bool = False
+    tiles: bool = True
 
 
 PLAIN = Computing()

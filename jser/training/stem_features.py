@@ -19,7 +19,7 @@ import numpy as np
 
 from jser import progress
 from jser.frontend import segments
-from jser.models import stems
+from jser.models import computing, stems
 from jser.models.stems import pictures
 from jser.training import feature_cache
 from jser.training.stem_spec import StemSpec
@@ -28,6 +28,9 @@ from jser.training.stem_spec import StemSpec
 CALL_FRAMES = 1024
 # Utterances are padded to a multiple of this many frames: a few compiled widths serve them all.
 WIDTH_STEP = 64
+# Utterances of one version of a corpus, a compiled width, from which on Winograd's tiles gain more
+# time than their longer compilation costs (tests/benchmarks/README.md).
+FEWEST_A_WIDTH = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +190,18 @@ def each_utterance(
     """
     lengths = np.array([len(x) for x in prepared])
     widths = -(-lengths // WIDTH_STEP) * WIDTH_STEP
+    tiles = len(prepared) >= FEWEST_A_WIDTH * len(np.unique(widths))
+    with computing.by(dataclasses.replace(computing.now(), tiles=tiles)):
+        _by_width(prepared, lengths, widths, function, put)
+
+
+def _by_width(
+    prepared: list[np.ndarray],
+    lengths: np.ndarray,
+    widths: np.ndarray,
+    function: Callable[..., tuple[jax.Array, ...]],
+    put: Callable[..., None],
+) -> None:
     for width in np.unique(widths):
         members = np.flatnonzero(widths == width)
         size = max(1, CALL_FRAMES // int(width))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.models import winograd
+from jser.models import computing, winograd
 
 
 def _direct(x, kernel, padding):
@@ -89,3 +89,5 @@ def test_where_it_pays():
     assert not winograd.pays(3, 2, 64, jnp.float32)
     assert not winograd.pays(3, 1, 3, jnp.float32)
     assert not winograd.pays(11, 1, 64, jnp.float32)
+    with computing.by(computing.Computing(tiles=False)):
+        assert not winograd.pays(3, 1, 64, jnp.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jser.errors import InputError
-from jser.models import stems
+from jser.models import computing, stems
 from jser.models.stems import pictures, weights
 from jser.training import stem_features
 from jser.training.stem_features import StepFeatures
@@ -298,3 +298,18 @@ def test_negative_maps_have_their_own_maximum():
     maps = jnp.full((1, 4, 1), -2.0).at[:, 1].set(-1.0)
     made = pictures.pooled_windows(maps, jnp.int32(3), np.array([0, 3]), 3, ("max",))
     np.testing.assert_array_equal(made, [[-1], [0]])  # the second window lies behind the end
+
+
+@pytest.mark.parametrize(("count", "tiles"), [(199, False), (200, True)])
+def test_tiles_where_many_utterances_have_one_width(count, tiles):
+    """Two compiled widths: below a hundred utterances each, compiling would take longer."""
+    prepared = [np.zeros((60 + 10 * (i % 2), 4), np.float32) for i in range(count)]
+    seen = []
+
+    def function(batch, true):
+        seen.append(computing.now().tiles)
+        return (true,)
+
+    stem_features.each_utterance(prepared, function, lambda index, length: None)
+    assert set(seen) == {tiles}
+    assert computing.now().tiles
