@@ -30,7 +30,7 @@ CALL_FRAMES = 1024
 WIDTH_STEP = 64
 # Utterances of one version of a corpus, a compiled width, from which on Winograd's tiles gain more
 # time than their longer compilation costs (tests/benchmarks/README.md).
-FEWEST_A_WIDTH = 100
+FEWEST_A_WIDTH = 300
 
 
 @dataclasses.dataclass(frozen=True)

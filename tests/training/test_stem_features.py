@@ -300,9 +300,9 @@ def test_negative_maps_have_their_own_maximum():
     np.testing.assert_array_equal(made, [[-1], [0]])  # the second window lies behind the end
 
 
-@pytest.mark.parametrize(("count", "tiles"), [(199, False), (200, True)])
+@pytest.mark.parametrize(("count", "tiles"), [(599, False), (600, True)])
 def test_tiles_where_many_utterances_have_one_width(count, tiles):
-    """Two compiled widths: below a hundred utterances each, compiling would take longer."""
+    """Two compiled widths: below three hundred utterances each, compiling would take longer."""
     prepared = [np.zeros((60 + 10 * (i % 2), 4), np.float32) for i in range(count)]
     seen = []
 
