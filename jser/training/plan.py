@@ -113,21 +113,20 @@ def choose_plan(
     mine = -(-len(members) // len(devices))
     here = _free_of_one(devices[0])
     streams = stream == "always" or (stream == "auto" and _bytes(features) > SHARE * here)
-    # A stream has windows of features in place of all of them, and half of the share for them.
-    share = SHARE / 2 if streams else SHARE
-    free = here if streams else here - _bytes(features)
+    # A stream has windows of features in place of all of them, and half of the memory for them.
+    free = here // 2 if streams else here - _bytes(features)
 
     def needs(choice: Computing) -> tuple[int, int]:
-        """Bytes of a member's step, and those that are free for steps."""
+        """Bytes of a member's step, and those that all members' states leave free."""
         with computing.by(choice):
             state, step = training_bytes(program, features, members)
-        return step, int(share * (free - mine * state))
+        return step, free - mine * state
 
     choice = Computing(remat=remat == "always")
     # Where nothing pretrained is tuned, there is nothing to compute again.
     if remat == "auto" and features.initial:
         step, left = needs(choice)
-        choice = Computing(remat=step > left)
+        choice = Computing(remat=step > SHARE * left)
     if not width and on_cpu():
         width = 1
     elif not width:
@@ -137,7 +136,7 @@ def choose_plan(
         steps_per_call = 1
     elif not steps_per_call and streams:
         one = window_bytes(features, width * len(devices) * program.batch_size)
-        steps_per_call = max(1, int(share * free) // (WINDOWS * one))
+        steps_per_call = max(1, int(SHARE * free) // (WINDOWS * one))
     return Plan(width, steps_per_call, devices, choice, streams)
 
 
@@ -183,11 +182,11 @@ def width_for(n_members: int, step: int, free: int, stopping: bool) -> int:
     Args:
         n_members: of one device.
         step: bytes that a member's step needs.
-        free: bytes that steps may take.
+        free: bytes of the device beside the features and all members' states.
         stopping: members stop by themselves: then blocks are smaller, so that some of them can go.
     """
     wanted = -(-n_members // BLOCKS) if stopping else n_members
-    return max(1, min(MOST, wanted, free // max(step, 1)))
+    return max(1, min(MOST, wanted, int(SHARE * free) // max(step, 1)))
 
 
 def training_bytes(program: Program, features: Features, members: Members) -> tuple[int, int]:

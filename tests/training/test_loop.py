@@ -194,7 +194,7 @@ def test_calls_of_an_epoch(steps_per_call, calls):
         (50, 1, 10**9, False, 50),
         (500, 1, 10**9, False, 64),
         (50, 1, 10**9, True, 13),  # four blocks, of which some can go
-        (50, 100, 1000, False, 10),  # what fits
+        (50, 100, 1000, False, 6),  # six tenths of the memory
         (50, 100, 10, False, 1),
     ],
 )
