@@ -1,12 +1,13 @@
 """The commands, one table.
 
 Exit status: 0 done, 1 the user's input is at fault (one sentence on stderr), 2 usage, 70 a bug of
-ours, 130 interrupted.
+ours, 75 preempted (SIGTERM; the same command goes on), 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
@@ -28,6 +29,8 @@ NO_ACCESS = (
 )  # fmt: skip
 # Commands that train: they take the config's fields, and large blocks of memory again and again.
 TRAINING = ("train", "compare", "cross", "ladder")
+# Commands whose work goes on where it was left, when the same command is given again.
+RESUMABLE = (*TRAINING, "build")
 NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 
@@ -264,8 +267,10 @@ def _main(argv: Sequence[str] | None) -> int:
     if args.command in TRAINING:
         allocator.keep_freed()
     args.overrides = _overrides(unknown, top)
+    resumable = args.command in RESUMABLE
     try:
-        args.run_command(args)
+        with interrupt.preemptible() if resumable else contextlib.nullcontext():
+            args.run_command(args)
         sys.stdout.flush()
     except InputError as error:
         from jser.config import UsageError
@@ -275,6 +280,8 @@ def _main(argv: Sequence[str] | None) -> int:
         # The reader of our output has seen enough. What is left goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except interrupt.Preempted:
+        return _refuse("told to end; what was finished is kept, the same command goes on", 75)
     except KeyboardInterrupt:
         return _refuse("interrupted; what was finished is kept, the same command goes on", 130)
     except Exception as error:

@@ -1,4 +1,9 @@
-"""Ctrl-C that is always heard, and an end that is orderly while a compiler's threads are about."""
+"""Ctrl-C that is always heard, SIGTERM that lets work be saved, and an end that is orderly.
+
+A cloud takes a machine back with SIGTERM and a grace of some seconds. Whatever can go on later ends
+at its next step with `Preempted`, which the program turns into an exit status of its own; a
+training first saves where it stands (`held`).
+"""
 
 from __future__ import annotations
 
@@ -12,13 +17,75 @@ from types import FrameType
 from typing import Any
 
 _asked = threading.Event()
+_ending = threading.Event()
+_holders = 0
+
+
+class Preempted(KeyboardInterrupt):
+    """SIGTERM: what was finished is kept, and the same command goes on."""
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt where an interrupt was asked for and swallowed; see `heard`."""
+    """Raise where an end was asked for: after SIGTERM, or an interrupt that was swallowed.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, see `heard`.
+        Preempted: after SIGTERM, unless someone holds it back, see `held`.
+    """
     if _asked.is_set():
         _asked.clear()
         raise KeyboardInterrupt
+    if not _holders:
+        end()
+
+
+def is_ending() -> bool:
+    """Whether SIGTERM has come."""
+    return _ending.is_set()
+
+
+def end() -> None:
+    """Raise `Preempted` if SIGTERM has come."""
+    if _ending.is_set():
+        _ending.clear()
+        raise Preempted
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Leave SIGTERM to the work within, which asks `is_ending`, saves, and calls `end`."""
+    global _holders
+    _holders += 1
+    try:
+        yield
+    finally:
+        _holders -= 1
+
+
+@contextlib.contextmanager
+def preemptible() -> Iterator[None]:
+    """Let work that can go on later come to an end in order after SIGTERM: see `check` and `held`.
+
+    A second SIGTERM ends the program at once, as it would without this.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield  # By another program that sees to signals itself.
+        return
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if _ending.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        _ending.set()
+
+    _ending.clear()
+    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

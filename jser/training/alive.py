@@ -8,6 +8,7 @@ on its neighbours, and blocks keep their width, so no bit of the result changes.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,12 +27,51 @@ class Block:
         table: device table [block, ...].
         lean: the same without dev rows.
         state: device state [block, ...].
+        epoch: epochs that are behind them.
+        step: steps of the next one that are, too.
+        losses: the sum of these steps' losses, on the device, [block]; None before the first.
     """
 
     places: np.ndarray
     table: Members
     lean: Members
     state: State
+    epoch: int = 0
+    step: int = 0
+    losses: jax.Array | None = None
+
+    def trained(self, state: State, loss: jax.Array, step: int) -> None:
+        """Take note of a call of the epoch: what came of it, and up to which step it went."""
+        self.state = state
+        self.losses = loss if self.losses is None else self.losses + loss
+        self.step = step
+
+    def finished(self, state: State) -> None:
+        """The epoch is at its end."""
+        self.state = state
+        self.epoch, self.step, self.losses = self.epoch + 1, 0, None
+
+
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """How far members are in an epoch; all zero between two.
+
+    Attributes:
+        steps: int [P], steps done.
+        losses: float32 [P], the sum of their losses.
+    """
+
+    steps: np.ndarray
+    losses: np.ndarray
+
+    def to_json(self) -> dict[str, Any]:
+        """As a checkpoint keeps it; a float32 is a JSON number and back to the bit."""
+        return {"steps": self.steps.tolist(), "losses": self.losses.tolist()}
+
+    @classmethod
+    def of_json(cls, found: dict[str, Any]) -> Within:
+        """From `to_json`."""
+        return cls(np.array(found["steps"], int), np.array(found["losses"], np.float32))
 
 
 class Alive:
@@ -58,10 +98,39 @@ class Alive:
             for i, state in enumerate(states)
         ]
 
-    def restore(self, host: State) -> None:
-        """Those of a host state [P, ...] who are alive."""
+    def restore(self, host: State, epoch: int, within: Within | None = None) -> None:
+        """Those of a host state [P, ...] who are alive.
+
+        Args:
+            host: everybody's.
+            epoch: epochs that are behind all of them.
+            within: how far they are in the next one; who has done it is behind the others in no
+                step, and an epoch ahead in his state. Blocks are of those who stand alike.
+        """
         self._ended = jax.tree.map(np.array, host)
-        self._put(np.flatnonzero(host.alive))
+        self.blocks = []
+        if within is None:
+            self._put(np.flatnonzero(host.alive), epoch)
+            return
+        ahead = host.epoch > epoch
+        for step, done in sorted(set(zip(within.steps, ahead, strict=True)), key=_furthest_first):
+            alike = (within.steps == step) & (ahead == done) & host.alive
+            if alike.any():
+                self._put(np.flatnonzero(alike), epoch + int(done), int(step), within.losses)
+
+    def within(self) -> Within | None:
+        """How far everybody is in an epoch; None where nobody is in one. Waits for the device."""
+        if len({(block.epoch, block.step) for block in self.blocks}) < 2 and not any(
+            block.step for block in self.blocks
+        ):
+            return None
+        count = len(self._members)
+        found = Within(np.zeros(count, int), np.zeros(count, np.float32))
+        for block in self.blocks:
+            found.steps[block.places] = block.step
+            if block.losses is not None:
+                found.losses[block.places] = jax.device_get(block.losses)[: len(block.places)]
+        return found
 
     def close_up(self, alive: np.ndarray) -> None:
         """Let go of blocks where nobody is alive, and move the others together if one is saved.
@@ -74,7 +143,9 @@ class Alive:
         moving = -(-sum(map(len, left)) // self._block) < len(living)
         self._keep([block for block in self.blocks if moving or block not in living])
         if moving:
-            self._put(np.sort(np.concatenate(left)))
+            epoch = self.blocks[0].epoch
+            self.blocks = []
+            self._put(np.sort(np.concatenate(left)), epoch)
         else:
             self.blocks = living
 
@@ -99,23 +170,33 @@ class Alive:
             _write(whole, block.places, state)
         return whole
 
-    def _put(self, places: np.ndarray) -> None:
-        """Make the blocks of some members from their ended states."""
-        self.blocks = []
+    def _put(
+        self, places: np.ndarray, epoch: int, step: int = 0, losses: np.ndarray | None = None
+    ) -> None:
+        """Make blocks of some members from their ended states."""
+        split = blocks.by_member(self._mesh)
         for i in range(0, len(places), self._block):
             mine = places[i : i + self._block]
             filled = blocks.filled(mine, self._block)
             state = jax.tree.map(lambda a: a[filled], self._ended)  # noqa: B023
             real = np.arange(self._block) < len(mine)
             state = state.replace(alive=state.alive & real)
-            on_device = jax.device_put(state, blocks.by_member(self._mesh))
-            self.blocks.append(self._made(mine, on_device))
+            block = self._made(mine, jax.device_put(state, split))
+            block.epoch, block.step = epoch, step
+            if step and losses is not None:
+                block.losses = jax.device_put(losses[filled], split)
+            self.blocks.append(block)
 
     def _made(self, places: np.ndarray, state: State) -> Block:
         lean = blocks.to_block(self._lean, places, self._block, self._mesh)
         dev = self._members.dev_index[blocks.filled(places, self._block)]
         table = lean.replace(dev_index=jax.device_put(dev, blocks.by_member(self._mesh)))
         return Block(places, table, lean, state)
+
+
+def _furthest_first(stands: tuple[int, bool]) -> tuple[bool, int]:
+    step, done = stands
+    return not done, -step
 
 
 def _write(whole: State, places: np.ndarray, state: State) -> None:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jser import progress
-from jser.training.metrics_log import MetricsLog
+from jser.training.metrics_log import MetricsLog, nothing
 from jser.training.population import EpochMetrics, Members
 
 
@@ -25,8 +25,8 @@ class Figures:
         self._log = log
         self._tick = tick
         self._waiting: deque[tuple[int, np.ndarray, EpochMetrics]] = deque()
-        self._epoch = 0  # whose figures are being put together
-        self._of_epoch = _nothing(len(members))
+        # Of the epoch whose figures are being put together, those that a resumed training has.
+        self._epoch, self._of_epoch = log.begun()
         self.alive = np.ones(len(members), bool)
 
     def put(self, epoch: int, places: np.ndarray, measured: EpochMetrics) -> None:
@@ -43,16 +43,17 @@ class Figures:
         while len(self._waiting) > 1:
             self._take()
 
-    def take_all(self) -> None:
-        """Fetch all that waits, and write it down. Waits for the device."""
+    def take_all(self, within: bool = False) -> None:
+        """Fetch all that waits, and write it down; `within` an epoch. Waits for the device."""
         while self._waiting:
             self._take()
-        self._write()
+        if not within:
+            self._close_epoch()
 
     def _take(self) -> None:
         epoch, places, on_device = self._waiting.popleft()
         if epoch != self._epoch:
-            self._write()
+            self._close_epoch()
             self._epoch = epoch
         measured = jax.tree.map(lambda a: a[: len(places)], jax.device_get(on_device))
         for whole, mine in zip(
@@ -60,6 +61,7 @@ class Figures:
         ):
             whole[places] = mine
         self.alive[places] &= measured.alive
+        self._log.write_members(epoch, places, measured)
         self._show(epoch, places, measured)
 
     def _show(self, epoch: int, places: np.ndarray, measured: EpochMetrics) -> None:
@@ -71,13 +73,7 @@ class Figures:
         shown = {"loss": loss.mean(), "dev_uar": uar.mean()} if trained.any() else {}
         self._tick(done, **{name: float(x) for name, x in shown.items() if np.isfinite(x)})
 
-    def _write(self) -> None:
+    def _close_epoch(self) -> None:
         if self._of_epoch.trained.any():
             self._log.write(self._epoch, self._of_epoch)
-        self._of_epoch = _nothing(len(self._members))
-
-
-def _nothing(n: int) -> EpochMetrics:
-    """The figures of an epoch in which nobody has trained."""
-    unknown = [np.full(n, np.nan, np.float32) for _ in range(3)]
-    return EpochMetrics(np.zeros(n, bool), np.zeros(n, bool), *unknown)
+        self._of_epoch = nothing(len(self._members))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jser import progress
+from jser import interrupt, progress
 from jser.errors import InputError
 from jser.training import blocks, metrics_log, stream, streamed
-from jser.training.alive import Alive, Block
+from jser.training.alive import Alive, Block, Within
 from jser.training.checkpoints import Checkpoints
 from jser.training.figures import Figures
 from jser.training.plan import Plan, check_memory
@@ -46,6 +48,7 @@ def fit(
     Raises:
         InputError: the states do not fit into memory, the checkpoint is damaged or was trained at
             another width, or the disk is full.
+        Preempted: SIGTERM has come; the next call goes on at the step after the last.
     """
     mesh = blocks.member_mesh(list(plan.devices))
     shared = NamedSharding(mesh, PartitionSpec())
@@ -54,7 +57,7 @@ def fit(
     features = source.resident if source else jax.device_put(features, shared)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     alive = Alive(members, plan.block, mesh)
-    start = 0
+    start, epochs = 0, np.zeros(len(members), int)
     tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
     like = jax.eval_shape(compiled.init, features, tables[0])
     check_memory(like, len(tables), plan)
@@ -80,40 +83,63 @@ def fit(
                 f"last digits; go on with --config.population.remat={'always' if was else 'never'}"
                 ", or choose another --workdir"
             )
-        alive.restore(host)
+        within = extra.get("within")
+        alive.restore(host, start, within and Within.of_json(within))
+        epochs = host.epoch
     del tables
-    log = metrics_log.MetricsLog(run_dir, stage, members, start)
+    log = metrics_log.MetricsLog(run_dir, stage, members, epochs, start)
     steps = np.maximum(-(-np.sum(members.train_index >= 0, axis=1) // program.batch_size), 1)
-    calls: dict[int, list[tuple[jax.Array, jax.Array]]] = {}  # of an epoch of so many steps
+    calls: dict[tuple[int, int], Any] = {}  # by an epoch's steps and those done: host's, devices'
     split = blocks.by_member(mesh)
     how = {"stage": stage, "width": plan.width, "remat": plan.computing.remat}
+    epoch = start
     try:
         with (
             jax.transfer_guard("disallow"),
-            progress.bar(_work(members, alive, start), f"train ({stage})", "member-epoch") as tick,
+            interrupt.held(),
+            progress.bar(_work(members, alive), f"train ({stage})", "member-epoch") as tick,
         ):
             figures = Figures(members, log, tick)
-            epoch = start
+
+            def after_call() -> None:
+                """Save within an epoch, where it is long or the machine is taken away."""
+                ending = interrupt.is_ending()
+                if ending or checkpoints.due(within=True):
+                    figures.take_all(within=True)
+                    host = alive.host()
+                    at = alive.within()
+                    assert at is not None, "a block has done a step"
+                    done = int((host.epoch.astype(np.int64) * steps + at.steps).sum())
+                    checkpoints.save_within(epoch, done, host, {**how, "within": at.to_json()})
+                if ending:
+                    checkpoints.close()
+                    interrupt.end()
+
             while alive.blocks:
                 on_device = jax.device_put(np.int32(epoch), shared)
                 for block in alive.blocks:
+                    if block.epoch > epoch:
+                        continue  # before the training was resumed
                     most = int(steps[block.places].max())  # those of a small bag are few
-                    if most not in calls:
-                        calls[most] = jax.device_put(plan.calls(most), shared)
+                    if (key := (most, block.step)) not in calls:
+                        on_host = plan.calls(*key)
+                        calls[key] = on_host, jax.device_put(on_host, shared)
+                    on_host, sent = calls[key]
                     if source is None:
-                        block.state, metrics = _epoch(
-                            compiled, features, block, on_device, calls[most]
+                        metrics = _epoch(
+                            compiled, features, block, on_device, on_host, sent, after_call
                         )
                     else:
-                        block.state, metrics = streamed.epoch(
+                        metrics = streamed.epoch(
                             program,
                             compiled,
                             source,
                             blocks.of_block(members, block.places, plan.block),
                             block,
                             on_device,
-                            list(zip(plan.calls(most), calls[most], strict=True)),
+                            list(zip(on_host, sent, strict=True)),
                             split,
+                            after_call,
                         )
                     # What was measured before is fetched while this block computes.
                     figures.put(epoch + 1, block.places, metrics)
@@ -128,6 +154,7 @@ def fit(
         final = alive.host()
         if epoch > start or checkpoints.latest() is None:
             checkpoints.save(epoch, final, how)
+        checkpoints.close(done=True)
     finally:
         checkpoints.close()
         log.close()
@@ -153,9 +180,9 @@ def check_somebody_lives(final: State, members: Members, field: str) -> None:
         )
 
 
-def _work(members: Members, alive: Alive, start: int) -> int:
+def _work(members: Members, alive: Alive) -> int:
     """Epochs that are left to all members."""
-    return sum(int((members.epochs[block.places] - start).sum()) for block in alive.blocks)
+    return sum(int((members.epochs[block.places] - block.epoch).sum()) for block in alive.blocks)
 
 
 def _epoch(
@@ -163,15 +190,19 @@ def _epoch(
     features: Features,
     block: Block,
     epoch: jax.Array,
+    on_host: list[tuple[np.int32, np.int32]],
     calls: list[tuple[jax.Array, jax.Array]],
-) -> tuple[State, EpochMetrics]:
-    """One epoch of one block: shuffle, step, select. Nothing here waits for the device."""
+    after_call: Callable[[], None],
+) -> EpochMetrics:
+    """What is left of an epoch of a block: shuffle, step, select. Nothing waits for the device."""
     orders = compiled.shuffle(features, epoch, block.lean)
-    state, losses = block.state, None
-    for first, end in calls:
-        state, loss = compiled.train(features, first, end, block.lean, state, orders)
-        losses = loss if losses is None else losses + loss
-    return compiled.finish(features, block.table, state, losses)
+    for (_, step), (first, end) in zip(on_host, calls, strict=True):
+        state, loss = compiled.train(features, first, end, block.lean, block.state, orders)
+        block.trained(state, loss, int(step))
+        after_call()
+    state, metrics = compiled.finish(features, block.table, block.state, block.losses)
+    block.finished(state)
+    return metrics
 
 
 def predict(

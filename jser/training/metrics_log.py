@@ -21,24 +21,64 @@ _FIGURES = ("train_loss", "dev_loss", "dev_uar")
 class MetricsLog:
     """One JSON line a member and epoch, and TensorBoard events of the same figures."""
 
-    def __init__(self, run_dir: Path, stage: str, members: Members, keep_epochs: int):
-        """Open the log; lines of `stage` after `keep_epochs` are dropped (they come again)."""
+    def __init__(self, run_dir: Path, stage: str, members: Members, epochs: np.ndarray, whole: int):
+        """Open the log.
+
+        Args:
+            run_dir: whose log it is.
+            stage: of the run.
+            members: host table [P, ...].
+            epochs: int [P], that each has behind it: of `stage`, later lines are dropped, since
+                they come again.
+            whole: epochs that all have behind them.
+        """
         self._path = run_dir / "metrics.jsonl"
         self._stage = stage
         self._members = members
         self._grid = bool(np.any(members.point))
+        self._whole = whole
+        self._of_begun: list[dict[str, Any]] = []
         if self._path.exists():
-            lines = list(_whole_lines(self._path))
-            kept = [r for r in lines if r["stage"] != stage or r["epoch"] <= keep_epochs]
+            behind = {self._name(p): int(epochs[p]) for p in range(len(members))}
+            kept = []
+            for row in _whole_lines(self._path):
+                mine = row["stage"] == stage
+                if not mine or row["epoch"] <= behind.get(_name_of(row), -1):
+                    kept.append(row)
+                    if mine and row["epoch"] > whole:
+                        self._of_begun.append(row)
             temporary = self._path.with_suffix(".tmp")
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept))
             os.replace(temporary, self._path)
         self._file = self._path.open("a")
-        self._events = SummaryWriter(str(run_dir / "tensorboard" / stage), purge_step=keep_epochs)
+        self._events = SummaryWriter(str(run_dir / "tensorboard" / stage), purge_step=whole)
 
-    def write(self, epoch: int, metrics: EpochMetrics) -> None:
-        """Write the figures of `epoch` (1-based) of the members that trained in it."""
-        for p in np.flatnonzero(metrics.trained):
+    def begun(self) -> tuple[int, EpochMetrics]:
+        """The epoch in which a resumed training is, and what members have measured in it.
+
+        Returns:
+            The epoch, 1-based, and figures [P].
+        """
+        found = nothing(len(self._members))
+        places = {self._name(p): p for p in range(len(self._members))}
+        for row in self._of_begun:
+            p = places[_name_of(row)]
+            found.trained[p] = True
+            for name in _FIGURES:
+                value = row.get(name)
+                getattr(found, name)[p] = np.nan if value is None else value
+        return self._whole + 1, found
+
+    def write_members(self, epoch: int, places: np.ndarray, metrics: EpochMetrics) -> None:
+        """Write the figures of `epoch` (1-based) of the members that trained in it.
+
+        Args:
+            epoch: at whose end they stand.
+            places: int [n], of members in the table.
+            metrics: theirs, [n].
+        """
+        for i in np.flatnonzero(metrics.trained):
+            p = places[i]
             row = {
                 "stage": self._stage,
                 "epoch": epoch,
@@ -46,10 +86,13 @@ class MetricsLog:
                 "seed": int(self._members.seed[p]),
                 "bag": int(self._members.bag[p]),
                 **({"point": int(self._members.point[p])} if self._grid else {}),
-                **{name: _number(getattr(metrics, name)[p]) for name in _FIGURES},
+                **{name: _number(getattr(metrics, name)[i]) for name in _FIGURES},
             }
             self._file.write(json.dumps(row) + "\n")
         self._file.flush()
+
+    def write(self, epoch: int, metrics: EpochMetrics) -> None:
+        """Write the mean of all members' figures [P] of a whole `epoch`."""
         for name in _FIGURES:
             values = np.asarray(getattr(metrics, name))[metrics.trained]
             if len(values) and np.isfinite(values).all():
@@ -60,6 +103,21 @@ class MetricsLog:
         """Close both."""
         self._file.close()
         self._events.close()
+
+    def _name(self, p: int) -> tuple[int, int, int, int]:
+        m = self._members
+        return int(m.fold[p]), int(m.seed[p]), int(m.bag[p]), int(m.point[p]) if self._grid else 0
+
+
+def nothing(n: int) -> EpochMetrics:
+    """The figures of an epoch in which nobody has trained."""
+    unknown = [np.full(n, np.nan, np.float32) for _ in range(3)]
+    return EpochMetrics(np.zeros(n, bool), np.zeros(n, bool), *unknown)
+
+
+def _name_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Which member a line is of."""
+    return tuple(row.get(part, 0) for part in ("fold", "seed", "bag", "point"))
 
 
 def _number(value: Any) -> float | None:

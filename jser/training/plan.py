@@ -69,10 +69,15 @@ class Plan:
         """Whether the host calls every step."""
         return self.steps_per_call == 1
 
-    def calls(self, steps: int) -> list[tuple[np.int32, np.int32]]:
-        """First step and the one behind the last of each call of an epoch of so many steps."""
+    def calls(self, steps: int, done: int = 0) -> list[tuple[np.int32, np.int32]]:
+        """First step and the one behind the last of each call of an epoch of so many steps.
+
+        Args:
+            steps: of the epoch.
+            done: of them, those that are behind.
+        """
         each = self.steps_per_call or steps
-        return [(np.int32(i), np.int32(min(i + each, steps))) for i in range(0, steps, each)]
+        return [(np.int32(i), np.int32(min(i + each, steps))) for i in range(done, steps, each)]
 
 
 def choose_plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 
 from jser.training.alive import Block
 from jser.training.blocks import BlockProgram
-from jser.training.population import EpochMetrics, Members, Program, State
+from jser.training.population import EpochMetrics, Members, Program
 from jser.training.stream import Source
 
 Call = tuple[Any, Any]
@@ -46,8 +46,9 @@ def epoch(
     number: jax.Array,
     calls: Sequence[tuple[Call, Call]],
     split: jax.sharding.Sharding,
-) -> tuple[State, EpochMetrics]:
-    """One epoch of one block: shuffle, step, select.
+    after_call: Callable[[], None],
+) -> EpochMetrics:
+    """What is left of one epoch of one block: shuffle, step, select.
 
     The host waits for the order of an epoch, and then stays two calls ahead of the device.
 
@@ -60,25 +61,28 @@ def epoch(
         number: of the epoch, on the devices.
         calls: first step and the one behind the last of each call, for the host and on the devices.
         split: of what has a member's axis.
+        after_call: called when the block has taken note of a call.
     """
     orders = compiled.shuffle(source.resident, number, block.lean)
     order = jax.device_get(orders)
     rows = [order[:, first:end] for (first, end), _ in calls]
-    state, losses, pace = block.state, None, _Pace()
-    windows = source.windows(rows, members.group)
-    for features, (_, (first, end)) in zip(windows, calls, strict=True):
-        state, loss = compiled.train(features, first, end, block.lean, state, orders)
-        losses = loss if losses is None else losses + loss
+    pace = _Pace()
+    windows = source.windows(rows, members.group) if rows else iter(())
+    for features, ((_, step), (first, end)) in zip(windows, calls, strict=True):
+        state, loss = compiled.train(features, first, end, block.lean, block.state, orders)
+        block.trained(state, loss, int(step))
         pace.called(loss)
+        after_call()
     dev = members.dev_index
     if (dev < 0).all():  # a refit
         nothing = np.zeros((*dev.shape, program.n_classes), np.float32)
-        return compiled.score(
-            source.resident, block.table, state, losses, jax.device_put(nothing, split)
-        )
-    params = state.average, state.average_stats
-    logits, _, _ = answers(program, compiled, source, members, block.lean, params, dev, split)
-    return compiled.score(source.resident, block.table, state, losses, logits)
+        logits = jax.device_put(nothing, split)
+    else:
+        params = block.state.average, block.state.average_stats
+        logits, _, _ = answers(program, compiled, source, members, block.lean, params, dev, split)
+    state, metrics = compiled.score(source.resident, block.table, block.state, block.losses, logits)
+    block.finished(state)
+    return metrics
 
 
 def answers(

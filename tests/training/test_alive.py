@@ -56,8 +56,8 @@ def test_closing_up_changes_no_bit(fit, program, monkeypatch, width):
     made = []
     put = Alive._put
 
-    def noted(self, places):
-        put(self, places)
+    def noted(self, places, *where):
+        put(self, places, *where)
         made.append(len(self.blocks))
 
     monkeypatch.setattr(Alive, "_put", noted)

@@ -1,4 +1,4 @@
-"""`kill -9` at a random moment, the same command again: the same run, to the bit."""
+"""`kill -9` or SIGTERM at a random moment, the same command again: the same run, to the bit."""
 
 import json
 import random
@@ -39,8 +39,11 @@ def restored(run, stage):
     }
 
 
-@pytest.mark.parametrize("stage", ["select", "refit"])
-def test_killed_and_resumed(tiny_run, data, tmp_path, stage):
+@pytest.mark.parametrize(
+    ("stage", "by"),
+    [("select", signal.SIGKILL), ("refit", signal.SIGKILL), ("select", signal.SIGTERM)],
+)
+def test_killed_and_resumed(tiny_run, data, tmp_path, stage, by):
     whole, cut = tiny_run / "run", tmp_path / "cut"
     command = train_command(data, cut)
     process = subprocess.Popen(**jser(*command))
@@ -50,11 +53,17 @@ def test_killed_and_resumed(tiny_run, data, tmp_path, stage):
     while process.poll() is None:
         if checkpoint.exists():
             time.sleep(chance.uniform(0, 0.15))
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(by)
             break
         time.sleep(0.002)
     _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors[-2000:]
+    if by == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL, errors[-2000:]
+    else:
+        assert process.returncode == 75, errors[-2000:]
+        assert errors.splitlines()[-1] == (
+            "jser: told to end; what was finished is kept, the same command goes on"
+        )
     metrics = cut / "metrics.jsonl"
     before = len(metrics.read_text().splitlines())
 
