@@ -115,6 +115,7 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.population.steps_per_call = 0  # 0: by device
     # Send features batch by batch instead of all at once: auto, where memory asks; always, never.
     config.population.stream = "auto"
+    config.population.spread = 0
     # Compute a tuned stem's maps again for the gradient: auto, where memory asks; always, never.
     config.population.remat = "auto"
     config.population.lstm = "auto"  # scan, cudnn; auto: by device

@@ -31,6 +31,8 @@ NO_ACCESS = (
 TRAINING = ("train", "compare", "cross", "ladder")
 # Commands whose work goes on where it was left, when the same command is given again.
 RESUMABLE = (*TRAINING, "build")
+# What a collective says when a host that takes part in it has gone.
+HOST_GONE = ("Gloo", "NCCL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection reset", "heartbeat")
 NO_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 
@@ -285,6 +287,12 @@ def _main(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return _refuse("interrupted; what was finished is kept, the same command goes on", 130)
     except Exception as error:
+        if _another_host_has_gone(error):
+            return _refuse(
+                "another host has ended; what was finished is kept, the same command on all hosts "
+                "goes on",
+                75,
+            )
         if fault := _fault_of_the_machine(error):
             return _refuse(fault, 1)
         traceback.print_exc()
@@ -321,6 +329,14 @@ def _prepare_streams() -> None:
 def _refuse(sentence: str, status: int) -> int:
     print(f"jser: {sentence}", file=sys.stderr)
     return status
+
+
+def _another_host_has_gone(error: Exception) -> bool:
+    if "jser.training.hosts" not in sys.modules or not any(s in str(error) for s in HOST_GONE):
+        return False
+    from jser.training import hosts
+
+    return hosts.several()
 
 
 def _fault_of_the_machine(error: Exception) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
 import os
 import shlex
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +85,34 @@ def _way(args: argparse.Namespace) -> Any:
 
 def train(args: argparse.Namespace) -> None:
     """A cross-validation, or what is left of one."""
-    from jser import compiled, experiment, run_directory
+    from jser import compiled, experiment
     from jser import config as configs
     from jser.records import places
+    from jser.training import hosts
 
     config = configs.load(args.config, args.overrides)
+    hosts.join()
     workdir = Path(args.workdir)
-    with run_directory.only_here(workdir):
+    with _own_place(workdir) as run_dir:
         compiled.keep(places.of_config(config))
-        _show(experiment.run(config, workdir, args.allow_leak, not args.no_sound), workdir)
+        report = experiment.run(config, run_dir, args.allow_leak, not args.no_sound)
+        if report:
+            _show(report, workdir)
+
+
+@contextlib.contextmanager
+def _own_place(workdir: Path) -> Iterator[Path]:
+    """The run directory; of several hosts for all but the first, who writes, a passing one."""
+    from jser import progress, run_directory
+    from jser.training import hosts
+
+    if hosts.is_first():
+        with run_directory.only_here(workdir):
+            yield workdir
+        return
+    progress.be_silent()
+    with tempfile.TemporaryDirectory(prefix="jser-") as passing:
+        yield Path(passing) / "run"
 
 
 def compare(args: argparse.Namespace) -> None:

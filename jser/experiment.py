@@ -29,7 +29,7 @@ from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
 from jser.preparation import Prepared, prepare
-from jser.training import fusion
+from jser.training import fusion, hosts
 from jser.training.platform import on_cpu
 
 _LEVEL = {
@@ -62,6 +62,10 @@ def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
     return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir), sound=sound)
 
 
+# Of a host that scores nothing.
+_NOTHING_BESIDE = readouts.Readouts((), {})
+
+
 class _CompileClock:
     """Seconds that XLA spent compiling."""
 
@@ -86,7 +90,7 @@ def run(
         sound: recordings become part of report.html.
 
     Returns:
-        The report.
+        The report; of several hosts in all but the first nothing.
     """
     clock = _CompileClock()
     system = systems.get(config.system)
@@ -102,7 +106,7 @@ def run(
     run_directory.check_same_records(run_dir, certificate)
     write_text(run_dir / "certificate.json", json.dumps(certificate, indent=1))
     started = time.monotonic()
-    beside = readouts.fit(prepared, run_dir)
+    beside = readouts.fit(prepared, run_dir) if hosts.is_first() else _NOTHING_BESIDE
     fitted = time.monotonic()
     network: Any = {}
     failed = 0
@@ -124,6 +128,8 @@ def run(
         failed = sum(int(p.state.failed.sum()) for p in parts)
         prepared = parts[0].prepared
     prepared = dataclasses.replace(prepared, config=config)
+    if not hosts.is_first():
+        return {}  # The first has the same answers, and alone scores them.
     results = scoring.score(prepared, beside, answered, run_dir)
     seconds = run_directory.add_times(
         run_dir,

@@ -58,6 +58,9 @@ def held() -> Iterator[None]:
     _holders += 1
     try:
         yield
+    except Preempted:
+        _ending.clear()
+        raise
     finally:
         _holders -= 1
 

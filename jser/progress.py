@@ -25,8 +25,19 @@ Tick = Callable[..., None]
 PLAIN_SECONDS = 10.0
 
 
+_silent = False
+
+
+def be_silent() -> None:
+    """Show nothing from now on: of several hosts one speaks."""
+    global _silent
+    _silent = True
+
+
 def say(text: str) -> None:
     """Print a line on stderr, where bars and their plain lines stand."""
+    if _silent:
+        return
     print(text, file=sys.stderr, flush=True)
 
 
@@ -54,6 +65,7 @@ def bar(total: int, what: str, unit: str = "step") -> Iterator[Tick]:
         behind the bar and keep their last value.
     """
     shown = _terminal_bar if sys.stderr.isatty() else _plain_lines
+    shown = _nothing if _silent else shown
     with shown(total, what, unit) as show:
 
         def tick(n: int = 1, **fields: object) -> None:
@@ -61,6 +73,11 @@ def bar(total: int, what: str, unit: str = "step") -> Iterator[Tick]:
             show(n, **fields)
 
         yield tick
+
+
+@contextmanager
+def _nothing(total: int, what: str, unit: str) -> Iterator[Tick]:
+    yield lambda n=1, **fields: None
 
 
 def _suffix(fields: dict[str, object]) -> str:

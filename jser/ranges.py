@@ -157,6 +157,7 @@ NUMBERS = {
     "tune.hyper.momentum": Range(0, 1, below=True),
     "population.width": Range(0, 1024),
     "population.steps_per_call": Range(0, 1000000),
+    "population.spread": Range(0, 100000),
     "checkpoint.every_seconds": Range(0, 1000000),
 }
 TUPLES = {

@@ -10,8 +10,14 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.sharding import PartitionSpec
 
 LSTMS = ("scan", "cudnn")
+# The axis of a mesh along which a batch is spread.
+ROWS = "rows"
 
 
 @dataclass(frozen=True)
@@ -22,12 +28,14 @@ class Computing:
         lstm: of bidirectional layers, one of `LSTMS`.
         remat: blocks of a tuned stem keep nothing for the gradient but their input, and are
             computed again where it needs more.
+        spread: devices that share a member, each with a part of a batch; see `spread_rows`.
         tiles: on a CPU, convolutions may go by Winograd's tiles, which compile four times as long.
     """
 
     lstm: str = "scan"
     remat: bool = False
     tiles: bool = True
+    spread: int = 1
 
 
 PLAIN = Computing()
@@ -47,3 +55,14 @@ def by(choice: Computing) -> Iterator[None]:
         yield
     finally:
         _now.reset(token)
+
+
+def spread_rows(batch: Any) -> Any:
+    """A batch, leaves [B, ...], of which each device of a member computes its part of the rows.
+
+    What goes over all rows (a loss, statistics of batch normalisation, a gradient) XLA sums over
+    the devices, so the numbers are those of one device but for the order of sums.
+    """
+    if now().spread == 1:
+        return batch
+    return jax.lax.with_sharding_constraint(batch, PartitionSpec(ROWS))

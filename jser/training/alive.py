@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jser.training import blocks
+from jser.training import blocks, hosts
 from jser.training.population import Members, State
 
 
@@ -129,7 +129,7 @@ class Alive:
         for block in self.blocks:
             found.steps[block.places] = block.step
             if block.losses is not None:
-                found.losses[block.places] = jax.device_get(block.losses)[: len(block.places)]
+                found.losses[block.places] = hosts.get(block.losses)[: len(block.places)]
         return found
 
     def close_up(self, alive: np.ndarray) -> None:
@@ -160,7 +160,7 @@ class Alive:
 
     def _written(self, some: list[Block], copy: bool) -> State:
         """The ended states with those of some blocks in their places."""
-        fetched = jax.device_get([block.state for block in some])
+        fetched = hosts.get([block.state for block in some])
         if self._ended is None:
             shape = lambda a: np.zeros((len(self._members), *a.shape[1:]), a.dtype)  # noqa: E731
             whole = jax.tree.map(shape, fetched[0])
@@ -181,16 +181,16 @@ class Alive:
             state = jax.tree.map(lambda a: a[filled], self._ended)  # noqa: B023
             real = np.arange(self._block) < len(mine)
             state = state.replace(alive=state.alive & real)
-            block = self._made(mine, jax.device_put(state, split))
+            block = self._made(mine, hosts.put(state, split))
             block.epoch, block.step = epoch, step
             if step and losses is not None:
-                block.losses = jax.device_put(losses[filled], split)
+                block.losses = hosts.put(losses[filled], split)
             self.blocks.append(block)
 
     def _made(self, places: np.ndarray, state: State) -> Block:
         lean = blocks.to_block(self._lean, places, self._block, self._mesh)
         dev = self._members.dev_index[blocks.filled(places, self._block)]
-        table = lean.replace(dev_index=jax.device_put(dev, blocks.by_member(self._mesh)))
+        table = lean.replace(dev_index=hosts.put(dev, blocks.by_member(self._mesh)))
         return Block(places, table, lean, state)
 
 

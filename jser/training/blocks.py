@@ -19,6 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jser.models import computing
 from jser.models.computing import Computing
+from jser.training import hosts
 from jser.training.one_member import (
     finish_epoch,
     init_member,
@@ -41,10 +42,17 @@ class BlockProgram:
     predict: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
 
 
-def member_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """One axis, ``member``, over the devices."""
-    devices = devices or jax.devices()
-    return Mesh(np.array(devices), ("member",))
+def member_mesh(devices: list[jax.Device] | None = None, spread: int = 1) -> Mesh:
+    """An axis ``member`` over the devices, and one over the rows of a batch where they share it.
+
+    Args:
+        devices: default: all.
+        spread: devices that share a member, neighbours among those given.
+    """
+    found = np.array(devices or jax.devices())
+    if spread == 1:
+        return Mesh(found, ("member",))
+    return Mesh(found.reshape(-1, spread), ("member", computing.ROWS))
 
 
 def by_member(mesh: Mesh) -> NamedSharding:
@@ -109,6 +117,7 @@ def compile_block(
             mesh=mesh,
             in_specs=(shared,) * n_shared + (members,) * n_member_args,
             out_specs=members,
+            axis_names={"member"},
             check_vma=False,
         )
         return jax.jit(sharded, donate_argnums=donate)
@@ -172,7 +181,7 @@ def to_block(members: Members, places: np.ndarray, block: int, mesh: Mesh) -> Me
 
     A dummy repeats the last of them with no epochs to train, so it costs its place and no more.
     """
-    return jax.device_put(of_block(members, places, block), by_member(mesh))
+    return hosts.put(of_block(members, places, block), by_member(mesh))
 
 
 def of_block(members: Members, places: np.ndarray, block: int) -> Members:
@@ -198,5 +207,5 @@ def without_dev(members: Members) -> Members:
 
 def from_blocks(blocks: list[Any], n_members: int) -> Any:
     """Join trees with leaves [block, ...] into one host tree [P, ...] without the dummies."""
-    host = jax.device_get(blocks)
+    host = hosts.get(blocks)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n_members], *host)

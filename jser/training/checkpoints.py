@@ -20,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jser.errors import InputError
+from jser.training import hosts
 
 # A checkpoint of n bytes is written with that much room on the disk: what Orbax adds, and merges.
 ROOM = 1.5
@@ -55,9 +56,18 @@ def _parts(tree: Any) -> dict[str, Any]:
 
 
 def _manager(directory: Path) -> ocp.CheckpointManager:
+    alone: dict[str, Any] = {}
+    if hosts.several():
+        directory.mkdir(parents=True, exist_ok=True)
+        alone = {
+            "create": False,
+            "multiprocessing_options": ocp.options.MultiprocessingOptions(
+                primary_host=0, active_processes={0}, barrier_sync_key_prefix=directory.name
+            ),
+        }
     return ocp.CheckpointManager(
         directory,
-        options=ocp.CheckpointManagerOptions(max_to_keep=2, create=True),
+        options=ocp.CheckpointManagerOptions(**{"max_to_keep": 2, "create": True, **alone}),
         # Named here, so that what a checkpoint holds can be asked before it is read.
         item_handlers={
             "state": ocp.StandardCheckpointHandler(),
@@ -111,6 +121,8 @@ class Checkpoints:
     number of devices. Orbax writes under a temporary name and renames, so a kill never leaves a
     checkpoint that looks whole and is not.
 
+    Of several hosts the first alone writes and reads; it sends the others what it has read.
+
     Those of whole epochs are numbered by the epoch. Others stand beside them, in a folder whose
     name ends in `WITHIN`, numbered by the steps that all members have done.
     """
@@ -123,6 +135,9 @@ class Checkpoints:
         for name in ("absl", "asyncio"):
             # Of an error that is raised anyway they print a page an array.
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._whole = self._within = None
+        if not hosts.is_first():
+            return
         self._whole = _manager(self._directory)
         within = self._directory.with_name(self._directory.name + WITHIN)
         self._within = _manager(within) if within.exists() else None
@@ -134,10 +149,13 @@ class Checkpoints:
 
     def save(self, epoch: int, state: Any, extra: dict[str, Any]) -> None:
         """Save `state` (host tree) and `extra` (JSON) as of the end of `epoch`."""
-        self._save(self._whole, epoch, state, extra)
+        if self._whole:
+            self._save(self._whole, epoch, state, extra)
 
     def save_within(self, epoch: int, steps: int, state: Any, extra: dict[str, Any]) -> None:
         """The same in the epoch behind `epoch`, when all members together have done `steps`."""
+        if not hosts.is_first():
+            return
         if self._within is None:
             self._within = _manager(self._directory.with_name(self._directory.name + WITHIN))
         self._save(self._within, steps, state, {**extra, "epoch": epoch})
@@ -168,11 +186,14 @@ class Checkpoints:
     def latest(self) -> int | None:
         """Epochs behind the newest checkpoint, or None."""
         newest = self._newest()
-        return newest and newest[0]
+        epoch = int(hosts.of_first(np.int32(newest[0] if newest else -1)))
+        return None if epoch < 0 else epoch
 
     def _newest(self) -> tuple[int, ocp.CheckpointManager, int] | None:
         """Epochs behind it, where it is, and its number there."""
         found = []
+        if self._whole is None:
+            return None
         if (epoch := self._whole.latest_step()) is not None:
             found.append((epoch, False, self._whole, epoch))
         if self._within and (number := self._within.latest_step()) is not None:
@@ -188,6 +209,16 @@ class Checkpoints:
         Raises:
             InputError: the checkpoint is damaged or of another shape.
         """
+        if hosts.is_first():
+            epoch, state, extra = self._restore(like)
+            told = json.dumps([epoch, extra])
+        else:
+            state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+            told = ""
+        epoch, extra = json.loads(hosts.text_of_first(told))
+        return epoch, hosts.of_first(state), extra
+
+    def _restore(self, like: Any) -> tuple[int, Any, dict[str, Any]]:
         newest = self._newest()
         assert newest is not None
         epoch, manager, number = newest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import zipfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -46,9 +47,9 @@ def load_or_make(
                     return {name: stored[name] for name in names}, True
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
             pass
-        path.unlink()  # a cache is never worth an error: make it anew
+        path.unlink(missing_ok=True)  # a cache is never worth an error: make it anew
     made = make()
-    temporary = folder / f"{key}.{os.getpid()}.tmp"
+    temporary = folder / f"{key}.{socket.gethostname()}.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

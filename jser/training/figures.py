@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jser import progress
+from jser.training import hosts
 from jser.training.metrics_log import MetricsLog, nothing
 from jser.training.population import EpochMetrics, Members
 
@@ -55,7 +56,7 @@ class Figures:
         if epoch != self._epoch:
             self._close_epoch()
             self._epoch = epoch
-        measured = jax.tree.map(lambda a: a[: len(places)], jax.device_get(on_device))
+        measured = jax.tree.map(lambda a: a[: len(places)], hosts.get(on_device))
         for whole, mine in zip(
             jax.tree.leaves(self._of_epoch), jax.tree.leaves(measured), strict=True
         ):

@@ -12,12 +12,16 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jser import interrupt, progress
 from jser.errors import InputError
-from jser.training import blocks, metrics_log, stream, streamed
+from jser.training import blocks, hosts, metrics_log, stream, streamed
 from jser.training.alive import Alive, Block, Within
 from jser.training.checkpoints import Checkpoints
 from jser.training.figures import Figures
 from jser.training.plan import Plan, check_memory
 from jser.training.population import EpochMetrics, Features, Members, Program, State
+
+# Where several hosts call every step: after how many of them they ask one another whether one of
+# them is to end, or to save. Each time costs a collective.
+AGREE_EVERY = 8
 
 
 def fit(
@@ -50,11 +54,12 @@ def fit(
             another width, or the disk is full.
         Preempted: SIGTERM has come; the next call goes on at the step after the last.
     """
-    mesh = blocks.member_mesh(list(plan.devices))
+    mesh = plan.mesh()
     shared = NamedSharding(mesh, PartitionSpec())
+    hosts.check_equal((features, members), "features, folds or settings")
     compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
     source = stream.Source(features, shared) if plan.stream else None
-    features = source.resident if source else jax.device_put(features, shared)
+    features = source.resident if source else hosts.put(features, shared)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     alive = Alive(members, plan.block, mesh)
     start, epochs = 0, np.zeros(len(members), int)
@@ -92,7 +97,7 @@ def fit(
     calls: dict[tuple[int, int], Any] = {}  # by an epoch's steps and those done: host's, devices'
     split = blocks.by_member(mesh)
     how = {"stage": stage, "width": plan.width, "remat": plan.computing.remat}
-    epoch = start
+    epoch, called = start, 0
     try:
         with (
             jax.transfer_guard("disallow"),
@@ -103,8 +108,12 @@ def fit(
 
             def after_call() -> None:
                 """Save within an epoch, where it is long or the machine is taken away."""
-                ending = interrupt.is_ending()
-                if ending or checkpoints.due(within=True):
+                nonlocal called
+                called += 1
+                if hosts.several() and called % AGREE_EVERY:
+                    return
+                ending = hosts.any_of(interrupt.is_ending())
+                if ending or hosts.any_of(checkpoints.due(within=True)):
                     figures.take_all(within=True)
                     host = alive.host()
                     at = alive.within()
@@ -113,17 +122,18 @@ def fit(
                     checkpoints.save_within(epoch, done, host, {**how, "within": at.to_json()})
                 if ending:
                     checkpoints.close()
-                    interrupt.end()
+                    hosts.leave()
+                    raise interrupt.Preempted
 
             while alive.blocks:
-                on_device = jax.device_put(np.int32(epoch), shared)
+                on_device = hosts.put(np.int32(epoch), shared)
                 for block in alive.blocks:
                     if block.epoch > epoch:
                         continue  # before the training was resumed
                     most = int(steps[block.places].max())  # those of a small bag are few
                     if (key := (most, block.step)) not in calls:
                         on_host = plan.calls(*key)
-                        calls[key] = on_host, jax.device_put(on_host, shared)
+                        calls[key] = on_host, hosts.put(on_host, shared)
                     on_host, sent = calls[key]
                     if source is None:
                         metrics = _epoch(
@@ -147,7 +157,7 @@ def fit(
                 if plan.from_host:
                     figures.take_all()  # the device has idled a moment between steps anyway
                 alive.close_up(figures.alive)
-                if checkpoints.due() and alive.blocks:
+                if hosts.any_of(checkpoints.due()) and alive.blocks:
                     figures.take_all()
                     checkpoints.save(epoch, alive.host(), how)
             figures.take_all()
@@ -218,11 +228,11 @@ def predict(
     Returns:
         Logits [P, V, K], attention [P, V, S] and embedding [P, V, E].
     """
-    mesh = blocks.member_mesh(list(plan.devices))
+    mesh = plan.mesh()
     compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
     shared = NamedSharding(mesh, PartitionSpec())
     source = stream.Source(features, shared) if plan.stream else None
-    features = source.resident if source else jax.device_put(features, shared)
+    features = source.resident if source else hosts.put(features, shared)
     tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
     split = blocks.by_member(mesh)
     missing = -len(members) % plan.block
@@ -234,9 +244,9 @@ def predict(
     for b, table in enumerate(tables):
         chosen = jax.tree.map(lambda a: a[b * plan.block : (b + 1) * plan.block], padded)  # noqa: B023
         *params, own = chosen
-        params = jax.device_put(params, split)
+        params = hosts.put(params, split)
         if source is None:
-            out.append(compiled.predict(features, table, *params, jax.device_put(own, split)))
+            out.append(compiled.predict(features, table, *params, hosts.put(own, split)))
             continue
         some = np.arange(b * plan.block, min((b + 1) * plan.block, len(members)))
         host = blocks.of_block(members, some, plan.block)

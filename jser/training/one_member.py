@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jser.models import computing
 from jser.training import lengths, metric_losses, objectives
 from jser.training.population import (
     CENTRES,
@@ -134,7 +135,7 @@ def train_step(
     weight = (label >= 0) * jnp.where(member.class_weight > 0, by_count, 1.0)
 
     def gradient(width: int) -> tuple[tuple[jax.Array, Params], Params]:
-        x, length, pooled = gather(features, member, rows, width)
+        x, length, pooled = computing.spread_rows(gather(features, member, rows, width))
         target = objectives.targets(label, program.n_classes, member.hyper["label_smoothing"])
         counted = weight
         if program.disturb is not None:
@@ -223,7 +224,7 @@ def predict_rows(
 
     def one(batch: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         def answer(width: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-            x, length, pooled = gather(features, member, batch, width)
+            x, length, pooled = computing.spread_rows(gather(features, member, batch, width))
             (logits, alpha), shown = program.model.apply(
                 seen, x, length, pooled, member.hyper, False, mutable=[SHOWN]
             )

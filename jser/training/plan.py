@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import psutil
+from jax.sharding import Mesh
 
 from jser import allocator
 from jser.errors import InputError
 from jser.models import computing, cudnn
 from jser.models.computing import Computing
+from jser.training import blocks, hosts
 from jser.training.one_member import init_member
 from jser.training.platform import on_cpu
 from jser.training.population import (
@@ -48,7 +50,8 @@ class Plan:
     Attributes:
         width: members of a block on one device; decides the bits.
         steps_per_call: optimiser steps in one compiled call, at most; 0: those of an epoch.
-        devices: over which blocks are split.
+        devices: of all hosts; over them blocks are split, and the batches of a member that
+            several of them share (`computing.spread`).
         computing: by what models are computed.
         stream: features do not lie on the devices, see `jser.training.stream`.
     """
@@ -62,7 +65,11 @@ class Plan:
     @property
     def block(self) -> int:
         """Members of a block over all devices."""
-        return self.width * len(self.devices)
+        return self.width * (len(self.devices) // self.computing.spread)
+
+    def mesh(self) -> Mesh:
+        """The devices, by members and by rows of their batches."""
+        return blocks.member_mesh(list(self.devices), self.computing.spread)
 
     @property
     def from_host(self) -> bool:
@@ -89,6 +96,7 @@ def choose_plan(
     lstm: str = "auto",
     remat: str = "never",
     stream: str = "auto",
+    spread: int = 0,
 ) -> Plan:
     """The default plan: on a CPU one member at a time, on accelerators as many as fit.
 
@@ -103,6 +111,8 @@ def choose_plan(
             ``auto``: where what one member keeps for it does not fit into memory.
         stream: of `CHOICES`: whether features are sent to the devices batch by batch; ``auto``:
             where they would take more than their share of the memory.
+        spread: devices that share a member; 0: as many as there are for each, where members are
+            fewer than devices.
 
     Raises:
         InputError: a number is negative; there is no such LSTM, or not here, or no such `remat` or
@@ -115,8 +125,9 @@ def choose_plan(
             "be negative; 0 chooses by device"
         )
     check_names(lstm, remat, stream)
-    mine = -(-len(members) // len(devices))
-    here = _free_of_one(devices[0])
+    spread = spread_for(spread, len(members), len(devices), program.batch_size)
+    mine = -(-len(members) * spread // len(devices))
+    here = hosts.least_of(_free_of_one(jax.local_devices()[0]))
     streams = stream == "always" or (stream == "auto" and _bytes(features) > SHARE * here)
     # A stream has windows of features in place of all of them, and half of the memory for them.
     free = here // 2 if streams else here - _bytes(features)
@@ -125,9 +136,9 @@ def choose_plan(
         """Bytes of a member's step, and those that all members' states leave free."""
         with computing.by(choice):
             state, step = training_bytes(program, features, members)
-        return step, free - mine * state
+        return step // spread, free - mine * state
 
-    choice = Computing(remat=remat == "always")
+    choice = Computing(remat=remat == "always", spread=spread)
     # Where nothing pretrained is tuned, there is nothing to compute again.
     if remat == "auto" and features.initial:
         step, left = needs(choice)
@@ -140,7 +151,7 @@ def choose_plan(
     if not steps_per_call and on_cpu():
         steps_per_call = 1
     elif not steps_per_call and streams:
-        one = window_bytes(features, width * len(devices) * program.batch_size)
+        one = window_bytes(features, width * len(devices) // spread * program.batch_size)
         steps_per_call = max(1, int(SHARE * free) // (WINDOWS * one))
     return Plan(width, steps_per_call, devices, choice, streams)
 
@@ -159,6 +170,31 @@ def check_names(lstm: str = "auto", remat: str = "never", stream: str = "auto") 
     for field, (value, choices) in known.items():
         if value not in choices:
             raise InputError(f"population.{field}: {value!r} is none of {', '.join(choices)}")
+
+
+def spread_for(asked: int, n_members: int, n_devices: int, batch_size: int) -> int:
+    """Devices that share a member.
+
+    Args:
+        asked: 0: where there are more devices than members, as many as each can have.
+        n_members: in all.
+        n_devices: of all hosts.
+        batch_size: rows that they divide among them.
+
+    Raises:
+        InputError: the devices, or the rows of a batch, cannot be divided so.
+    """
+    if asked:
+        for whole, what in ((n_devices, "devices"), (batch_size, "rows of a batch")):
+            if whole % asked:
+                raise InputError(
+                    f"population.spread: {asked} devices a member do not divide {whole} {what}; "
+                    "give another number, or 0, which chooses"
+                )
+        return asked
+    most = max(1, n_devices // n_members)
+    fits = [k for k in range(1, most + 1) if n_devices % k == 0 and batch_size % k == 0]
+    return fits[-1]
 
 
 def lstm_for(name: str, width: int) -> str:
@@ -253,12 +289,15 @@ def check_memory(block: State, n_blocks: int, plan: Plan) -> None:
         InputError: their bytes are more than what is free.
     """
     needed = n_blocks * _bytes(block)
+    ours = [device for device in plan.devices if device.process_index == jax.process_index()]
     if plan.devices[0].platform == "cpu":
         free = _free_of_host()
     else:
-        stats = plan.devices[0].memory_stats() or {}
-        free = (stats.get("bytes_limit", needed) - stats.get("bytes_in_use", 0)) * len(plan.devices)
-    if needed > free:
+        stats = ours[0].memory_stats() or {}
+        free = (stats.get("bytes_limit", needed) - stats.get("bytes_in_use", 0)) * len(ours)
+    # Each device of those that share a member holds its state.
+    needed = needed * plan.computing.spread * len(ours) // len(plan.devices)
+    if hosts.any_of(needed > free):
         raise InputError(
             f"the parameters and optimiser of all members take {needed / 2**30:.1f} GiB, "
             f"{free / 2**30:.1f} GiB of memory are free; give smaller layers (model.units, "

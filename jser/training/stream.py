@@ -16,6 +16,7 @@ import grain.python as grain
 import jax
 import numpy as np
 
+from jser.training import hosts
 from jser.training.population import Features
 
 # Windows that threads have ready on the host, beside the one on its way and the one in use.
@@ -47,7 +48,7 @@ class Source:
         self._features = features
         self._sharding = sharding
         nothing = np.zeros_like(features.frames[:, :1])
-        self.resident: Features = jax.device_put(features.replace(frames=nothing), sharding)
+        self.resident: Features = hosts.put(features.replace(frames=nothing), sharding)
 
     def window(
         self, rows: np.ndarray, group: np.ndarray, room: int
@@ -95,7 +96,7 @@ class Source:
         )
         following: Features | None = None
         for frames, offset in made:
-            sent = jax.device_put((frames, offset), self._sharding)
+            sent = hosts.put((frames, offset), self._sharding)
             if following is not None:
                 yield following
             following = self.resident.replace(frames=sent[0], offset=sent[1])

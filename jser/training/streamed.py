@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jser.training import hosts
 from jser.training.alive import Block
 from jser.training.blocks import BlockProgram
 from jser.training.population import EpochMetrics, Members, Program
@@ -64,7 +65,7 @@ def epoch(
         after_call: called when the block has taken note of a call.
     """
     orders = compiled.shuffle(source.resident, number, block.lean)
-    order = jax.device_get(orders)
+    order = hosts.get(orders)
     rows = [order[:, first:end] for (first, end), _ in calls]
     pace = _Pace()
     windows = source.windows(rows, members.group) if rows else iter(())
@@ -76,7 +77,7 @@ def epoch(
     dev = members.dev_index
     if (dev < 0).all():  # a refit
         nothing = np.zeros((*dev.shape, program.n_classes), np.float32)
-        logits = jax.device_put(nothing, split)
+        logits = hosts.put(nothing, split)
     else:
         params = block.state.average, block.state.average_stats
         logits, _, _ = answers(program, compiled, source, members, block.lean, params, dev, split)
@@ -108,7 +109,7 @@ def answers(
     pieces = [padded[:, i : i + batch_size] for i in range(0, padded.shape[1], batch_size)]
     found, pace = [], _Pace()
     for features, piece in zip(source.windows(pieces, members.group), pieces, strict=True):
-        found.append(compiled.predict(features, table, *params, jax.device_put(piece, split)))
+        found.append(compiled.predict(features, table, *params, hosts.put(piece, split)))
         pace.called(found[-1][0])
     whole = tuple(jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
     logits, attention, embedding = _first_rows(whole, count)
