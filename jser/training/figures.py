@@ -27,6 +27,8 @@ class Figures:
         self._waiting: deque[tuple[int, np.ndarray, EpochMetrics]] = deque()
         self._epoch = 0  # whose figures are being put together
         self._of_epoch = _nothing(len(members))
+        self._stopped: list[int] = []  # whose loss stopped being finite in that epoch
+        self._going = members.epochs > 0  # after what was fetched last
         self.alive = np.ones(len(members), bool)
 
     def put(self, epoch: int, places: np.ndarray, measured: EpochMetrics) -> None:
@@ -59,6 +61,9 @@ class Figures:
             jax.tree.leaves(self._of_epoch), jax.tree.leaves(measured), strict=True
         ):
             whole[places] = mine
+        # Who was alive and has not trained has failed: nothing else keeps a member from an epoch.
+        self._stopped += places[self._going[places] & ~measured.trained].tolist()
+        self._going[places] &= measured.alive
         self.alive[places] &= measured.alive
         self._show(epoch, places, measured)
 
@@ -74,6 +79,9 @@ class Figures:
     def _write(self) -> None:
         if self._of_epoch.trained.any():
             self._log.write(self._epoch, self._of_epoch)
+        if self._stopped:
+            self._log.write_not_finite(self._epoch, self._stopped)
+            self._stopped = []
         self._of_epoch = _nothing(len(self._members))
 
 
