@@ -180,9 +180,9 @@ def _start(start: Mapping[str, Any]) -> str:
     if not isinstance(origin, dict):
         where = ""
     elif origin.get("epoch") is None:
-        where = f" from {origin.get('stage')}"
+        where = f", from {origin.get('stage')}"
     else:
-        where = f" from {origin.get('stage')}, epoch {origin['epoch']}"
+        where = f", from {origin.get('stage')}, epoch {origin['epoch']}"
     at = start["time"].replace("T", " ").replace("+00:00", " UTC")
     ended = start["ended"].replace("_", " ")
     sentence = f": {start['sentence']}" if start["sentence"] else ""
