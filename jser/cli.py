@@ -180,6 +180,15 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
     add_no_sound(evaluate)
 
+    status = add(
+        "status",
+        commands.status,
+        "Show how runs are doing, from their folders: stage, time left, starts, failed members.",
+        "jser status runs/emodb",
+    )
+    status.add_argument("dir", nargs="+", metavar="DIR", help="a run, or a folder of runs")
+    status.add_argument("--json", action="store_true", help="the same as data (docs/files.md)")
+
     ladder = add(
         "ladder",
         commands.ladder,

@@ -178,6 +178,19 @@ def evaluate(args: argparse.Namespace) -> None:
         _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
 
 
+def status(args: argparse.Namespace) -> None:
+    """How runs are doing."""
+    from jser import status, status_text
+
+    found, refused = status.gather(args.dir)
+    if args.json:
+        print(json.dumps(found, indent=1, allow_nan=False))
+    elif found["runs"]:
+        print(status_text.text(found), end="")
+    if refused:
+        raise InputError("; ".join(refused))
+
+
 def ladder(args: argparse.Namespace) -> None:
     """The leak ladder."""
     from jser import compiled, ladder, run_directory

@@ -19,6 +19,7 @@ from jser import (
     illustrations,
     readouts,
     run_directory,
+    run_log,
     scoring,
     size,
     systems,
@@ -28,7 +29,7 @@ from jser import (
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
-from jser.preparation import Prepared, prepare
+from jser.preparation import Prepared, check, prepare
 from jser.training import fusion, hosts
 from jser.training.platform import on_cpu
 
@@ -92,10 +93,18 @@ def run(
     Returns:
         The report; of several hosts in all but the first nothing.
     """
-    clock = _CompileClock()
-    system = systems.get(config.system)
     run_directory.claim(run_dir, config, write=False)
     groups = grid.groups(config)
+    check(groups[0].config)  # what is refused at once is no start
+    with run_log.recorded(run_dir, config.system, config.corpus, _device()):
+        return _run(config, groups, run_dir, allow_leak, sound)
+
+
+def _run(
+    config: Any, groups: list[grid.Group], run_dir: Path, allow_leak: str | None, sound: bool
+) -> dict[str, Any]:
+    clock = _CompileClock()
+    system = systems.get(config.system)
     if "grid" in config and "epochs" not in config:
         raise InputError(
             f"grid: {config.system} trains no network; its own fields have several values already"

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import (
@@ -32,6 +33,78 @@ def be_silent() -> None:
     """Show nothing from now on: of several hosts one speaks."""
     global _silent
     _silent = True
+
+
+@dataclass
+class Work:
+    """Some work that is under way.
+
+    Attributes:
+        what: label, for example ``build emodb``.
+        unit: name of one unit, singular.
+        total: units in all.
+        done: of them.
+        fields: what was last said of it, for example the loss.
+    """
+
+    what: str
+    unit: str
+    total: int
+    done: int = 0
+    fields: dict[str, object] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+    _first: tuple[float, int] | None = None
+
+    def advance(self, n: int, fields: dict[str, object]) -> None:
+        """`n` units more are done."""
+        self.done += n
+        self.fields.update(fields)
+        if self._first is None:
+            self._first = (time.monotonic(), self.done)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._started
+
+    @property
+    def rate(self) -> float:
+        """Units a second."""
+        # The first unit waits for a compiler; what comes after it tells how long it will take.
+        since, before = (self._first or (0.0, 0)) if self._is_paced() else (self._started, 0)
+        return (self.done - before) / max(time.monotonic() - since, 1e-9)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At this rate; None before there is one to go by."""
+        if self.done >= self.total:
+            return 0.0
+        return (self.total - self.done) / self.rate if self._is_paced() else None
+
+    def _is_paced(self) -> bool:
+        return self._first is not None and self.done > self._first[1]
+
+
+Listener = Callable[[Work], None]
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def told_to(listener: Listener) -> Iterator[None]:
+    """Let `listener` know of all work that a bar is shown of: when it begins, and at each tick.
+
+    Of several the innermost alone is told.
+    """
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def _tell(work: Work) -> None:
+    if _listeners:
+        _listeners[-1](work)
 
 
 def say(text: str) -> None:
@@ -64,19 +137,23 @@ def bar(total: int, what: str, unit: str = "step") -> Iterator[Tick]:
         ``tick(n=1, **fields)``: advances by `n`; `fields` (for example ``loss=0.31``) are shown
         behind the bar and keep their last value.
     """
+    work = Work(what, unit, total)
     shown = _terminal_bar if sys.stderr.isatty() else _plain_lines
     shown = _nothing if _silent else shown
-    with shown(total, what, unit) as show:
+    with shown(work) as show:
+        _tell(work)
 
         def tick(n: int = 1, **fields: object) -> None:
             interrupt.check()
-            show(n, **fields)
+            work.advance(n, fields)
+            show(n)
+            _tell(work)
 
         yield tick
 
 
 @contextmanager
-def _nothing(total: int, what: str, unit: str) -> Iterator[Tick]:
+def _nothing(work: Work) -> Iterator[Tick]:
     yield lambda n=1, **fields: None
 
 
@@ -88,7 +165,7 @@ def _suffix(fields: dict[str, object]) -> str:
 
 
 @contextmanager
-def _terminal_bar(total: int, what: str, unit: str) -> Iterator[Tick]:
+def _terminal_bar(work: Work) -> Iterator[Callable[[int], None]]:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=28),
@@ -101,49 +178,36 @@ def _terminal_bar(total: int, what: str, unit: str) -> Iterator[Tick]:
         console=Console(stderr=True),
         transient=False,
     )
-    started = time.monotonic()
-    shown: dict[str, object] = {}
-    done = 0
     with progress:
-        task = progress.add_task(what, total=total, rate="", info="")
+        task = progress.add_task(work.what, total=work.total, rate="", info="")
 
-        def tick(n: int = 1, **fields: object) -> None:
-            nonlocal done
-            done += n
-            shown.update(fields)
-            rate = done / max(time.monotonic() - started, 1e-9)
-            progress.update(task, advance=n, rate=f"{rate:,.1f} {unit}s/s", info=_suffix(shown))
+        def show(n: int) -> None:
+            rate = f"{work.rate:,.1f} {work.unit}s/s"
+            progress.update(task, advance=n, rate=rate, info=_suffix(work.fields))
 
-        yield tick
+        yield show
 
 
 @contextmanager
-def _plain_lines(total: int, what: str, unit: str) -> Iterator[Tick]:
-    started = time.monotonic()
-    last = started
-    first: tuple[float, int] | None = None
-    done = 0
-    shown: dict[str, object] = {}
+def _plain_lines(work: Work) -> Iterator[Callable[[int], None]]:
+    last = time.monotonic()
 
-    def tick(n: int = 1, **fields: object) -> None:
-        nonlocal done, last, first
-        done += n
-        shown.update(fields)
+    def show(n: int) -> None:
+        nonlocal last
+        del n
         now = time.monotonic()
-        if first is None:
-            first = (now, done)
-        if now - last >= PLAIN_SECONDS or done >= total:
-            last = now
-            # The first unit waits for a compiler; what comes after it tells how long it will take.
-            since, before = first if done > first[1] else (started, 0)
-            rate = (done - before) / max(now - since, 1e-9)
-            left = f"{(total - done) / rate:.0f} s left" if done > first[1] else "compiled"
-            if done >= total:
-                left = f"{now - started:.0f} s"
-            print(
-                f"{what}: {done}/{total}  {rate:,.1f} {unit}s/s  {left}  {_suffix(shown)}".rstrip(),
-                file=sys.stderr,
-                flush=True,
-            )
+        if now - last < PLAIN_SECONDS and work.done < work.total:
+            return
+        last = now
+        seconds = work.seconds_left
+        left = "compiled" if seconds is None else f"{seconds:.0f} s left"
+        if work.done >= work.total:
+            left = f"{work.seconds:.0f} s"
+        print(
+            f"{work.what}: {work.done}/{work.total}  {work.rate:,.1f} {work.unit}s/s  {left}  "
+            f"{_suffix(work.fields)}".rstrip(),
+            file=sys.stderr,
+            flush=True,
+        )
 
-    yield tick
+    yield show

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jser import config as configs
+from jser import lock, run_log
 from jser.errors import InputError, check_folder
 from jser.evaluation import settings
 from jser.evaluation.atomic import write_text
@@ -40,7 +41,8 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
         return
     made = not run_dir.exists()
     _make(run_dir)
-    if any(run_dir.iterdir()):
+    # A start that was cut off before its config was written holds no folder.
+    if any(path.name not in run_log.FILES for path in run_dir.iterdir()):
         raise InputError(
             f"{run_dir}: is not empty and holds no run; choose a new folder for --workdir"
         )
@@ -171,19 +173,11 @@ def only_here(run_dir: Path) -> Iterator[None]:
 
 
 def _lock(directory: int, run_dir: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two programs at once are the user's risk.
-        return
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if lock.take(directory) is False:
         raise InputError(
             f"{run_dir}: another jser is at work in this run; wait for it, or choose another "
             "--workdir"
-        ) from None
-    except OSError:
-        return  # Some network disks have no locks.
+        )
 
 
 def add_times(run_dir: Path, now: dict[str, float]) -> dict[str, float | None]:

@@ -28,6 +28,7 @@ class Figures:
         self._waiting: deque[tuple[int, np.ndarray, EpochMetrics]] = deque()
         # Of the epoch whose figures are being put together, those that a resumed training has.
         self._epoch, self._of_epoch = log.begun()
+        self._going = members.epochs > 0  # after what was fetched last
         self.alive = np.ones(len(members), bool)
 
     def put(self, epoch: int, places: np.ndarray, measured: EpochMetrics) -> None:
@@ -61,8 +62,12 @@ class Figures:
             jax.tree.leaves(self._of_epoch), jax.tree.leaves(measured), strict=True
         ):
             whole[places] = mine
-        self.alive[places] &= measured.alive
         self._log.write_members(epoch, places, measured)
+        # Who was alive and has not trained has failed: nothing else keeps a member from an epoch.
+        stopped = self._going[places] & ~measured.trained
+        self._log.write_not_finite(epoch, places[stopped].tolist())
+        self._going[places] &= measured.alive
+        self.alive[places] &= measured.alive
         self._show(epoch, places, measured)
 
     def _show(self, epoch: int, places: np.ndarray, measured: EpochMetrics) -> None:

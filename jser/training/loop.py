@@ -62,7 +62,7 @@ def fit(
     features = source.resident if source else hosts.put(features, shared)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     alive = Alive(members, plan.block, mesh)
-    start, epochs = 0, np.zeros(len(members), int)
+    start, host = 0, None
     tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
     like = jax.eval_shape(compiled.init, features, tables[0])
     check_memory(like, len(tables), plan)
@@ -90,9 +90,8 @@ def fit(
             )
         within = extra.get("within")
         alive.restore(host, start, within and Within.of_json(within))
-        epochs = host.epoch
     del tables
-    log = metrics_log.MetricsLog(run_dir, stage, members, epochs, start)
+    log = metrics_log.MetricsLog(run_dir, stage, members, start, host)
     steps = np.maximum(-(-np.sum(members.train_index >= 0, axis=1) // program.batch_size), 1)
     calls: dict[tuple[int, int], Any] = {}  # by an epoch's steps and those done: host's, devices'
     split = blocks.by_member(mesh)

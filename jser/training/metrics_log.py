@@ -5,32 +5,44 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from jser.training.population import EpochMetrics, Members
+from jser.training.population import EpochMetrics, Members, State
 
+# What a line says, in place of figures, of a member whose loss stopped being finite.
+NOT_FINITE = "not_finite"
 # Of `EpochMetrics`, what is written down.
 _FIGURES = ("train_loss", "dev_loss", "dev_uar")
 
 
 class MetricsLog:
-    """One JSON line a member and epoch, and TensorBoard events of the same figures."""
+    """One JSON line a member and epoch, and TensorBoard events of the same figures.
 
-    def __init__(self, run_dir: Path, stage: str, members: Members, epochs: np.ndarray, whole: int):
+    A line with `event` has no figures, but says what became of a member.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        stage: str,
+        members: Members,
+        whole: int = 0,
+        found: State | None = None,
+    ):
         """Open the log.
 
         Args:
             run_dir: whose log it is.
             stage: of the run.
             members: host table [P, ...].
-            epochs: int [P], that each has behind it: of `stage`, later lines are dropped, since
-                they come again.
             whole: epochs that all have behind them.
+            found: host state [P, ...] of a training that is resumed: what `stage` has logged of a
+                member after it is dropped, since it comes again.
         """
         self._path = run_dir / "metrics.jsonl"
         self._stage = stage
@@ -38,20 +50,28 @@ class MetricsLog:
         self._grid = bool(np.any(members.point))
         self._whole = whole
         self._of_begun: list[dict[str, Any]] = []
+        behind = np.zeros(len(members), int) if found is None else found.epoch
+        failed = np.zeros(len(members), bool) if found is None else np.array(found.failed)
+        places = {self._name(p): p for p in range(len(members))}
         if self._path.exists():
-            behind = {self._name(p): int(epochs[p]) for p in range(len(members))}
             kept = []
             for row in _whole_lines(self._path):
-                mine = row["stage"] == stage
-                if not mine or row["epoch"] <= behind.get(_name_of(row), -1):
-                    kept.append(row)
-                    if mine and row["epoch"] > whole:
+                if row["stage"] == stage:
+                    p = places.get(_name_of(row))
+                    if p is None or row["epoch"] > behind[p] + failed[p]:
+                        continue
+                    if "event" in row:
+                        failed[p] = False  # is known
+                    elif row["epoch"] > whole:
                         self._of_begun.append(row)
+                kept.append(row)
             temporary = self._path.with_suffix(".tmp")
             temporary.write_text("".join(json.dumps(r) + "\n" for r in kept))
             os.replace(temporary, self._path)
         self._file = self._path.open("a")
         self._events = SummaryWriter(str(run_dir / "tensorboard" / stage), purge_step=whole)
+        for place in np.flatnonzero(failed).tolist():
+            self.write_not_finite(int(behind[place]) + 1, [place])
 
     def begun(self) -> tuple[int, EpochMetrics]:
         """The epoch in which a resumed training is, and what members have measured in it.
@@ -78,17 +98,8 @@ class MetricsLog:
             metrics: theirs, [n].
         """
         for i in np.flatnonzero(metrics.trained):
-            p = places[i]
-            row = {
-                "stage": self._stage,
-                "epoch": epoch,
-                "fold": int(self._members.fold[p]),
-                "seed": int(self._members.seed[p]),
-                "bag": int(self._members.bag[p]),
-                **({"point": int(self._members.point[p])} if self._grid else {}),
-                **{name: _number(getattr(metrics, name)[i]) for name in _FIGURES},
-            }
-            self._file.write(json.dumps(row) + "\n")
+            figures = {name: _number(getattr(metrics, name)[i]) for name in _FIGURES}
+            self._file.write(json.dumps(self._whose(epoch, int(places[i])) | figures) + "\n")
         self._file.flush()
 
     def write(self, epoch: int, metrics: EpochMetrics) -> None:
@@ -98,6 +109,22 @@ class MetricsLog:
             if len(values) and np.isfinite(values).all():
                 self._events.add_scalar(f"mean/{name}", float(values.mean()), epoch)
         self._events.flush()
+
+    def write_not_finite(self, epoch: int, places: Sequence[int]) -> None:
+        """Write down whose loss stopped being finite in `epoch`, by their places in the table."""
+        for p in places:
+            self._file.write(json.dumps(self._whose(epoch, p) | {"event": NOT_FINITE}) + "\n")
+        self._file.flush()
+
+    def _whose(self, epoch: int, p: int) -> dict[str, Any]:
+        return {
+            "stage": self._stage,
+            "epoch": epoch,
+            "fold": int(self._members.fold[p]),
+            "seed": int(self._members.seed[p]),
+            "bag": int(self._members.bag[p]),
+            **({"point": int(self._members.point[p])} if self._grid else {}),
+        }
 
     def close(self) -> None:
         """Close both."""

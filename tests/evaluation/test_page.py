@@ -379,5 +379,6 @@ def test_report_is_written_whole(
 
 def test_metrics_are_read_as_far_as_they_are_whole(tmp_path: Path) -> None:
     assert page.read_metrics(tmp_path) == []
-    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    event = '{"epoch": 2, "event": "not_finite"}'
+    (tmp_path / "metrics.jsonl").write_text(f'{{"epoch": 1}}\n{event}\n{{"epoch": 2}}\n{{"epo')
     assert page.read_metrics(tmp_path) == [{"epoch": 1}, {"epoch": 2}]

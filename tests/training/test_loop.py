@@ -128,6 +128,22 @@ def test_half_a_line_of_metrics_is_dropped(fit, program, members, tmp_path, stop
     assert len(keys) == len(set(keys)) == 15
 
 
+def test_who_failed_is_written_once_however_often_a_training_is_resumed(
+    fit, program, members, tmp_path, stop_after
+):
+    broken = members.mean.copy()
+    broken[1] = np.nan
+    members = members.replace(mean=broken)
+    for epoch in (1, 2):
+        go_on = stop_after(epoch)
+        with pytest.raises(Stopped):
+            fit(program, members, run_dir=tmp_path / "cut", seconds=0)
+        go_on()
+    fit(program, members, run_dir=tmp_path / "cut", seconds=0)
+    events = [row for row in lines(tmp_path / "cut") if "event" in row]
+    assert [(row["epoch"], row["fold"], row["seed"]) for row in events] == [(1, 1, 0)]
+
+
 def test_metrics_of_members_with_epochs_of_their_own(fit, program, members, tmp_path):
     members = members.replace(epochs=np.array([1, 3, 2, 3, 1], np.int32))
     final = fit(program, members, run_dir=tmp_path / "run")

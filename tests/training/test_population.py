@@ -174,6 +174,10 @@ def test_a_loss_that_is_not_finite_ends_one_member(fit, program, members, tmp_pa
     # It has no figures, in its first epoch neither: a loss of 0 would look like a perfect one.
     text = (tmp_path / "broken" / "metrics.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
+    (event,) = [line for line in lines if "event" in line]
+    who = {"fold": 1, "seed": 0, "bag": 0}
+    assert event == {"stage": "select", "epoch": 1, **who, "event": "not_finite"}
+    lines.remove(event)
     logged = sorted({(line["fold"], line["seed"]) for line in lines})
     assert logged == [(0, 0), (0, 1), (0, 2), (1, 1)]
     assert len(lines) == 4 * 3

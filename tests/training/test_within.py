@@ -133,3 +133,24 @@ def test_events_have_the_mean_of_all_members(train, at_call, monkeypatch):
     disarm()
     train("cut", 1, 1, False)
     assert written == whole
+
+
+def test_a_member_that_failed_before_the_stop_is_logged_once(features, program, tmp_path, at_call):
+    members = make_members(5)
+    members.hyper["learning_rate"][1] = np.nan
+
+    def run(name):
+        (tmp_path / name).mkdir(exist_ok=True)
+        how = Plan(5, 1, tuple(jax.devices()[:1]))
+        return loop.fit(program, features, members, how, tmp_path / name, "select", 1e9)
+
+    whole = run("whole")
+    assert whole.failed.tolist() == [False, True, False, False, False]
+    disarm = at_call(3, interrupt._ending.set)
+    with pytest.raises(interrupt.Preempted):
+        run("cut")
+    disarm()
+    assert same_bits(whole, run("cut"))
+    assert lines(tmp_path / "cut") == lines(tmp_path / "whole")
+    events = [row for row in lines(tmp_path / "cut") if "event" in row]
+    assert [(row["epoch"], row["fold"], row["seed"]) for row in events] == [(1, 1, 0)]

@@ -65,16 +65,18 @@ def render(
 
 
 def read_metrics(run_dir: str | Path) -> list[dict[str, Any]]:
-    """The lines of RUN/metrics.jsonl; one that a kill cut off is left out."""
+    """The lines of RUN/metrics.jsonl that have figures; one that a kill cut off is left out."""
     path = Path(run_dir) / "metrics.jsonl"
     if not path.exists():
         return []
     found = []
     for raw in path.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(json.loads(raw))
+            row = json.loads(raw)
         except ValueError:
             continue
+        if isinstance(row, dict) and "event" not in row:
+            found.append(row)
     return found
 
 
