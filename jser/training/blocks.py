@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jser.models import computing
 from jser.models.computing import Computing
-from jser.training import hosts
+from jser.training import hosts, stream
 from jser.training.one_member import (
     finish_epoch,
     init_member,
@@ -87,6 +87,7 @@ def compile_block(
     width: int,
     from_host: bool,
     choice: Computing = computing.PLAIN,
+    windows: bool = False,
 ) -> BlockProgram:
     """Compile the member functions for blocks; the same functions for an equal program.
 
@@ -98,6 +99,7 @@ def compile_block(
         width: members of a block on one device.
         from_host: each call of `train` is one step, and no loop of the device's own.
         choice: by what models are computed.
+        windows: features are those of a `stream.Source`.
     """
     members, shared = PartitionSpec("member"), PartitionSpec()
 
@@ -107,19 +109,26 @@ def compile_block(
         n_shared: int,
         donate: tuple[int, ...] = (),
     ) -> Callable[..., Any]:
-        def traced(*args: Any) -> Any:
+        def traced(features: Features, *args: Any) -> Any:
             with computing.by(choice):
-                return function(*args)
+                return function(features, *args)
 
         mapped = over_members(traced, n_shared, width)
-        sharded = jax.shard_map(
-            mapped,
-            mesh=mesh,
-            in_specs=(shared,) * n_shared + (members,) * n_member_args,
-            out_specs=members,
-            axis_names={"member"},
-            check_vma=False,
-        )
+
+        def of_own(features: Features, *args: Any) -> Any:
+            return mapped(stream.in_windows(features) if windows else features, *args)
+
+        def sharded(features: Features, *args: Any) -> Any:
+            first = stream.parts(features) if windows else shared
+            return jax.shard_map(
+                of_own,
+                mesh=mesh,
+                in_specs=(first,) + (shared,) * (n_shared - 1) + (members,) * n_member_args,
+                out_specs=members,
+                axis_names={"member"},
+                check_vma=False,
+            )(features, *args)
+
         return jax.jit(sharded, donate_argnums=donate)
 
     def init(features: Features, member: Members) -> State:

@@ -57,8 +57,10 @@ def fit(
     mesh = plan.mesh()
     shared = NamedSharding(mesh, PartitionSpec())
     hosts.check_equal((features, members), "features, folds or settings")
-    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
-    source = stream.Source(features, shared) if plan.stream else None
+    compiled = blocks.compile_block(
+        program, mesh, plan.width, plan.from_host, plan.computing, plan.stream
+    )
+    source = stream.Source(features, mesh) if plan.stream else None
     features = source.resident if source else hosts.put(features, shared)
     checkpoints = Checkpoints(run_dir / "checkpoints" / stage, checkpoint_seconds)
     alive = Alive(members, plan.block, mesh)
@@ -228,9 +230,11 @@ def predict(
         Logits [P, V, K], attention [P, V, S] and embedding [P, V, E].
     """
     mesh = plan.mesh()
-    compiled = blocks.compile_block(program, mesh, plan.width, plan.from_host, plan.computing)
+    compiled = blocks.compile_block(
+        program, mesh, plan.width, plan.from_host, plan.computing, plan.stream
+    )
     shared = NamedSharding(mesh, PartitionSpec())
-    source = stream.Source(features, shared) if plan.stream else None
+    source = stream.Source(features, mesh) if plan.stream else None
     features = source.resident if source else hosts.put(features, shared)
     tables = blocks.to_blocks(blocks.without_dev(members), plan.block, mesh)
     split = blocks.by_member(mesh)

@@ -151,7 +151,7 @@ def choose_plan(
     if not steps_per_call and on_cpu():
         steps_per_call = 1
     elif not steps_per_call and streams:
-        one = window_bytes(features, width * len(devices) // spread * program.batch_size)
+        one = window_bytes(features, width * program.batch_size)
         steps_per_call = max(1, int(SHARE * free) // (WINDOWS * one))
     return Plan(width, steps_per_call, devices, choice, streams)
 

@@ -5,16 +5,19 @@ its offsets point into them: a **window**. So a training by stream is the traini
 lie on the device, bit for bit. Grain's threads cut windows out of the host's arrays, which may lie
 on disk (memory-mapped), while the device computes, and the next window is on its way before the
 one in use is done with.
+
+Each device, or the devices that share a member, has a window of its own, with the rows of its own
+members; a host cuts those of its own devices alone.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import grain.python as grain
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jser.training import hosts
 from jser.training.population import Features
@@ -39,16 +42,32 @@ def window_bytes(features: Features, rows: int) -> int:
 class Source:
     """Host features from which windows are cut.
 
+    `frames` and `offset` on the devices have a leading axis over the mesh's members, see
+    `in_windows`.
+
     Attributes:
-        resident: on the device for good: all but the frames, of which there is one that is zero.
+        resident: on the devices for good: all but the frames, of which there is one that is zero.
     """
 
-    def __init__(self, features: Features, sharding: jax.sharding.Sharding):
-        """`features` of the host, `frames` perhaps memory-mapped; `sharding` of what is sent."""
+    def __init__(self, features: Features, mesh: Mesh):
+        """`features` of the host, `frames` perhaps memory-mapped; `mesh` of whom it is sent to."""
         self._features = features
-        self._sharding = sharding
-        nothing = np.zeros_like(features.frames[:, :1])
-        self.resident: Features = hosts.put(features.replace(frames=nothing), sharding)
+        self._by_member = NamedSharding(mesh, PartitionSpec("member"))
+        self._shards = mesh.shape["member"]
+        rest = features.replace(frames=None, offset=None)
+        own = {"frames": features.frames[:, :1] * 0, "offset": features.offset}
+        self.resident: Features = hosts.put(rest, NamedSharding(mesh, PartitionSpec())).replace(
+            **{name: self._sent(dict.fromkeys(range(self._shards), a)) for name, a in own.items()}
+        )
+
+    def _sent(self, windows: Mapping[int, np.ndarray]) -> jax.Array:
+        """Arrays by their place among the mesh's members, each on its own devices of this host."""
+        shape = (self._shards, *next(iter(windows.values())).shape)
+        where = self._by_member.addressable_devices_indices_map(shape)
+        pieces = [
+            jax.device_put(windows[_place(index)][None], device) for device, index in where.items()
+        ]
+        return jax.make_array_from_single_device_arrays(shape, self._by_member, pieces)
 
     def window(
         self, rows: np.ndarray, group: np.ndarray, room: int
@@ -56,8 +75,8 @@ class Source:
         """Frames of some rows, and where each row begins in them.
 
         Args:
-            rows: int [block, ...], of each member of a block; -1 for none.
-            group: int [block], the set of frames that a member reads.
+            rows: int [members, ...], of each of some members; -1 for none.
+            group: int [members], the set of frames that a member reads.
             room: frames of a window.
 
         Returns:
@@ -79,7 +98,7 @@ class Source:
         return frames, offset
 
     def windows(self, rows: Sequence[np.ndarray], group: np.ndarray) -> Iterator[Features]:
-        """Features on the devices with a window for each of `rows`, in their order.
+        """Features on the devices with windows for each of `rows`, in their order.
 
         All windows have one capacity, so that one program serves them.
 
@@ -87,21 +106,48 @@ class Source:
             rows: each int [block, ...], at least one.
             group: int [block].
         """
-        room = capacity(self._features, max(some.size for some in rows))
-        cut = functools.partial(self.window, group=group, room=room)
+        room = capacity(self._features, max(some.size for some in rows) // self._shards)
+        width = len(group) // self._shards
+        where = self._by_member.addressable_devices_indices_map((self._shards,))
+        ours = sorted({_place(index) for index in where.values()})
+
+        def cut(index: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+            mine = {m: slice(m * width, (m + 1) * width) for m in ours}
+            return {m: self.window(rows[index][its], group[its], room) for m, its in mine.items()}
+
         made = (
             grain.MapDataset.range(len(rows))
-            .map(lambda index: cut(rows[index]))
+            .map(cut)
             .to_iter_dataset(grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD))
         )
         following: Features | None = None
-        for frames, offset in made:
-            sent = hosts.put((frames, offset), self._sharding)
+        for cuts in made:
+            frames = self._sent({m: frames for m, (frames, _) in cuts.items()})
+            offset = self._sent({m: offset for m, (_, offset) in cuts.items()})
             if following is not None:
                 yield following
-            following = self.resident.replace(frames=sent[0], offset=sent[1])
+            following = self.resident.replace(frames=frames, offset=offset)
         assert following is not None
         yield following
+
+
+def in_windows(features: Features) -> Features:
+    """What a device sees of `Source.resident`, or of a window: its own, without the leading axis.
+
+    To be called where each device sees its own part, see `parts`.
+    """
+    return features.replace(frames=features.frames[0], offset=features.offset[0])
+
+
+def parts(features: Features) -> Features:
+    """How the leaves of such features lie on a mesh: as partition specs."""
+    specs = jax.tree.map(lambda _: PartitionSpec(), features)
+    return specs.replace(frames=PartitionSpec("member"), offset=PartitionSpec("member"))
+
+
+def _place(index: tuple[slice, ...] | None) -> int:
+    assert index, "the leading axis is over the devices"
+    return index[0].start or 0
 
 
 def _of(rows: np.ndarray) -> np.ndarray:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from jser.errors import InputError
-from jser.training import loop, plan, population, stream, streamed
+from jser.training import blocks, loop, plan, population, stream, streamed
 from jser.training.plan import Plan
 from jser.training.stream import Source
 from tests.training.conftest import make_members, same_bits
 
-ONE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+ONE = blocks.member_mesh(jax.devices()[:1])
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def test_windows_come_in_order_and_are_on_the_device():
     with jax.transfer_guard("disallow"):
         for features in source.windows(rows, np.array([1])):
             assert isinstance(features.frames, jax.Array)
-            found.append(jax.device_get(features))
+            found.append(stream.in_windows(jax.device_get(features)))
     for some, features in zip(rows, found, strict=True):
         row = some.item()
         begin = features.offset[row]
         own = features.frames[1, begin : begin + features.length[row], 0]
         np.testing.assert_array_equal(own, 100 + 10 * row + np.arange(len(own)))
-    assert source.resident.frames.shape == (2, 1, 1)
+    assert source.resident.frames.shape == (1, 2, 1, 1)  # of the one device
 
 
 @pytest.mark.parametrize("memory", ["in memory", "memory-mapped"])
