@@ -17,7 +17,7 @@
 #SBATCH --cpus-per-task=8
 #SBATCH --time=24:00:00
 #SBATCH --requeue
-#SBATCH --signal=B:TERM@120
+#SBATCH --signal=TERM@120
 set -uo pipefail
 
 if [ -z "${SLURM_JOB_ID:-}" ] || [ $# -eq 0 ]; then
@@ -38,18 +38,11 @@ fi
 # shellcheck disable=SC2016
 task='trap : TERM; "$@"; status=$?; case $status in 1 | 2) exit $((250 + status)) ;; esac; exit $status'
 echo "launch/slurm.sh: job $SLURM_JOB_ID, start $((${SLURM_RESTART_COUNT:-0} + 1)), ${SLURM_JOB_NODELIST:-}: $JSER $*"
-srun --kill-on-bad-exit=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" bash -c "$task" jser "${program[@]}" "$@" &
-step=$!
-
-# The batch script alone is told of the time limit; srun passes the signal on to all tasks.
-heard=''
-trap 'heard=1; kill -TERM "$step" 2>/dev/null' TERM
-while true; do
-  heard=''
-  wait "$step"
-  status=$?
-  [ -n "$heard" ] || break
-done
+# Slurm itself gives its tasks SIGTERM, at a preemption and 120 s before the time limit. (Told by this script, as
+# with --signal=B:TERM, srun would kill them at once.) The script waits for what they then end with.
+trap : TERM
+srun --kill-on-bad-exit=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" bash -c "$task" jser "${program[@]}" "$@"
+status=$?
 
 case $status in
   251 | 252) exit $((status - 250)) ;;
