@@ -61,7 +61,7 @@ beat() {
     elif [ -e jser.pid ] && kill -0 \$(cat jser.pid) 2>/dev/null; then echo jser-is:running
     elif [ ! -e jser/.ready ]; then echo jser-is:bare
     else
-      (cd jser && { $command; echo \$? >../jser.status; } >>../jser.log 2>&1 </dev/null) >/dev/null 2>&1 &
+      (trap '' HUP; cd jser && { $command; echo \$? >../jser.status; } >>../jser.log 2>&1 </dev/null) >/dev/null 2>&1 &
       echo \$! >jser.pid; disown; echo jser-is:started
     fi"
 }
