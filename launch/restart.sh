@@ -13,7 +13,7 @@ set -uo pipefail
 set -m # A command in the background would ignore SIGINT without it.
 
 if [ $# -eq 0 ]; then
-  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 for number in "${JSER_RESTARTS:=100}" "${JSER_RESTART_WAIT:=10}"; do

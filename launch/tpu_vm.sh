@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # jser on the TPU VMs of one slice, by gcloud's queued resources: asks for them, installs jser on all their machines,
 # starts the command on each, and asks again when they are taken away. Needs gcloud, signed in, and git here; on the
-# machines, storage that all see and that outlives them, which SETUP mounts: --workdir and JSER_DATA lie there.
+# machines, storage that all see and that outlives them, for --workdir and JSER_DATA. SETUP, which is run before each
+# start, mounts it.
 #
 #   export ZONE=us-west4-a TYPE=v5litepod-16 RUNTIME=v2-alpha-tpuv5-lite SPOT=1 JSER_DATA=/mnt/share/data
-#   export SETUP='sudo apt-get install -y nfs-common && sudo mkdir -p /mnt/share && sudo mount 10.0.0.2:/share /mnt/share'
+#   export SETUP='mountpoint -q /mnt/share || { sudo apt-get install -y nfs-common && sudo mkdir -p /mnt/share && sudo mount 10.0.0.2:/share /mnt/share; }'
 #   launch/tpu_vm.sh run NAME train --config=dcnn_blstm:emodb --workdir=/mnt/share/runs/emodb
 #   launch/tpu_vm.sh logs NAME      what all machines have printed last
 #   launch/tpu_vm.sh delete NAME    gives them back
@@ -17,7 +18,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ ! ${1:-} =~ ^(run|logs|delete)$ || $# -lt 2 || ($1 == run && $# -lt 3) ]]; then
-  sed -n '2,17s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 what=$1 name=$2
@@ -44,7 +45,7 @@ install() {
   git archive --format=tar.gz --output="$archive" HEAD
   gcloud compute tpus tpu-vm scp "$archive" "$name:jser.tar.gz" --zone="$ZONE" --worker=all
   rm -r "${archive%/*}"
-  on_all "set -e; ${SETUP:-true}; mkdir -p jser; tar -xzf jser.tar.gz -C jser; cd jser
+  on_all "set -e; mkdir -p jser; tar -xzf jser.tar.gz -C jser; cd jser
     export PATH=\"\$HOME/.local/bin:\$PATH\"
     command -v uv >/dev/null || curl -LsSf https://astral.sh/uv/install.sh | sh
     [ -e .venv ] || uv venv --python 3.12
@@ -60,6 +61,8 @@ beat() {
   on_all "if [ -e jser.status ]; then echo jser-is:ended:\$(cat jser.status)
     elif [ -e jser.pid ] && kill -0 \$(cat jser.pid) 2>/dev/null; then echo jser-is:running
     elif [ ! -e jser/.ready ]; then echo jser-is:bare
+    elif ! { ${SETUP:-true}
+    } >>jser.log 2>&1; then echo jser-is:not-set-up
     else
       (trap '' HUP; cd jser && { $command; echo \$? >../jser.status; } >>../jser.log 2>&1 </dev/null) >/dev/null 2>&1 &
       echo \$! >jser.pid; disown; echo jser-is:started
@@ -97,10 +100,12 @@ run() {
           ends=$(sed -n 's/.*jser-is:ended:\([0-9]*\).*/\1/p' <<<"$seen" | sort -u)
           if grep -v '^0$' <<<"$ends" | grep -q .; then
             finish "$(grep -v '^0$' <<<"$ends" | head -n 1)"
-          elif [ "$ends" = 0 ] && ! grep -qE 'jser-is:(running|started|bare)' <<<"$seen"; then
+          elif [ "$ends" = 0 ] && ! grep -q 'jser-is:[^e]' <<<"$seen"; then
             finish 0
           elif grep -q 'jser-is:bare' <<<"$seen"; then
             install || say "the installation failed; again in ${POLL:-60} s"
+          elif grep -q 'jser-is:not-set-up' <<<"$seen"; then
+            say "SETUP failed; what it printed: $0 logs $name"
           fi
         fi
         ;;

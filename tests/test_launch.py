@@ -1,4 +1,4 @@
-"""The launchers: restarts by exit status, against stand-ins for Slurm and gcloud; the files' forms."""
+"""The launchers: what starts again, against stand-ins for Slurm and gcloud; the files' forms."""
 
 import os
 import re
@@ -19,8 +19,8 @@ MANIFESTS = sorted((LAUNCH / "kubernetes").glob("*.yaml"))
 TASKS = sorted((LAUNCH / "skypilot").glob("*.yaml"))
 # A command that ends with the statuses of a list, one a start, and writes down how it was called.
 COMMAND = """#!/usr/bin/env bash
-echo "$*" >>"$LOG"
-count=$(wc -l <"$LOG")
+echo "$*" | tee -a "$LOG-${WORKER:-0}" >>"$LOG"
+count=$(wc -l <"$LOG-${WORKER:-0}")
 status=$(cut -d' ' -f"$count" <<<"$STATUSES")
 [ "$status" != KILL ] || kill -KILL $$
 exit "$status"
@@ -187,18 +187,16 @@ def slurm(stage):
     write(
         stage.bin / "scontrol",
         "#!/usr/bin/env bash\n"
-        'if [ "$1" = show ]; then echo "JobId=$3 JobName=jser"; echo "   JobState=$STATE Reason=None"\n'
+        'if [ "$1" = show ]; then echo "JobId=$3"; echo " JobState=$STATE Reason=None"\n'
         'else echo "scontrol $*" >>"$CALLS"; fi\n',
     )
     write(stage.bin / "sleep", "#!/bin/sh\n")  # Slurm would end the script here.
     calls = stage.folder / "calls"
 
     def submit(statuses, **given):
-        given = {
-            **{"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "STATE": "RUNNING", "CALLS": str(calls)},
-            **{"JSER": str(stage.command), "STATUSES": statuses, **given},
-        }
-        done = stage.run(LAUNCH / "slurm.sh", "train", "--workdir=a b", **given)
+        job = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "STATE": "RUNNING", "CALLS": str(calls)}
+        env = job | {"JSER": str(stage.command), "STATUSES": statuses} | given
+        done = stage.run(LAUNCH / "slurm.sh", "train", "--workdir=a b", **env)
         return done, calls.read_text().splitlines() if calls.exists() else []
 
     return submit
@@ -278,13 +276,19 @@ def tpu(stage):
 
     def run(played, *words, **given):
         states.write_text("".join(f"{state}\n" for state in played))
-        given = {
-            **{"ZONE": "z", "TYPE": "v5litepod-16", "RUNTIME": "v2-alpha-tpuv5-lite"},
-            **{"POLL": "0.1", "CALLS": str(calls), "STATES": str(states), "ROOT": str(ROOT)},
-            **{"MACHINES": str(stage.folder / "machines"), "JSER_RESTART_WAIT": "0"},
-            **{"JSER_STAND_IN": str(stage.command), **given},
+        env = {
+            "ZONE": "z",
+            "TYPE": "v5litepod-16",
+            "RUNTIME": "v2-alpha-tpuv5-lite",
+            "POLL": "0.1",
+            "JSER_RESTART_WAIT": "0",
+            "CALLS": str(calls),
+            "STATES": str(states),
+            "MACHINES": str(stage.folder / "machines"),
+            "ROOT": str(ROOT),
+            "JSER_STAND_IN": str(stage.command),
         }
-        done = stage.run(LAUNCH / "tpu_vm.sh", *words, **given)
+        done = stage.run(LAUNCH / "tpu_vm.sh", *words, **env | given)
         found = calls.read_text().splitlines() if calls.exists() else []
         return done, [line for line in found if line.startswith("compute ")]
 
@@ -298,7 +302,7 @@ def verbs(calls):
 
 def test_tpu_to_the_end(tpu, stage):
     played = ["", "WAITING_FOR_RESOURCES", "no network", "PROVISIONING", "ACTIVE"]
-    done, calls = tpu(played, "run", "mine", "train", "--workdir=a b", STATUSES="0 0", SPOT="1")
+    done, calls = tpu(played, "run", "mine", "train", "--workdir=a b", STATUSES="0", SPOT="1")
     assert done.returncode == 0, done.stderr
     assert verbs(calls) == ["create", "scp", "delete"]
     assert calls[1] == (
@@ -323,14 +327,23 @@ def test_tpu_that_is_taken_away(tpu, stage):
 
 
 def test_tpu_restarts_on_the_machine(tpu, stage):
-    done, calls = tpu(["ACTIVE"], "run", "mine", "train", STATUSES="75 KILL 70 0 0", KEEP="1")
+    done, calls = tpu(["ACTIVE"], "run", "mine", "train", STATUSES="75 KILL 70 0", KEEP="1")
     assert done.returncode == 0, done.stderr
     assert verbs(calls) == ["scp"]
-    assert len(stage.calls()) == 5
+    assert len(stage.calls()) == 8
+
+
+def test_tpu_sets_up_before_each_start(tpu, stage):
+    setup = '[ -e up ] || { touch up; echo "setup $WORKER" >>"$LOG"; false; }'
+    write(stage.command, '#!/bin/sh\necho "start $WORKER" >>"$LOG"\n')
+    done, _ = tpu(["ACTIVE"], "run", "mine", "train", SETUP=setup)
+    assert done.returncode == 0, done.stderr
+    assert "SETUP failed" in done.stderr
+    assert sorted(stage.calls()) == ["setup 0", "setup 1", "start 0", "start 1"]
 
 
 def test_tpu_input_at_fault(tpu, stage):
-    done, calls = tpu(["ACTIVE"], "run", "mine", "train", STATUSES="1 1")
+    done, calls = tpu(["ACTIVE"], "run", "mine", "train", STATUSES="1")
     assert done.returncode == 1
     assert verbs(calls) == ["scp", "delete"]
     assert len(stage.calls()) == 2
@@ -448,7 +461,7 @@ def test_dockerfile():
     text = (LAUNCH / "container" / "Dockerfile").read_text()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert re.search(r"^USER 1000$", text, re.MULTILINE)
-    assert text.count("-c constraints.txt") == 2
+    assert "-c constraints.txt" in text
     assert re.search(r"^ARG EXTRA=(\w+)$", text, re.MULTILINE)[1] in extras["optional-dependencies"]
     assert extras["optional-dependencies"]["tpu"]
 
