@@ -53,17 +53,22 @@ install() {
     touch .ready"
 }
 
-# On every machine: says how the command is, and starts it where it does not run. A peer's death can look like a bug
-# (status 70), so that starts again too.
+# On every machine: says how the command is, and starts it where it does not run, with its place among the machines,
+# which their metadata tell (as names, or as name:number:address). A peer's death can look like a bug (status 70), so
+# that starts again too.
 beat() {
   local command
-  command=$(printf '%q ' env ${JSER_DATA:+"JSER_DATA=$JSER_DATA"} JSER_RESTART_ALSO=70 launch/restart.sh .venv/bin/jser "$@")
-  on_all "if [ -e jser.status ]; then echo jser-is:ended:\$(cat jser.status)
+  command=$(printf '%q ' launch/restart.sh .venv/bin/jser "$@")
+  on_all "about() { curl -sf -H Metadata-Flavor:Google http://metadata.google.internal/computeMetadata/v1/instance/attributes/\$1; }
+    if [ -e jser.status ]; then echo jser-is:ended:\$(cat jser.status)
     elif [ -e jser.pid ] && kill -0 \$(cat jser.pid) 2>/dev/null; then echo jser-is:running
     elif [ ! -e jser/.ready ]; then echo jser-is:bare
     elif ! { ${SETUP:-true}
     } >>jser.log 2>&1; then echo jser-is:not-set-up
     else
+      set -- \$(about worker-network-endpoints | tr , ' ')
+      export JSER_COORDINATOR=\${1##*:}:8476 JSER_PROCESSES=\$# JSER_PROCESS=\$(about agent-worker-number)
+      export JSER_RESTART_ALSO=70 ${JSER_DATA:+JSER_DATA=$(printf %q "$JSER_DATA")}
       (trap '' HUP; cd jser && { $command; echo \$? >../jser.status; } >>../jser.log 2>&1 </dev/null) >/dev/null 2>&1 &
       echo \$! >jser.pid; disown; echo jser-is:started
     fi"

@@ -265,12 +265,19 @@ esac
 UV = """#!/usr/bin/env bash
 [ "$1 $2" != "pip install" ] || { mkdir -p .venv/bin && cp "$JSER_STAND_IN" .venv/bin/jser; }
 """
+CURL = """#!/bin/sh
+case "$*" in
+  *agent-worker-number) echo "$WORKER" ;;
+  *worker-network-endpoints) echo "a:0:10.0.0.1,b:1:10.0.0.2" ;;
+esac
+"""
 
 
 @pytest.fixture
 def tpu(stage):
     write(stage.bin / "gcloud", GCLOUD)
     write(stage.bin / "uv", UV)
+    write(stage.bin / "curl", CURL)
     write(stage.bin / "git", '#!/bin/sh\ntar -czf "${3#--output=}" -C "$ROOT" launch/restart.sh\n')
     calls, states = stage.folder / "calls", stage.folder / "states"
 
@@ -324,6 +331,14 @@ def test_tpu_that_is_taken_away(tpu, stage):
     assert done.returncode == 0, done.stderr
     assert verbs(calls) == ["create", "scp", "delete", "create", "scp", "delete"]
     assert sorted(stage.calls()) == ["0", "0", "1", "1"]
+
+
+def test_tpu_machines_know_their_places(tpu, stage):
+    names = "$JSER_COORDINATOR $JSER_PROCESSES $JSER_PROCESS $JSER_DATA"
+    write(stage.command, f'#!/bin/sh\necho "{names}" >>"$LOG"\n')
+    done, _ = tpu(["ACTIVE"], "run", "mine", "train", JSER_DATA="/mnt/a b")
+    assert done.returncode == 0, done.stderr
+    assert sorted(stage.calls()) == [f"10.0.0.1:8476 2 {place} /mnt/a b" for place in (0, 1)]
 
 
 def test_tpu_restarts_on_the_machine(tpu, stage):
