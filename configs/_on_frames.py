@@ -54,7 +54,7 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.population.steps_per_call = 0  # 0: by device
     # Send features batch by batch instead of all at once: auto, where memory asks; always, never.
     config.population.stream = "auto"
-    config.population.spread = 0
+    config.population.spread = 0  # devices that share a member; 0: where they are more than members
     config.checkpoint = ml_collections.ConfigDict()
     config.checkpoint.every_seconds = 60.0
     return config

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jser import allocator, commands, interrupt
-from jser.errors import InputError
+from jser.errors import HostsUnreachable, InputError
 from jser.records.manifest import options
 
 # The disk is full, the quota is used up, or the disk is read-only.
@@ -287,6 +287,8 @@ def _main(argv: Sequence[str] | None) -> int:
         from jser.config import UsageError
 
         return _refuse(str(error), 2 if isinstance(error, UsageError) else 1)
+    except HostsUnreachable as error:
+        return _refuse(str(error), 75)
     except BrokenPipeError:
         # The reader of our output has seen enough. What is left goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,4 +1,4 @@
-"""The one exception that means: what the user gave is at fault, not the program."""
+"""Exceptions that are not the program's fault: of what the user gave, and of other hosts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ class InputError(Exception):
 
     Its text is one sentence that names the file or field, the value, and the way out. The command
     line prints it and exits with status 1.
+    """
+
+
+class HostsUnreachable(Exception):
+    """The other hosts of a training cannot be reached now; the same command may reach them later.
+
+    The command line prints its sentence and exits with the status of an end that is gone on from.
     """
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Sharding
 
-from jser.errors import InputError
+from jser.errors import HostsUnreachable, InputError
 
 # A cluster that JAX does not know is told by these three together.
 NAMED = ("JSER_COORDINATOR", "JSER_PROCESSES", "JSER_PROCESS")
@@ -29,11 +29,12 @@ START, SILENT, REPORT = 600, 100, 3600
 def join(environment: Mapping[str, str] = os.environ) -> None:
     """Join the cluster that this process is started in, if it is; before anything asks for devices.
 
-    A cluster is named by `NAMED`, or seen by JAX: of several tasks of Slurm or Open MPI, a TPU pod,
-    or an indexed job of Kubernetes.
+    A cluster is named by `NAMED`, or seen by JAX: of several tasks of Slurm or Open MPI, or TPUs
+    of Kubernetes' engine at Google.
 
     Raises:
-        InputError: the cluster is named in part or wrongly, or cannot be reached.
+        InputError: the cluster is named in part or wrongly.
+        HostsUnreachable: the others are not there, or not yet.
     """
     given = [name for name in NAMED if environment.get(name)]
     if given == ["JSER_PROCESSES"] and environment["JSER_PROCESSES"] == "1":
@@ -63,7 +64,7 @@ def join(environment: Mapping[str, str] = os.environ) -> None:
         )
     except (RuntimeError, ValueError) as error:
         what = str(error).partition("\n")[0][:200]
-        raise InputError(
+        raise HostsUnreachable(
             f"the other hosts cannot be reached ({what}); see that all are started and that "
             f"{environment.get(NAMED[0], 'the coordinator')} is open to them"
         ) from error
@@ -71,11 +72,10 @@ def join(environment: Mapping[str, str] = os.environ) -> None:
 
 def _several_are_seen(environment: Mapping[str, str]) -> bool:
     """Whether JAX can find the others: what it asks for, with more than one process."""
-    sizes = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "JOBSET_REPLICAS_TIMES_COMPLETIONS")
+    sizes = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
     if any(environment.get(name, "1") not in ("", "1") for name in sizes):
         return True
-    hosts = environment.get("TPU_WORKER_HOSTNAMES", "")  # of a TPU pod
-    return "," in hosts
+    return "," in environment.get("TPU_WORKER_HOSTNAMES", "")
 
 
 def _number(name: str, text: str) -> int:
