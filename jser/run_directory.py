@@ -33,6 +33,9 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
         there = _read(path, "choose another --workdir")
         there = json.loads(json.dumps(configs.younger(there))) | there
         ours = json.loads(text)
+        if isinstance(there.get("population"), dict):
+            # How the work is cut: what an earlier version could not say, it had no choice in.
+            there["population"] = {**ours.get("population", {}), **there["population"]}
         if there != ours:
             raise InputError(
                 f"{run_dir}: holds a run of another config ({_differences(there, ours)}); choose "

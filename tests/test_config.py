@@ -197,3 +197,17 @@ def test_a_run_from_before_the_schedule_is_the_same_configuration(tmp_path):
     constant = configs.load("pcrn:emodb", [("schedule", "constant")])
     assert configs.config_hash(constant) != configs.config_hash(config)
     assert "schedule" not in dict(configs.fields(configs.load("svm:emodb")))
+
+
+def test_how_the_work_is_cut_may_have_fields_that_are_younger_than_the_run(tmp_path):
+    config = configs.load("dcnn_blstm:synthetic", [])
+    run_directory.claim(tmp_path / "run", config)
+    path = tmp_path / "run" / "config.json"
+    there = json.loads(path.read_text())
+    del there["population"]["spread"]
+    path.write_text(json.dumps(there))
+    run_directory.claim(tmp_path / "run", config)
+    there["population"]["width"] = 7
+    path.write_text(json.dumps(there))
+    with pytest.raises(InputError, match=r"population\.width is 7 there, 0 here"):
+        run_directory.claim(tmp_path / "run", config)
