@@ -63,6 +63,19 @@ class Alive:
         self._ended = jax.tree.map(np.array, host)
         self._put(np.flatnonzero(host.alive))
 
+    def end(self, ended: np.ndarray) -> None:
+        """End members where they are; they keep what they have chosen. Waits for the device.
+
+        Args:
+            ended: bool [P].
+        """
+        for block in self.blocks:
+            if ended[block.places].any():
+                alive = jax.device_get(block.state.alive).copy()
+                alive[: len(block.places)] &= ~ended[block.places]
+                on_device = jax.device_put(alive, blocks.by_member(self._mesh))
+                block.state = block.state.replace(alive=on_device)
+
     def close_up(self, alive: np.ndarray) -> None:
         """Let go of blocks where nobody is alive, and move the others together if one is saved.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -26,6 +27,7 @@ def fit(
     run_dir: Path,
     stage: str,
     checkpoint_seconds: float,
+    judge: Callable[[int, EpochMetrics], np.ndarray] | None = None,
 ) -> State:
     """Train a population to its end, from its newest checkpoint if there is one.
 
@@ -37,6 +39,9 @@ def fit(
         run_dir: gets ``checkpoints/<stage>``, ``metrics.jsonl`` and ``tensorboard/<stage>``.
         stage: name of this training in the run, for example ``select``.
         checkpoint_seconds: the least time between two checkpoints.
+        judge: is told each epoch (from 1 on) and its figures [P], and says who ends with it, bool
+            [P]. The host then waits for each epoch. A training that goes on from a checkpoint
+            tells it the later epochs only.
 
     Returns:
         The final state, a host tree [P, ...]. It is the same, bit for bit, however often the
@@ -120,6 +125,10 @@ def fit(
                 epoch += 1
                 if plan.from_host:
                     figures.take_all()  # the device has idled a moment between steps anyway
+                if judge is not None:
+                    ended = judge(epoch, figures.newest())
+                    alive.end(ended)
+                    figures.end(ended)
                 alive.close_up(figures.alive)
                 if checkpoints.due() and alive.blocks:
                     figures.take_all()
