@@ -156,7 +156,7 @@ def _choose(config: Any, of_groups: list[tuple[population.Members, population.St
     for p in range(len(points)):
         for k in range(dev.shape[1]):
             mine = (place == p) & (fold == k)
-            if np.isfinite(loss[mine]).all():
+            if mine.any() and np.isfinite(loss[mine]).all():
                 dev[p, k] = score[mine].mean()
     own = grid.places_of_folds(config)
     chosen = grid.winners(fold, place, score, loss) if own is None else own

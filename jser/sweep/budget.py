@@ -11,12 +11,13 @@ should two do so at once, the trial that was made first counts, and the other is
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jser.sweep.pulse import Pulse
-from jser.sweep.storage import optuna
+from jser.sweep.storage import optuna, reading
 
 # Attributes of a trial. A claim has a worker; a failure that settles says why.
 SLOT, WORKER, FAILED, DEATHS, GIVEN_BACK = "slot", "worker", "failed", "deaths", "given_back"
@@ -34,12 +35,14 @@ class View:
         active: slot -> the trial that waits or runs, of several the first.
         last: slot -> its last trial, where it has neither.
         surplus: trials that wait and will not be run.
+        made: trials, of all states.
     """
 
     settled: dict[int, Any]
     active: dict[int, Any]
     last: dict[int, Any]
     surplus: list[Any]
+    made: int
 
 
 def settles(trial: Any) -> bool:
@@ -64,7 +67,8 @@ def view(study: Any) -> View:
     settled: dict[int, Any] = {}
     active: dict[int, Any] = {}
     last: dict[int, Any] = {}
-    trials = [t for t in study.get_trials(deepcopy=False) if SLOT in t.user_attrs]
+    with reading():
+        trials = [t for t in study.get_trials(deepcopy=False) if SLOT in t.user_attrs]
     for trial in trials:
         slot = trial.user_attrs[SLOT]
         last[slot] = trial
@@ -76,7 +80,7 @@ def view(study: Any) -> View:
     waiting = optuna().trial.TrialState.WAITING
     surplus = [t for t in trials if t.state == waiting and t.user_attrs[SLOT] in settled]
     rest = {slot: t for slot, t in last.items() if slot not in settled and slot not in active}
-    return View(settled, active, rest, surplus)
+    return View(settled, active, rest, surplus, len(trials))
 
 
 def again(study: Any, trial: Any) -> None:
@@ -125,6 +129,7 @@ class Budget:
         self._pulse = pulse
         self._fixed = fixed
         self._empty_since: dict[int, float] = {}
+        self._made = 0
 
     def fill(self, at_once: bool = False) -> View:
         """Give a trial to slots that have none, and end trials that nobody needs.
@@ -140,6 +145,9 @@ class Budget:
         seen = view(self.study)
         empty = [s for s in range(self.n) if s not in seen.settled and s not in seen.active]
         now = time.monotonic()
+        if seen.made != self._made:  # somebody is filling them at this moment
+            self._empty_since = {}
+        self._made = seen.made
         self._empty_since = {s: self._empty_since.get(s, now) for s in empty}
         due = [s for s in empty if at_once or now - self._empty_since[s] > self._pulse.grace]
         for slot in due:
@@ -163,15 +171,19 @@ class Budget:
         """
         states = optuna().trial.TrialState
         seen = self.fill()
-        for slot in sorted(seen.active):
-            trial = seen.active[slot]
-            if trial.state == states.WAITING and self._take(trial._trial_id):
+        waiting = [t for _, t in sorted(seen.active.items()) if t.state == states.WAITING]
+        # Where the first is gone, others have seen the same: each goes on with another one.
+        for trial in waiting[:1] + random.sample(waiting[1:], max(len(waiting) - 1, 0)):
+            if self._take(trial._trial_id):
                 self._pulse.hold(trial._trial_id)
                 self._storage.set_trial_user_attr(trial._trial_id, WORKER, worker)
                 return int(trial._trial_id)
         return None
 
     def _take(self, trial_id: int) -> bool:
+        with reading():
+            if self._storage.get_trial(trial_id).state != optuna().trial.TrialState.WAITING:
+                return False
         self._pulse.first(trial_id)
         try:
             state = optuna().trial.TrialState.RUNNING

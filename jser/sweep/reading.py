@@ -27,11 +27,8 @@ def load(reference: str, config: Any, file: str | None = None) -> Space:
         InputError: there is no ``sweep``, or what it gives is no space of this config.
     """
     if file is not None:
-        module, option, name = (
-            configs.module_of_file(Path(file), "--space", "sweep"),
-            "--space",
-            file,
-        )
+        option, name = "--space", file
+        module = configs.module_of_file(Path(file), option, "sweep")
     else:
         module, option, name = configs.module_of(reference), "--config", reference
     if not hasattr(module, "sweep"):
@@ -91,10 +88,10 @@ def _check_distribution(field: str, distribution: Any, default: Any) -> None:
     numbers = distribution.low, distribution.high
     whole = isinstance(distribution, Integer)
     if isinstance(default, bool) or not isinstance(default, int if whole else float):
+        other = "integer" if type(default) is int else "choice"
         raise InputError(
             f"sweep: {field}: is like {default!r} ({type(default).__name__}), for which there is "
-            f"{'integer' if isinstance(default, int) and not isinstance(default, bool) else 'choice'}"
-            " in jser.sweep.space"
+            f"{other} in jser.sweep.space"
         )
     kinds = int if whole else int | float
     if not all(isinstance(x, kinds) and math.isfinite(x) for x in numbers):

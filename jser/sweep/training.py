@@ -188,12 +188,10 @@ class Trainer:
         # Trials that are cut off are given back, not gone on with: no checkpoint on the way.
         state = loop.fit(*args, folder, "sweep", float("inf"), judge=judge)
         seconds = time.monotonic() - began
-        done = np.asarray(state.epoch).sum()
+        each = seconds / max(int(np.asarray(state.epoch).sum()), 1)
         return [
-            _result(
-                state, tables, mine_of, judge.failed[k], judge.pruned[k], seconds / max(done, 1)
-            )
-            for k, mine_of in enumerate(places)
+            _result(state, tables, place, judge.failed[k], judge.pruned[k], each)
+            for k, place in enumerate(places)
         ]
 
     def _prepared(

@@ -123,12 +123,12 @@ def fit(
                     # What was measured before is fetched while this block computes.
                     figures.put(epoch + 1, block.places, metrics)
                 epoch += 1
-                if plan.from_host:
-                    figures.take_all()  # the device has idled a moment between steps anyway
                 if judge is not None:
                     ended = judge(epoch, figures.newest())
                     alive.end(ended)
                     figures.end(ended)
+                if plan.from_host:
+                    figures.take_all()  # the device has idled a moment between steps anyway
                 alive.close_up(figures.alive)
                 if checkpoints.due() and alive.blocks:
                     figures.take_all()

@@ -167,8 +167,8 @@ class _Scale:
         if not self._d["log"]:
             return [(self.at(v), f"{v:g}") for v in Axis(low, high).ticks(6)]
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        every = [k * 10.0**e for e in range(first, last + 1) for k in (1, 3)]
-        inside = [v for v in every if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
+        round_ones = [k * 10.0**e for e in range(first, last + 1) for k in (1, 3)]
+        inside = [v for v in round_ones if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
         return [(self.at(v), f"{v:g}") for v in inside or (low, high)]
 
 

@@ -66,7 +66,8 @@ def _worth(result: Mapping[str, Any]) -> Element:
             "Expected best dev UAR of n trials, %",
             sweep_charts.best_of(curves, mean),
             note="Thin: a fold; bold: their mean (Dodge et al. 2019). By "
-            f"{sweep.HOW[result['sampler']]}. {sweep.states(result)}; {result['seconds']:.0f} s of training.",
+            f"{sweep.HOW[result['sampler']]}. {sweep.states(result)}; {result['seconds']:.0f} s of "
+            "training.",
             numbers=table(
                 ["trials", "mean of folds", *(f"fold {name}" for name in curves)],
                 [
