@@ -135,7 +135,6 @@ def build(
         "selection": selection,
         "refit": refit,
         "grid": dict(grid) if grid else None,
-        "by_fold": dict(by_fold) if by_fold else None,
         "configs_scored": scores.configs_scored,
         "configs_total": scores.configs_total,
         "normalisation": normalisation,
@@ -171,7 +170,10 @@ def build(
     report["marks"] = _marks(report, protocol)
     report["warnings"] = [*certificate.warnings, *_warnings(report)]
     report["yardsticks"] = beside(report)
-    return dict(_plain(report))
+    made = dict(_plain(report))
+    # A rate may be smaller than six digits.
+    made["by_fold"] = json.loads(json.dumps(by_fold)) if by_fold else None
+    return made
 
 
 def write(

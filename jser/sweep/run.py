@@ -9,7 +9,6 @@ worker to finish has each fold trained with its own winner, and the test scored 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import socket
@@ -28,42 +27,14 @@ from jser.evaluation import atomic, page
 from jser.evaluation import sweep as tables
 from jser.preparation import Prepared
 from jser.sweep import budget, reading, samplers, space, summary
-from jser.sweep.budget import Budget
 from jser.sweep.pulse import Pulse
 from jser.sweep.storage import default_url, open_storage, optuna
+from jser.sweep.studies import BEST, Options, Studies
 from jser.sweep.training import Asked, Result, Trainer
 
 FILES = ("sweep.txt", "sweep.json", "sweep.html")
-BEST = "best"
-# Of a study: what a sweep is, which every worker must agree in.
-SETTINGS = "jser"
 # Seconds between two looks, where there is nothing to do at the moment.
 LOOK = 1.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """A sweep, as the command line gives it.
-
-    Attributes:
-        trials: of each fold; None: as many as an explicit list has, or `DEFAULT_TRIALS`.
-        storage: an address; None: a file in the sweep's folder.
-        name: of the sweep in its storage; None: the folder's.
-        sampler: of `samplers.SAMPLERS`.
-        pruner: of `samplers.PRUNERS`.
-        batch: trials that a worker claims at once; None: as many as fill a block.
-        seed: of the sampler.
-        heartbeat: seconds between two signs of life of a worker.
-    """
-
-    trials: int | None = None
-    storage: str | None = None
-    name: str | None = None
-    sampler: str = "tpe"
-    pruner: str = "halving"
-    batch: int | None = None
-    seed: int = 0
-    heartbeat: int = 60
 
 
 DEFAULT_TRIALS = 20
@@ -127,16 +98,19 @@ def run(
     settings = _settings(config, found, options, n, prepared)
     worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
     with Pulse(storage, options.heartbeat) as pulse:
-        studies = _Studies(storage, pulse, name, settings, found, options, n, len(names))
+        studies = Studies(storage, pulse, name, settings, found, options, n, len(names))
         trainer = Trainer(prepared, config, allow_leak, options.pruner != "none")
         batch = options.batch or trainer.capacity()
         progress.say(
             f"sweep {name}: {n} trials in each of {len(names)} folds, {batch} at once; this is "
             f"worker {worker}"
         )
-        _work(studies, trainer, workdir / "work" / worker.replace(":", "-"), worker, batch)
-        with contextlib.suppress(OSError):  # another worker's folder is in it
-            (workdir / "work").rmdir()
+        folder = workdir / "work" / worker.replace(":", "-")
+        try:
+            _work(studies, trainer, folder, worker, batch)
+        finally:
+            with contextlib.suppress(OSError):  # there is none, or another worker's is in it
+                folder.parent.rmdir()
         left = studies.left()
         if left:
             progress.say(_still(left))
@@ -179,124 +153,6 @@ def _settings(
     }
 
 
-class _Studies:
-    """The studies of a sweep: one a fold, and one whose only trial is the run of the winners."""
-
-    def __init__(
-        self,
-        storage: Any,
-        pulse: Pulse,
-        name: str,
-        settings: dict[str, Any],
-        found: space.Space,
-        options: Options,
-        n: int,
-        n_folds: int,
-    ):
-        self.name = name
-        self.space = found
-        self.options = options
-        self.n = n
-        self.settings = settings
-        self.storage = storage
-        self.folds: list[Budget] = []
-        epochs = settings["config"]["epochs"]
-        for k in range(n_folds):
-            fixed = samplers.fixed(found, options.sampler, n, options.seed, k)
-            self.folds.append(self._made(f"{name}/fold-{k + 1}", pulse, n, fixed, epochs))
-        self.best = self._made(f"{name}/{BEST}", pulse, 1, None, epochs)
-
-    def _made(self, name: str, pulse: Pulse, n: int, fixed: Any, epochs: int) -> Budget:
-        pruner = samplers.pruner(self.options.pruner, epochs)
-        study, is_new = budget.made(self.storage, name, pruner=pruner)
-        if is_new:
-            study.set_user_attr(SETTINGS, self.settings)
-        made = Budget(study, self.storage, pulse, n, fixed)
-        self.check(made)
-        made.fill(at_once=is_new)
-        return made
-
-    def check(self, one: Budget) -> None:
-        """Refuse to work on a sweep of another kind that has the same name.
-
-        Raises:
-            InputError: see above.
-        """
-        there = one.study.user_attrs.get(SETTINGS)
-        if there is None:  # who made the study is about to say it, or died before
-            one.study.set_user_attr(SETTINGS, self.settings)
-            return
-        if there != self.settings:
-            ours, theirs = _flat(self.settings), _flat(there)
-            differ = [f for f in ours | theirs if ours.get(f) != theirs.get(f)]
-            said = "; ".join(
-                f"{f.removeprefix('config.')} is {theirs.get(f)!r} there, {ours.get(f)!r} here"
-                for f in differ[:3]
-            )
-            raise InputError(
-                f"--storage: has another sweep named {self.name} ({said}); give its options to "
-                "join it, or choose another --workdir or --name"
-            )
-
-    def claim(self, worker: str, most: int) -> list[Asked]:
-        """Claim some trials, evenly from folds, those first that have the most left."""
-        for one in self.folds:
-            self.check(one)
-        waiting = optuna().trial.TrialState.WAITING
-        left = {
-            k: sum(t.state == waiting for t in one.fill().active.values())
-            for k, one in enumerate(self.folds)
-        }
-        claimed: list[Asked] = []
-        try:
-            while len(claimed) < most and any(left.values()):
-                k = max(left, key=lambda k: left[k])
-                trial_id = self.folds[k].claim(worker)
-                left[k] = 0 if trial_id is None else left[k] - 1
-                if trial_id is not None:
-                    claimed.append(Asked(None, trial_id, k, {}))
-                    claimed[-1] = self._asked(k, trial_id)
-        except BaseException:
-            self.give_back(claimed)
-            raise
-        return claimed
-
-    def _asked(self, k: int, trial_id: int) -> Asked:
-        study = self.folds[k].study
-        slot = self.storage.get_trial(trial_id).user_attrs[budget.SLOT]
-        study.sampler = samplers.sampler(self.options.sampler, self.options.seed, k, slot)
-        trial = optuna().trial.Trial(study, trial_id)
-        return Asked(trial, trial_id, k, samplers.ask(trial, self.space))
-
-    def give_back(self, asked: list[Asked]) -> None:
-        """Let others have what this worker will not finish."""
-        for one in asked:
-            # Where the storage itself is the fault, these trials come back with the next beats.
-            with contextlib.suppress(Exception):
-                self.folds[one.fold].give_back(one.trial_id)
-
-    def left(self) -> dict[str, int]:
-        """Who has how many trials still; '' are those that nobody has."""
-        found: dict[str, int] = {}
-        for one in self.folds:
-            seen = budget.view(one.study)
-            running = optuna().trial.TrialState.RUNNING
-            whose = [
-                t.user_attrs.get(budget.WORKER, "") if t.state == running else ""
-                for t in seen.active.values()
-            ]
-            whose += [""] * (self.n - len(seen.settled) - len(seen.active))
-            for worker in whose:
-                found[worker] = found.get(worker, 0) + 1
-        return found
-
-
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {prefix.rstrip("."): tree}
-    return {f: x for name in tree for f, x in _flat(tree[name], f"{prefix}{name}.").items()}
-
-
 def _still(left: dict[str, int]) -> str:
     held = ", ".join(f"{n} with {worker or 'nobody yet'}" for worker, n in sorted(left.items()))
     return (
@@ -305,7 +161,7 @@ def _still(left: dict[str, int]) -> str:
     )
 
 
-def _work(studies: _Studies, trainer: Trainer, folder: Path, worker: str, batch: int) -> None:
+def _work(studies: Studies, trainer: Trainer, folder: Path, worker: str, batch: int) -> None:
     """Claim and train until nothing waits, and those who run what is left are seen to be alive."""
     idle_since = None
     while True:
@@ -327,7 +183,7 @@ def _work(studies: _Studies, trainer: Trainer, folder: Path, worker: str, batch:
 
 
 @contextlib.contextmanager
-def _held(studies: _Studies, claimed: list[Asked]) -> Iterator[list[Asked]]:
+def _held(studies: Studies, claimed: list[Asked]) -> Iterator[list[Asked]]:
     """Trials that are given back where they are not settled, whatever ends the training."""
     held = list(claimed)
     try:
@@ -336,7 +192,7 @@ def _held(studies: _Studies, claimed: list[Asked]) -> Iterator[list[Asked]]:
         studies.give_back(held)
 
 
-def _train(studies: _Studies, trainer: Trainer, held: list[Asked], folder: Path) -> None:
+def _train(studies: Studies, trainer: Trainer, held: list[Asked], folder: Path) -> None:
     """Train claimed trials, and settle them; settled ones leave `held`."""
 
     def prune(one: Asked, epoch: int, value: float) -> bool:
@@ -358,12 +214,16 @@ def _train(studies: _Studies, trainer: Trainer, held: list[Asked], folder: Path)
         held.remove(one)
         if theirs:
             progress.say("a trial was thought to be dead and is another worker's now; dropped")
+            return
+        ended = "failed" if result.value is None else "pruned" if result.pruned else "complete"
+        value = "" if result.value is None else f", dev UAR {100 * result.value:.1f} %"
+        progress.say(f"fold {one.fold + 1}, trial {one.trial.number}: {ended}{value}")
 
     trainer.train(list(held), folder, prune, settle)
 
 
 def _finish(
-    studies: _Studies,
+    studies: Studies,
     config: Any,
     names: list[str],
     workdir: Path,

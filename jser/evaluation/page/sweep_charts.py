@@ -11,7 +11,7 @@ from jser.evaluation.page.charts import Axis, around, canvas, line, place, short
 from jser.evaluation.page.markup import Element, tag
 
 MOST_LINES = 400  # of trials; beyond that the best are drawn
-TOP, HEIGHT = 30.0, 250.0
+TOP, HEIGHT = 46.0, 250.0
 
 
 def best_of(curves: Mapping[str, Sequence[float]], mean: Sequence[float]) -> Element:
@@ -102,7 +102,11 @@ def parallel(
     names = [*fields, "dev UAR, %"]
     across = Axis(0, max(len(names) - 1, 1), 9.0, 91.0)
     scales = [_Scale(fields[f]) for f in fields]
-    ranked = sorted({t["dev_uar"] for t in there})
+    # Folds differ in what can be reached: a trial is held against those of its own.
+    ranked: dict[str, list[float]] = {}
+    for t in there:
+        ranked.setdefault(t["fold"], []).append(t["dev_uar"])
+    faint = min(1.0, 150 / max(len(there), 1))
     drawn: list[Element] = []
     lines = []
     for t in there:
@@ -111,11 +115,12 @@ def parallel(
         points = [
             (1000 * k / max(len(names) - 1, 1), 1000 - 1000 * h) for k, h in enumerate(heights)
         ]
-        share = ranked.index(t["dev_uar"]) / max(len(ranked) - 1, 1)
+        own = ranked[t["fold"]]
+        share = own.index(t["dev_uar"]) / max(len(own) - 1, 1)
         values = ", ".join(f"{f} {shown(x)}" for f, x in t["values"].items())
         words = f"fold {t['fold']}, trial {t['number']}: {percent(t['dev_uar'])} %; {values}"
         kind = "trial chosen" if t["chosen"] else "trial"
-        opacity = 1.0 if t["chosen"] else 0.08 + 0.6 * share**2
+        opacity = 1.0 if t["chosen"] else faint * (0.08 + 0.7 * share**2)
         lines.append((t["chosen"], _line(points, f"mark {kind}", words,
                                          stroke_opacity=f"{opacity:.2f}")))  # fmt: skip
     lines.sort(key=lambda pair: pair[0])  # the chosen over the others
@@ -125,7 +130,9 @@ def parallel(
         drawn.append(line(x, TOP, x, TOP + HEIGHT, "axis"))
         anchor = "start" if k == 0 else "end" if k == len(names) - 1 else "middle"
         at = place(across.at(k) + {"start": -8.5, "end": 8.5, "middle": 0.0}[anchor])
-        drawn.append(text(at, TOP - 14, short(name, 24), anchor, "label"))
+        # Names of neighbours stand at two heights, so that they find room on a narrow page.
+        y = TOP - (30 if len(names) > 4 and k % 2 else 14)
+        drawn.append(text(at, y, short(name.removeprefix("hyper."), 24), anchor, "label"))
         if k < len(scales):
             ticks = scales[k].ticks()
         else:

@@ -87,7 +87,11 @@ def _values(result: Mapping[str, Any]) -> Element:
     ]
     shares = sweep.importance(result)
     bars = [
-        Bar(field, share, said=f"{field}: {in_words(share)} of what makes trials differ")
+        Bar(
+            field.removeprefix("hyper."),
+            share,
+            said=f"{field}: {in_words(share)} of what makes trials differ",
+        )
         for field, share in shares.items()
     ]
     important = figure(
@@ -100,18 +104,18 @@ def _values(result: Mapping[str, Any]) -> Element:
     return section(
         "values",
         "Values and dev UAR",
+        *([important] if bars else []),
         figure(
             "Trials",
             sweep_charts.parallel(result["fields"], trials),
-            note="A line is a trial of a fold; the better, the darker; a fold's winner has a "
-            "colour of its own. A trial that was pruned has the dev UAR of its end.",
+            note="A line is a trial of a fold; the better among its fold's, the darker; a winner "
+            "has a colour of its own. A trial that was pruned has the dev UAR of its end.",
             numbers=table(
                 ["field", "tried"],
                 [[f, sweep.distribution(d)] for f, d in result["fields"].items()],
                 words=2,
             ),
         ),
-        important if bars else None,
     )
 
 
