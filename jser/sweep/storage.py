@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sqlite3
 import threading
 import time
 import warnings
@@ -202,7 +203,8 @@ def _one_writer(engine: Any) -> None:
     def _connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # Python's driver must not begin one of its own
         # A log in place of a journal: a commit then costs a hundredth of the time.
-        connection.execute("PRAGMA journal_mode=WAL")
+        with contextlib.suppress(sqlite3.OperationalError):  # another is about to say the same
+            connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
     @sqlalchemy.event.listens_for(engine, "begin")

@@ -34,8 +34,8 @@ def words(data, folder, *more, **changed):
     (folder / "space.py").write_text(SPACE)
     return [
         "sweep", "--config=dcnn_blstm:synthetic", f"--workdir={folder / 'sweep'}",
-        f"--space={folder / 'space.py'}", "--trials=3", "--heartbeat=5",
-        f"--config.data_dir={data}", *flags(epochs="4", seeds="0,1", **changed), *more,
+        f"--space={folder / 'space.py'}", "--trials=2", "--heartbeat=5",
+        f"--config.data_dir={data}", *flags(epochs="3", seeds="0,1", **changed), *more,
     ]  # fmt: skip
 
 
@@ -99,18 +99,18 @@ def trials_of(folder, k, name="sweep", file="study.db"):
 def test_two_workers_share_the_trials_and_one_scores_the_winners(two, data_without_ledger):
     folder, said = two
     result = json.loads((folder / "sweep" / "sweep.json").read_text())
-    assert [len(fold["trials"]) for fold in result["folds"]] == [3] * FOLDS
+    assert [len(fold["trials"]) for fold in result["folds"]] == [2] * FOLDS
     for k, fold in enumerate(result["folds"]):
         study = trials_of(folder, k)
-        assert len(study.trials) == 3
-        assert sorted(t.user_attrs[budget.SLOT] for t in study.trials) == [0, 1, 2]
+        assert len(study.trials) == 2
+        assert sorted(t.user_attrs[budget.SLOT] for t in study.trials) == [0, 1]
         best = next(t for t in fold["trials"] if t["number"] == fold["chosen"])
         assert study.best_value == best["dev_uar"] == result["dev_uar"][k]
         assert best["values"] == result["chosen"][k]
         assert best["by_seed"]["seeds"] == [0, 1]
         assert np.mean(best["by_seed"]["dev_uar"]) == pytest.approx(best["dev_uar"], abs=1e-6)
-        assert len(fold["best_of"]) == 3
-    assert any("chosen among 3" in out for out, _ in said)
+        assert len(fold["best_of"]) == 2
+    assert any("chosen among 2" in out for out, _ in said)
     assert (folder / "sweep" / "sweep.txt").exists()
     page = (folder / "sweep" / "sweep.html").read_text()
     assert "Expected best dev UAR" in page
@@ -119,16 +119,16 @@ def test_two_workers_share_the_trials_and_one_scores_the_winners(two, data_witho
     best_run = folder / "sweep" / "best"
     report = json.loads((best_run / "report.json").read_text())
     assert report["uar"] == result["report"]["uar"]
-    assert report["by_fold"]["tried"] == 3
+    assert report["by_fold"]["tried"] == 2
     assert report["by_fold"]["chosen"] == result["chosen"]
     assert report["by_fold"]["dev_uar"] == pytest.approx(result["dev_uar"], abs=1e-6)
     assert report["configs_total"] == 1
     assert report["n_utterances"] == 20
     lines = [json.loads(x) for x in (best_run / "ledger.jsonl").read_text().splitlines()]
-    assert [x.get("tried") for x in lines if x["role"] == "system"] == [3]
+    assert [x.get("tried") for x in lines if x["role"] == "system"] == [2]
     text = " ".join((best_run / "report.txt").read_text().split())
-    assert "chosen in each fold by its dev speakers among 3 trials; f1: hyper." in text
-    assert "chosen among 3 tried per fold on dev" in text
+    assert "chosen in each fold by its dev speakers among 2 trials; f1: hyper." in text
+    assert "chosen among 2 tried per fold on dev" in text
     assert "What each fold's dev speakers chose" in (best_run / "report.html").read_text()
 
 
@@ -137,7 +137,7 @@ def test_the_same_command_again_shows_it_and_scores_nothing(two, data_without_le
     folder, _ = two
     status, out, err = run(*words(data_without_ledger, folder))
     assert status == 0, err
-    assert "one configuration scored (1st here, of 1 so far), chosen among 3" in " ".join(
+    assert "one configuration scored (1st here, of 1 so far), chosen among 2" in " ".join(
         out.split()
     )
     again = experiment.evaluate(folder / "sweep" / "best")
@@ -147,7 +147,7 @@ def test_the_same_command_again_shows_it_and_scores_nothing(two, data_without_le
     )
     status, _, err = run(*words(data_without_ledger, folder, "--trials=4"))
     assert status == 1
-    assert "has another sweep named sweep (trials is 3 there, 4 here)" in err
+    assert "has another sweep named sweep (trials is 2 there, 4 here)" in err
 
 
 def test_trials_that_diverge_count_and_are_not_chosen(data_without_ledger, tmp_path, monkeypatch):
