@@ -28,7 +28,7 @@ from jser.evaluation import sweep as tables
 from jser.preparation import Prepared
 from jser.sweep import budget, reading, samplers, space, summary
 from jser.sweep.pulse import Pulse
-from jser.sweep.storage import default_url, open_storage, optuna
+from jser.sweep.storage import default_url, open_storage, optuna, reached
 from jser.sweep.studies import BEST, Options, Studies
 from jser.sweep.training import Asked, Result, Trainer
 
@@ -86,8 +86,8 @@ def run(
         The finished sweep, see `summary.build`; None where other workers are at work still.
 
     Raises:
-        InputError: the storage cannot be used, has another sweep under this name, or a trial is
-            impossible.
+        InputError: the storage cannot be used, or not any more, has another sweep under this name,
+            or a trial is impossible.
     """
     n = check(options, found)
     name = options.name or workdir.resolve().name
@@ -97,7 +97,7 @@ def run(
     names = [fold.name for fold in prepared.protocol.folds]
     settings = _settings(config, found, options, n, prepared)
     worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
-    with Pulse(storage, options.heartbeat) as pulse:
+    with reached(url), Pulse(storage, options.heartbeat) as pulse:
         studies = Studies(storage, pulse, name, settings, found, options, n, len(names))
         trainer = Trainer(prepared, config, allow_leak, options.pruner != "none")
         batch = options.batch or trainer.capacity()

@@ -96,6 +96,26 @@ def open_storage(url: str, heartbeat: int, stale: Callable[[Any, Any], None] | N
     return _database(url, heartbeat, stale)
 
 
+@contextlib.contextmanager
+def reached(url: str) -> Iterator[None]:
+    """What a storage that goes away at work means for the user.
+
+    Raises:
+        InputError: it cannot be read or written any more.
+    """
+    try:
+        yield
+    except optuna().exceptions.StorageInternalError as error:
+        raise InputError(
+            f"--storage={_hidden(url)}: cannot be used any more ({_what(error.__cause__)}); see "
+            "that it is there and may be written, then give the same command to go on"
+        ) from error
+
+
+def _what(fault: BaseException | None) -> str:
+    return str(getattr(fault, "orig", fault)).strip().partition("\n")[0]
+
+
 def _check_folder(url: str, path: Path) -> None:
     if not path.absolute().parent.is_dir():
         raise InputError(
@@ -161,10 +181,9 @@ def _database(url: str, heartbeat: int, stale: Callable[[Any, Any], None] | None
             time.sleep(0.05 + 0.2 * random.random())
         else:
             return _shared(storage, sqlite)
-    what = str(getattr(fault, "orig", fault)).strip().partition("\n")[0]
     raise InputError(
-        f"--storage={_hidden(url)}: cannot be opened ({what}); see that it is there and may be "
-        "written"
+        f"--storage={_hidden(url)}: cannot be opened ({_what(fault)}); see that it is there and "
+        "may be written"
     ) from fault
 
 

@@ -14,7 +14,7 @@ from jser.errors import InputError
 from jser.sweep import budget, samplers, space
 from jser.sweep.budget import Budget
 from jser.sweep.pulse import Pulse
-from jser.sweep.storage import open_storage, optuna
+from jser.sweep.storage import open_storage, optuna, reached
 
 FOUND = space.Space({"x": space.uniform(0.0, 1.0)})
 N = 24
@@ -246,3 +246,17 @@ def test_without_optuna_it_says_how_to_install_it(monkeypatch):
         InputError, match=r"needs Optuna; install it with pip install 'jser\[sweep\]'"
     ):
         optuna()
+
+
+def test_a_storage_that_goes_away_is_no_bug(tmp_path):
+    url = f"sqlite:///{tmp_path / 'trials'}"
+    made, storage = opened(url, lambda *_: NoPulse(), "gone", n=1)
+    storage._backend.engine.dispose()
+    (tmp_path / "trials").write_text("this is no storage of trials\n" * 100)
+    for name in ("trials-wal", "trials-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    with (
+        pytest.raises(InputError, match=r"trials: cannot be used any more \(file is not a data"),
+        reached(url),
+    ):
+        made.claim("a")
