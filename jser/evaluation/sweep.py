@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from jser.evaluation.formats import between, by_unit, ordinal, percent, plural, shown, tested
@@ -13,6 +14,7 @@ from jser.evaluation.tables import empty_table, titled, to_text
 
 # Budgets of which the expected best is shown, as far as there are so many trials.
 BUDGETS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+MOST_COLUMNS = 3  # of fields; more stand in one
 _MOST_ROWS = 30  # of trials on a terminal; all are in sweep.txt and sweep.json
 
 HOW = {
@@ -88,11 +90,10 @@ def render(result: Mapping[str, Any], most: int | None = _MOST_ROWS) -> Group:
              f"{result['sampler']}, pruner {result['pruner']}", style="dim"),
         Text(f"  the winners' run: {result['best']}", style="dim"),
     ]  # fmt: skip
-    chosen = empty_table(["fold", *fields, "trial", "dev UAR, %"], left=1)
+    chosen = empty_table(["fold", *_columns(fields), "trial", "dev UAR, %"], left=1)
+    _words(chosen, fields)
     for fold, values, dev in zip(result["folds"], result["chosen"], result["dev_uar"], strict=True):
-        chosen.add_row(
-            fold["name"], *(shown(values[f]) for f in fields), str(fold["chosen"]), percent(dev)
-        )
+        chosen.add_row(fold["name"], *_cells(values, fields), str(fold["chosen"]), percent(dev))
     parts.append(titled("Chosen in each fold by its own dev speakers", chosen))
     space = empty_table(["field", "tried", "importance, %"], left=2)
     shares = importance(result)
@@ -106,6 +107,28 @@ def render(result: Mapping[str, Any], most: int | None = _MOST_ROWS) -> Group:
     return Group(*parts)
 
 
+def _columns(fields: Sequence[str]) -> list[str]:
+    """A column a field, or of many fields one."""
+    return list(fields) if len(fields) <= MOST_COLUMNS else ["values"]
+
+
+def _words(table: Table, fields: Sequence[str]) -> None:
+    """The column of many fields is of words, and the only one that gives way."""
+    if len(fields) > MOST_COLUMNS:
+        for column in table.columns:
+            column.no_wrap = True
+        table.columns[1].justify, table.columns[1].no_wrap = "left", False
+
+
+def _cells(values: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
+    """A trial's values; empty where it has none."""
+    cells = [shown(values[f]) if values else "" for f in fields]
+    if len(fields) <= MOST_COLUMNS:
+        return cells
+    named = zip(fields, cells, strict=True)
+    return [", ".join(f"{f.removeprefix('hyper.')} {x}" for f, x in named) if values else ""]
+
+
 def _budgets(result: Mapping[str, Any]) -> RenderableType:
     curve = mean_best(result)
     ends = sorted({n for n in (*BUDGETS, len(curve)) if n <= len(curve)})
@@ -115,13 +138,16 @@ def _budgets(result: Mapping[str, Any]) -> RenderableType:
 
 
 def _trials(fold: Mapping[str, Any], fields: Sequence[str], most: int | None) -> RenderableType:
-    table = empty_table(["trial", *fields, "dev UAR, %", "state", "epochs", "seconds"], left=1)
+    table = empty_table(
+        ["trial", *_columns(fields), "dev UAR, %", "state", "epochs", "seconds"], left=1
+    )
+    _words(table, fields)
     best_first = sorted(fold["trials"], key=lambda t: (t["dev_uar"] is None, -(t["dev_uar"] or 0)))
     for t in best_first[:most]:
         seconds = "" if t["seconds"] is None else f"{t['seconds']:.1f}"
         table.add_row(
             Text(str(t["number"]), style="bold" if t["number"] == fold["chosen"] else ""),
-            *(shown(t["values"][f]) if t["values"] else "" for f in fields),
+            *_cells(t["values"], fields),
             percent(t["dev_uar"]), t["state"], str(t["epochs"] or ""), seconds,
         )  # fmt: skip
     left = 0 if most is None else len(best_first) - most
