@@ -28,9 +28,12 @@ def result():
     trials = [trial(0, 0.5), trial(1, 0.625), trial(2, 0.25, "pruned"), trial(3, None, "failed")]
     trials[3]["values"] = {}  # nobody had asked for them
     fold = {
-        "study": "s/fold-1", "chosen": 1, "trials": trials,
-        "importance": dict.fromkeys(FIELDS, 0.25), "best_of": expected_best([0.5, 0.625, 0.25, 0.0]),
-    }  # fmt: skip
+        "study": "s/fold-1",
+        "chosen": 1,
+        "trials": trials,
+        "importance": dict.fromkeys(FIELDS, 0.25),
+        "best_of": expected_best([0.5, 0.625, 0.25, 0.0]),
+    }
     figure = {"mean": 0.5, "std": None, "low": 0.4, "high": 0.6}
     report = {
         "system": "S", "corpus": "c", "protocol": "p", "protocol_description": "p by speaker",
