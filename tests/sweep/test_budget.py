@@ -17,7 +17,7 @@ from jser.sweep.pulse import Pulse
 from jser.sweep.storage import open_storage, optuna, reached
 
 FOUND = space.Space({"x": space.uniform(0.0, 1.0)})
-N = 24
+N = 20
 
 
 def opened(url, pulse_of, name, n=N, seconds=30, fixed=None):
@@ -49,7 +49,7 @@ def settled(url, name):
     return study, Counter(t.user_attrs[budget.SLOT] for t in study.trials if budget.settles(t))
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 def test_twenty_workers_lose_and_repeat_nothing(url):
     faults, done = [], Counter()
     begin = threading.Barrier(20)
