@@ -12,6 +12,7 @@ frames give each band's mean and deviation.
 import ml_collections
 
 from jser.configs import _on_frames
+from jser.sweep import space
 
 CORPORA = _on_frames.CORPORA
 OWN = _on_frames.OWN
@@ -54,3 +55,13 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.hyper.learning_rate = 1e-3
     config.hyper.dropout = 0.3
     return config
+
+
+def sweep() -> dict[str, space.Distribution]:
+    """What `jser sweep` tries: all of it numbers that one compiled program takes as data."""
+    return {
+        "hyper.learning_rate": space.log_uniform(1e-4, 5e-3),
+        "hyper.weight_decay": space.log_uniform(1e-3, 0.3),
+        "hyper.dropout": space.uniform(0.0, 0.6),
+        "balance.class_weights": space.choice(True, False),
+    }

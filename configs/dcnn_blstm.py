@@ -7,6 +7,7 @@ jser train --config=dcnn_blstm:ravdess --workdir=runs/ravdess
 import ml_collections
 
 from jser.configs import _corpora
+from jser.sweep import space
 
 CORPORA = _corpora.CORPORA
 OWN = _corpora.OWN
@@ -122,3 +123,15 @@ def get_config(corpus: str = "synthetic") -> ml_collections.ConfigDict:
     config.checkpoint = ml_collections.ConfigDict()
     config.checkpoint.every_seconds = 60.0
     return config
+
+
+def sweep() -> dict[str, space.Distribution]:
+    """What `jser sweep` tries: all of it numbers that one compiled program takes as data."""
+    return {
+        "hyper.learning_rate": space.log_uniform(2e-4, 5e-3),
+        "hyper.weight_decay": space.log_uniform(3e-3, 0.3),
+        "hyper.dropout": space.uniform(0.1, 0.7),
+        "hyper.input_dropout": space.uniform(0.1, 0.7),
+        "hyper.label_smoothing": space.uniform(0.0, 0.2),
+        "hyper.mixup": space.uniform(0.1, 0.6),
+    }

@@ -28,7 +28,7 @@ NO_ACCESS = (
     errno.ENAMETOOLONG, errno.EIO, errno.EFBIG, errno.ESTALE, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
 # Commands that train: they take the config's fields, and large blocks of memory again and again.
-TRAINING = ("train", "compare", "cross", "ladder")
+TRAINING = ("train", "compare", "cross", "ladder", "sweep")
 # Commands whose work goes on where it was left, when the same command is given again.
 RESUMABLE = (*TRAINING, "build")
 # What a collective says when a host that takes part in it has gone.
@@ -199,6 +199,49 @@ def parser() -> argparse.ArgumentParser:
         "--config", required=True, metavar="FILE.py[:ARG]", help="a file, or a packaged name"
     )
     ladder.add_argument("--workdir", required=True, metavar="DIR", help="a run directory a rung")
+
+    sweep = add(
+        "sweep",
+        commands.sweep,
+        "Choose hyperparameters in each fold by its own dev speakers with Optuna, then score the "
+        "chosen once.",
+        "jser sweep --config=dcnn_blstm:emodb --workdir=runs/sweep --trials=20",
+    )
+    sweep.add_argument(
+        "--config", required=True, metavar="FILE.py[:ARG]", help="a file, or a packaged name"
+    )
+    sweep.add_argument(
+        "--workdir", required=True, metavar="DIR", help="gets the trials and the winners' run"
+    )
+    sweep.add_argument("--trials", type=int, metavar="N", help="of each fold; default: 20")
+    sweep.add_argument(
+        "--space", metavar="FILE.py", help="whose sweep() says what to try; default: the config's"
+    )
+    sweep.add_argument(
+        "--storage",
+        metavar="URL",
+        help="sqlite:///FILE (default: in DIR), journal:///FILE, postgresql://USER@HOST/DATABASE",
+    )
+    sweep.add_argument("--name", metavar="NAME", help="in the storage; default: the folder's")
+    sweep.add_argument("--sampler", default="tpe", metavar="NAME", help="tpe, random, qmc")
+    sweep.add_argument(
+        "--pruner", default="halving", metavar="NAME", help="halving, hyperband, none"
+    )
+    sweep.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampler")
+    sweep.add_argument(
+        "--batch", type=int, metavar="N", help="trials trained at once; default: a block full"
+    )
+    sweep.add_argument(
+        "--heartbeat",
+        type=int,
+        default=60,
+        metavar="SECONDS",
+        help="a worker silent for two of these is taken for dead; default: 60",
+    )
+    sweep.add_argument(
+        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
+    )
+    add_no_sound(sweep)
 
     audit = add(
         "audit",

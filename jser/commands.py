@@ -207,6 +207,31 @@ def ladder(args: argparse.Namespace) -> None:
     print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
 
 
+def sweep(args: argparse.Namespace) -> None:
+    """One worker of a sweep."""
+    from jser.sweep import storage
+
+    storage.optuna()
+    from jser import compiled, run_directory
+    from jser import config as configs
+    from jser.evaluation import sweep as table
+    from jser.records import places
+    from jser.sweep import reading, run
+
+    config = configs.load(args.config, args.overrides)
+    found = reading.load(args.config, config, args.space)
+    workdir = Path(args.workdir)
+    names = ("trials", "storage", "name", "sampler", "pruner", "batch", "seed", "heartbeat")
+    options = run.Options(**{name: getattr(args, name) for name in names})
+    run.check(options, found)
+    run_directory.make(workdir)
+    compiled.keep(places.of_config(config))
+    result = run.run(config, found, workdir, options, args.allow_leak, not args.no_sound)
+    if result is not None:
+        _print(table.render(result))
+        print(f"sweep: {', '.join(str(workdir / name) for name in run.FILES)}")
+
+
 _AUDIT_EXAMPLES = {
     "protocol": "leave_one_speaker_out",
     "html": "audit.html",

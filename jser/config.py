@@ -35,8 +35,10 @@ def younger(config: Any) -> dict[str, Any]:
     )
 
 
-# Before the dotted field that a grid goes over.
-GRID = "grid."
+# Before the dotted field that a grid goes over, and before one that has a value for each fold.
+GRID, BY_FOLD = "grid.", "by_fold."
+# Beside values by fold: between how many configurations each fold's dev speakers have chosen.
+TRIED = "tried"
 
 
 class UsageError(InputError):
@@ -68,15 +70,7 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
             does not fit the field's type.
     """
     name, _, argument = reference.partition(":")
-    if name.endswith(".py"):
-        module = _module_of_file(Path(name))
-    elif name in packaged():
-        module = importlib.import_module(f"jser.configs.{name}")
-    else:
-        raise UsageError(
-            f"--config={reference}: {_not_among(name, packaged(), 'a packaged config')}, "
-            "or give the path of a .py file"
-        )
+    module = module_of(reference)
     overrides = list(overrides)
     choices = getattr(module, "CORPORA", None)
     for part in (p.strip() for p in argument.split("+")) if argument else ():
@@ -96,7 +90,7 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
                 if not built.root(data_dir).is_dir():
                     sentence += f"; there is no folder {built.root(data_dir)}, where it would lie"
             raise UsageError(sentence)
-    with _faults_of(reference, module):
+    with faults_of(reference, module):
         config = module.get_config(argument) if argument else module.get_config()
     if not isinstance(config, ml_collections.ConfigDict):
         raise UsageError(
@@ -122,22 +116,44 @@ def load(reference: str, overrides: Iterable[tuple[str, str]] = ()) -> ml_collec
     return ml_collections.FrozenConfigDict(config)
 
 
-def _module_of_file(path: Path) -> Any:
+def module_of(reference: str) -> Any:
+    """The module of a config, by file or packaged name; what stands behind a colon is left out.
+
+    Raises:
+        UsageError: there is no such config, or its file is faulty.
+    """
+    name = reference.partition(":")[0]
+    if name.endswith(".py"):
+        return module_of_file(Path(name))
+    if name not in packaged():
+        raise UsageError(
+            f"--config={reference}: {_not_among(name, packaged(), 'a packaged config')}, "
+            "or give the path of a .py file"
+        )
+    return importlib.import_module(f"jser.configs.{name}")
+
+
+def module_of_file(path: Path, option: str = "--config", function: str = "get_config") -> Any:
+    """The module of a Python file that is to have a function.
+
+    Raises:
+        UsageError: there is no such file, it is faulty, or it has no such function.
+    """
     if not path.is_file():
-        raise UsageError(f"--config={path}: no such file; packaged configs are {packaged()}")
+        raise UsageError(f"{option}={path}: no such file; packaged configs are {packaged()}")
     spec = importlib.util.spec_from_file_location(f"_jser_config_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with _faults_of(str(path), module):
+    with faults_of(str(path), module, option):
         spec.loader.exec_module(module)
-    if not hasattr(module, "get_config"):
-        raise UsageError(f"--config={path}: the file has no get_config()")
+    if not hasattr(module, function):
+        raise UsageError(f"{option}={path}: the file has no {function}()")
     return module
 
 
 @contextlib.contextmanager
-def _faults_of(reference: str, module: Any) -> Iterator[None]:
+def faults_of(reference: str, module: Any, option: str = "--config") -> Iterator[None]:
     """What goes wrong in a config file is its writer's, not ours: one sentence with the line."""
     try:
         yield
@@ -149,7 +165,7 @@ def _faults_of(reference: str, module: Any) -> Iterator[None]:
         where = f"line {lines[-1]}: " if lines else ""
         what = str(error).splitlines()[0] if str(error) else ""
         raise UsageError(
-            f"--config={reference}: {where}{type(error).__name__}: {what}; correct the file"
+            f"{option}={reference}: {where}{type(error).__name__}: {what}; correct the file"
         ) from error
 
 
@@ -170,11 +186,11 @@ def fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def _set_axis(config: ml_collections.ConfigDict, field: str, text: str) -> None:
-    """Give a field of the grid its values."""
+def _set_axis(config: ml_collections.ConfigDict, field: str, text: str, prefix: str) -> None:
+    """Give a field of the grid, or by fold, its values."""
     known = dict(fields(config))
-    axis = field.removeprefix(GRID)
-    if axis not in known or axis.startswith(GRID):
+    axis = field.removeprefix(prefix)
+    if axis not in known or axis.startswith((GRID, BY_FOLD)):
         raise UsageError(
             f"--config.{field}={text}: {_not_among(axis, set(known), 'a field of the config')}"
         )
@@ -202,9 +218,10 @@ def _set_axis(config: ml_collections.ConfigDict, field: str, text: str) -> None:
 
 
 def _set(config: ml_collections.ConfigDict, field: str, text: str) -> None:
-    if field.startswith(GRID):
-        _set_axis(config, field, text)
-        return
+    for prefix in (GRID, BY_FOLD):
+        if field.startswith(prefix):
+            _set_axis(config, field, text, prefix)
+            return
     known = dict(fields(config))
     if field not in known:
         near = difflib.get_close_matches(field, known, n=1, cutoff=0.5)
@@ -294,11 +311,14 @@ def check_fields(config: Any) -> None:
             f"(for example {anywhere[field]!r})"
         )
     for field, value in found.items():
-        if field.startswith(GRID):
-            axis = field.removeprefix(GRID)
+        if field == TRIED and type(value) is int:
+            continue
+        if field.startswith((GRID, BY_FOLD)):
+            axis = field.partition(".")[2]
             if axis not in anywhere:
-                raise InputError(f"{found['system']} has no field '{axis}' for a grid")
-            if not isinstance(value, tuple) or not all(_is_like(x, anywhere[axis]) for x in value):
+                where = "a grid" if field.startswith(GRID) else "values by fold"
+                raise InputError(f"{found['system']} has no field '{axis}' for {where}")
+            if not isinstance(value, tuple) or not all(is_like(x, anywhere[axis]) for x in value):
                 raise InputError(
                     f"{field}: {value!r} must be a tuple of values like {anywhere[axis]!r}"
                 )
@@ -307,7 +327,7 @@ def check_fields(config: Any) -> None:
             near = difflib.get_close_matches(field, anywhere, n=1, cutoff=0.5)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise InputError(f"{found['system']} has no field '{field}'{hint}")
-        if not _is_like(value, anywhere[field]):
+        if not is_like(value, anywhere[field]):
             raise InputError(
                 f"{field}: {value!r} must be like {anywhere[field]!r} "
                 f"({type(anywhere[field]).__name__})"
@@ -339,13 +359,13 @@ def _fields_of(name: str, corpus: str = "") -> dict[str, Any]:
     return dict(fields(module.get_config(corpus) if corpus else module.get_config()))
 
 
-def _is_like(value: Any, example: Any) -> bool:
+def is_like(value: Any, example: Any) -> bool:
     """Whether a value can stand in a field: an integer may stand for a float."""
     if isinstance(example, tuple | list):
         if not isinstance(value, tuple | list):
             return False
         # A tuple that is empty by default holds names.
-        return all(_is_like(x, example[0] if example else "") for x in value)
+        return all(is_like(x, example[0] if example else "") for x in value)
     if isinstance(value, bool) or isinstance(example, bool):
         return type(value) is type(example)
     if isinstance(example, float):
@@ -354,7 +374,7 @@ def _is_like(value: Any, example: Any) -> bool:
 
 
 # What may differ between two runs that are the same configuration, scored once.
-NOT_THE_CONFIGURATION = ("data_dir", "seeds", "population", "checkpoint")
+NOT_THE_CONFIGURATION = ("data_dir", "seeds", "population", "checkpoint", TRIED)
 
 
 def config_hash(config: Any) -> str:

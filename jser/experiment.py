@@ -26,6 +26,7 @@ from jser import (
     trainings,
     two_stage,
 )
+from jser import config as configs
 from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
@@ -51,6 +52,8 @@ def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
     stages = list(trainings.STAGES[:n]) if config.get("epochs") else []
     if "grid" in config:  # which of its groups were trained again, dev has chosen
         stages = [group.stage(trainings.STAGES[0]) for group in grid.groups(config)]
+    elif "by_fold" in config:
+        stages = [g.stage(name) for g in grid.groups(config) for name in trainings.STAGES[:n]]
     if two_stage.is_on(config):
         stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
     if not run_directory.is_finished(run_dir) or any(
@@ -105,11 +108,14 @@ def _run(
 ) -> dict[str, Any]:
     clock = _CompileClock()
     system = systems.get(config.system)
-    if "grid" in config and "epochs" not in config:
-        raise InputError(
-            f"grid: {config.system} trains no network; its own fields have several values already"
-        )
-    prepared = prepare(groups[0].config, allow_leak, groups[0].points)
+    for field in ("grid", "by_fold"):
+        if field in config and "epochs" not in config:
+            raise InputError(
+                f"{field}: {config.system} trains no network; its own fields have several values "
+                "already"
+            )
+    prepared = prepare(groups[0].config, allow_leak, groups[0].points, groups[0].folds)
+    grid.check_folds(config, prepared.protocol)
     run_directory.claim(run_dir, config)
     certificate = prepared.certificate.to_json()
     run_directory.check_same_records(run_dir, certificate)
@@ -170,6 +176,7 @@ def _run(
         failed_members=failed,
         trim_db=system.trim_db(config),
         grid=None if chosen is None or "grid" not in config else _grid(config, chosen),
+        by_fold=None if chosen is None or "by_fold" not in config else _by_fold(config, chosen),
     )
     html = page.render(
         made,
@@ -200,6 +207,16 @@ def _grid(config: Any, chosen: trainings.Chosen) -> dict[str, Any]:
         "groups": chosen.groups,
         "chosen": [chosen.by_fold[k] for k in sorted(chosen.by_fold)],
         "dev_uar": [[None if np.isnan(x) else float(x) for x in row] for row in chosen.dev_uar],
+    }
+
+
+def _by_fold(config: Any, chosen: trainings.Chosen) -> dict[str, Any]:
+    """What the report says of values that each fold has of its own."""
+    dev = [chosen.dev_uar[place, k] for k, place in sorted(chosen.by_fold.items())]
+    return {
+        "tried": config.get(configs.TRIED),
+        "chosen": grid.of_folds(config),
+        "dev_uar": [None if np.isnan(x) else float(x) for x in dev],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +74,10 @@ def check(config: Any) -> None:
 
 
 def prepare(
-    config: Any, allow_leak: str | None = None, points: Sequence[Any] | None = None
+    config: Any,
+    allow_leak: str | None = None,
+    points: Sequence[Any] | None = None,
+    folds: Sequence[tuple[int, ...]] | None = None,
 ) -> Ready:
     """Load, certify, compute or fetch features, and lay out the members.
 
@@ -82,6 +86,7 @@ def prepare(
         allow_leak: why a protocol that leaks may be used.
         points: configs that differ from `config` in traced fields alone (see `jser.grid`): each is
             a point of the population; None: `config` is the only one.
+        folds: of each point, in which it is trained; None: in all.
 
     Returns:
         `Prepared` for a system with a network.
@@ -94,7 +99,6 @@ def prepare(
     for point in points:
         check(point)
     system = systems.get(config.system)
-    balance = members.Balance(**config.balance.to_dict())
     corpus = system.load(config)
     normalisation.check_speakers(config.normalisation, corpus.speaker)
     protocol = protocols.make(config.protocol, corpus, config.dev_speakers)
@@ -108,24 +112,14 @@ def prepare(
     certificate = duplicates.certified(certificate, corpus, protocol, data_dir)
     loaded = time.monotonic()
     inputs = system.inputs(config, corpus, protocol)
-    # Copies that balance the classes are named by the train tables, not drawn.
-    draw = bool(inputs.n_copies) and config.augment.draw and not balance.augment
-    design = members.Design(
-        seeds=tuple(config.seeds),
-        points=tuple(dict(point.get("hyper", {})) for point in points),
-        class_weights=tuple(point.balance.class_weights for point in points),
-        n_copies=0 if draw else inputs.n_copies,
-        balance=balance,
-        epochs=config.get("epochs", 0),
-        patience=config.get("patience", 0),
-        bags=bags_of(config),
-    )
-    width = 1 if inputs.features is None else inputs.features.frames.shape[-1]
-    # As long as those of a refit, so that it finds its program compiled.
-    largest = members.merged(protocol) if config.get("refit") else protocol
-    tables = design.members(corpus.label, protocol, width, design.longest(corpus.label, largest))
-    if inputs.scaling is not None:
-        tables = _with_scaling(tables, inputs, protocol)
+    draw = _draws(config, inputs)
+    for k in (k for own in folds or () for k in own):
+        if k >= len(protocol.folds):
+            raise InputError(
+                f"by_fold: has a value for fold {k + 1}, and protocol {protocol.name} has "
+                f"{len(protocol.folds)} folds; give one value a fold"
+            )
+    design, tables = _laid_out(config, points, folds, corpus, protocol, inputs)
     seconds = {"load": loaded - started, "features": time.monotonic() - loaded}
     ready = Ready(config, corpus, protocol, certificate, inputs, design, tables, seconds)
     if inputs.model is None or inputs.features is None:
@@ -145,6 +139,60 @@ def prepare(
         metric_loss=config.get("metric_loss", "none"),
     )
     return Prepared(**vars(ready), features=inputs.features, program=program)
+
+
+def with_members(
+    prepared: Prepared, points: Sequence[Any], folds: Sequence[tuple[int, ...]]
+) -> Prepared:
+    """The same experiment with other members: points that differ from it in traced fields alone.
+
+    Args:
+        prepared: whose corpus, features and program stay.
+        points: configs.
+        folds: of each point, in which it is trained.
+
+    Raises:
+        InputError: a config is impossible.
+    """
+    for point in points:
+        check(point)
+    args = prepared.corpus, prepared.protocol, prepared.inputs
+    design, tables = _laid_out(prepared.config, points, folds, *args)
+    return dataclasses.replace(prepared, design=design, tables=tables)
+
+
+def _draws(config: Any, inputs: Inputs) -> bool:
+    """Whether an epoch hears one version of an utterance, drawn anew."""
+    # Copies that balance the classes are named by the train tables, not drawn.
+    return bool(inputs.n_copies) and config.augment.draw and not config.balance.augment
+
+
+def _laid_out(
+    config: Any,
+    points: Sequence[Any],
+    folds: Sequence[tuple[int, ...]] | None,
+    corpus: Corpus,
+    protocol: Protocol,
+    inputs: Inputs,
+) -> tuple[members.Design, population.Members]:
+    design = members.Design(
+        seeds=tuple(config.seeds),
+        points=tuple(dict(point.get("hyper", {})) for point in points),
+        class_weights=tuple(point.balance.class_weights for point in points),
+        n_copies=0 if _draws(config, inputs) else inputs.n_copies,
+        balance=members.Balance(**config.balance.to_dict()),
+        epochs=config.get("epochs", 0),
+        patience=config.get("patience", 0),
+        bags=bags_of(config),
+        folds=None if folds is None else tuple(folds),
+    )
+    width = 1 if inputs.features is None else inputs.features.frames.shape[-1]
+    # As long as those of a refit, so that it finds its program compiled.
+    largest = members.merged(protocol) if config.get("refit") else protocol
+    tables = design.members(corpus.label, protocol, width, design.longest(corpus.label, largest))
+    if inputs.scaling is not None:
+        tables = _with_scaling(tables, inputs, protocol)
+    return design, tables
 
 
 def _widths(config: Any, inputs: Inputs) -> tuple[int, ...]:

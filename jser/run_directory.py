@@ -55,6 +55,16 @@ def claim(run_dir: Path, config: Any, write: bool = True) -> None:
         run_dir.rmdir()
 
 
+def make(run_dir: Path) -> None:
+    """Make a folder for runs where there is none.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    check_folder(run_dir, "--workdir")
+    _make(run_dir)
+
+
 def _make(run_dir: Path) -> None:
     try:
         run_dir.mkdir(parents=True, exist_ok=True)

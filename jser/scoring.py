@@ -72,6 +72,7 @@ def score(prepared: Ready, readouts: Readouts, answered: Answered, run_dir: Path
             configs.config_hash(config),
             hashed,
             role,
+            config.get(configs.TRIED) if role == "system" else None,
         )
 
     # A read-out knows no seed: its rows are those of the first.

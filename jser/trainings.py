@@ -72,7 +72,7 @@ def train(
     every = config.checkpoint.every_seconds
     groups = grid.groups(config)
     # All of them before any trains: what is wrong with the last is found in seconds, not hours.
-    ready = [first, *(_like(first, group, allow_leak) for group in groups[1:])]
+    ready = [first, *(like(first, group, allow_leak) for group in groups[1:])]
     selected: list[tuple[grid.Group, Prepared, population.State, Any]] = []
     for group, prepared in zip(groups, map(_placed, ready, groups), strict=True):
         stems = None
@@ -125,13 +125,20 @@ def _placed(prepared: Prepared, group: grid.Group) -> Prepared:
     return dataclasses.replace(prepared, tables=tables.replace(point=point))
 
 
-def _like(first: Prepared, group: grid.Group, allow_leak: str | None) -> Prepared:
-    """Another group's experiment, on the arrays of the first."""
-    prepared = prepare(group.config, allow_leak, group.points)
+def like(
+    first: Prepared, group: grid.Group, allow_leak: str | None, prefix: str = "grid."
+) -> Prepared:
+    """Another group's experiment, on the arrays of the first.
+
+    Raises:
+        InputError: it reads other inputs than the first; the sentence has `prefix` before fields.
+    """
+    prepared = prepare(group.config, allow_leak, group.points, group.folds)
     assert isinstance(prepared, Prepared)
     ours, theirs = jax.tree.leaves(first.features), jax.tree.leaves(prepared.features)
     if len(ours) != len(theirs) or not all(map(np.array_equal, ours, theirs)):
-        fields = ", ".join(f"grid.{name}" for name in grid.static_axes(group.config, first.config))
+        names = grid.static_axes(group.config, first.config)
+        fields = ", ".join(f"{prefix}{name}" for name in names)
         raise InputError(
             f"{fields}: changes what the network reads, and the read-outs beside it with that; "
             "compare the values with `jser compare`"
@@ -149,9 +156,11 @@ def _choose(config: Any, of_groups: list[tuple[population.Members, population.St
     for p in range(len(points)):
         for k in range(dev.shape[1]):
             mine = (place == p) & (fold == k)
-            if np.isfinite(loss[mine]).all():
+            if mine.any() and np.isfinite(loss[mine]).all():
                 dev[p, k] = score[mine].mean()
-    return Chosen(points, len(of_groups), grid.winners(fold, place, score, loss), dev)
+    own = grid.places_of_folds(config)
+    chosen = grid.winners(fold, place, score, loss) if own is None else own
+    return Chosen(points, len(of_groups), chosen, dev)
 
 
 def _take(tree: Any, mine: np.ndarray) -> Any:

@@ -15,7 +15,7 @@ from tests.conftest import refused, train_command
 from tests.models.stems import reference, torch_files
 from tests.models.stems.small_nets import SMALL, torch_shapes
 
-COMMANDS = ["build", "train", "evaluate", "status", "ladder", "audit", "weights", "doctor"]
+COMMANDS = ["build", "train", "evaluate", "status", "ladder", "audit", "weights", "sweep", "doctor"]
 
 
 # --- usage ----------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ def commands():
             joined = block.replace("\\\n", " ")
             for line in re.split(r"\n|&&", joined):
                 words = line.split("#")[0].split()
-                option = {"train": "--config=", "compare": "--configs="}.get(" ".join(words[1:2]))
+                options = {"train": "--config=", "compare": "--configs=", "sweep": "--config="}
+                option = options.get(" ".join(words[1:2]))
                 if words[:1] == ["jser"] and option and option in line:
                     yield pytest.param(words[1:], id=f"{page.name}: {' '.join(words)[:60]}")
 

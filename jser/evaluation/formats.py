@@ -120,14 +120,43 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     )
     if report.get("grid"):
         rows.append(("grid", _grid(report["grid"])))
+    own = report.get("by_fold")
+    if own:
+        rows.append(("values by fold", _by_fold(report, own)))
+    among = f"; chosen among {own['tried']} tried per fold on dev" if own and own["tried"] else ""
     rows.append(
         (
             "ledger",
             f"{ordinal(report['configs_scored'])} configuration scored here, "
-            f"of {report['configs_total']} so far",
+            f"of {report['configs_total']} so far{among}",
         )
     )
     return rows
+
+
+def _by_fold(report: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """Each fold's own values in words, the first folds' of many."""
+    how = (
+        f"chosen in each fold by its dev speakers among {plural(own['tried'], 'trial')}"
+        if own["tried"]
+        else "given for each fold; how they were chosen is not known"
+    )
+    names = [str(fold["name"]) for fold in report["folds"]]
+    if len(names) != len(own["chosen"]):  # some folds are missing from the report
+        names = [f"number {k + 1}" for k in range(len(own["chosen"]))]
+    each = [
+        f"{name}: {' '.join(f'{field}={shown(value)}' for field, value in chosen.items())}"
+        for name, chosen in zip(names, own["chosen"], strict=True)
+    ]
+    more = f"; {len(each) - 4} more in report.json" if len(each) > 5 else ""
+    return f"{how}; {'; '.join(each if not more else each[:4])}{more}"
+
+
+def shown(value: Any) -> str:
+    """A field's value, a number with four digits that count."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(shown, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _grid(grid: Mapping[str, Any]) -> str:

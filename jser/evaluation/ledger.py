@@ -85,6 +85,7 @@ def score(
     config_hash: str,
     checkpoint_hash: str,
     role: Role = "system",
+    tried: int | None = None,
 ) -> Scores:
     """Score test predictions once, and write it down before saying what came out.
 
@@ -98,6 +99,8 @@ def score(
         checkpoint_hash: of the parameters that predicted (all members').
         role: 'baseline', or 'part' of a system, is written down and not counted as a
             configuration.
+        tried: configurations between which each fold's dev speakers have chosen this one; none of
+            the others was ever scored here.
 
     Raises:
         InputError: an utterance predicted by a member that did not hold it out, missing or double;
@@ -139,6 +142,7 @@ def score(
         "seeds": list(seeds),
         "uar": round(float(metrics.uar(pooled).mean()), 6),
         "wa": round(float(metrics.wa(pooled).mean()), 6),
+        **({} if tried is None else {"tried": tried}),
     }
     _enter(Path(run_dir) / "ledger.jsonl", line)
     entries, is_new = _enter(shared_path(ledger_dir, fingerprint, protocol.name), line)

@@ -62,6 +62,7 @@ def build(
     failed_members: int = 0,
     trim_db: float = 0.0,
     grid: Mapping[str, Any] | None = None,
+    by_fold: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make the report of a run.
 
@@ -88,6 +89,9 @@ def build(
         trim_db: silence trimmed, in dB below an utterance's loudest frame; 0: none.
         grid: `axes`, `points`, `groups`, and each fold's `chosen` point with all points' `dev_uar`
             [points][folds]; None: there was none.
+        by_fold: where each fold has values of its own: `chosen` (of each fold, field -> value),
+            `dev_uar` [folds], and between how many configurations each fold's dev speakers have
+            chosen them, `tried` (None: not known).
 
     Returns:
         A dict that `json.dump` takes; figures in 0..1. `std` is over seeds, None with one seed;
@@ -166,7 +170,10 @@ def build(
     report["marks"] = _marks(report, protocol)
     report["warnings"] = [*certificate.warnings, *_warnings(report)]
     report["yardsticks"] = beside(report)
-    return dict(_plain(report))
+    made = dict(_plain(report))
+    # A rate may be smaller than six digits.
+    made["by_fold"] = json.loads(json.dumps(by_fold)) if by_fold else None
+    return made
 
 
 def write(

@@ -132,6 +132,19 @@ class Alive:
                 found.losses[block.places] = hosts.get(block.losses)[: len(block.places)]
         return found
 
+    def end(self, ended: np.ndarray) -> None:
+        """End members where they are; they keep what they have chosen. Waits for the device.
+
+        Args:
+            ended: bool [P].
+        """
+        for block in self.blocks:
+            if ended[block.places].any():
+                alive = hosts.get(block.state.alive).copy()
+                alive[: len(block.places)] &= ~ended[block.places]
+                on_device = hosts.put(alive, blocks.by_member(self._mesh))
+                block.state = block.state.replace(alive=on_device)
+
     def close_up(self, alive: np.ndarray) -> None:
         """Let go of blocks where nobody is alive, and move the others together if one is saved.
 

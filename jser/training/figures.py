@@ -52,6 +52,19 @@ class Figures:
         if not within:
             self._close_epoch()
 
+    def newest(self) -> EpochMetrics:
+        """The figures [P] of the epoch that was put last. Waits for the device."""
+        while self._waiting:
+            self._take()
+        return self._of_epoch
+
+    def end(self, ended: np.ndarray) -> None:
+        """Take note that members bool [P] end with the epoch whose figures are the newest."""
+        going = ended & self.alive
+        self.alive &= ~ended
+        if going.any():
+            self._tick(int((self._members.epochs[going] - self._epoch).sum()))
+
     def _take(self) -> None:
         epoch, places, on_device = self._waiting.popleft()
         if epoch != self._epoch:

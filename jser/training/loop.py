@@ -32,6 +32,7 @@ def fit(
     run_dir: Path,
     stage: str,
     checkpoint_seconds: float,
+    judge: Callable[[int, EpochMetrics], np.ndarray] | None = None,
 ) -> State:
     """Train a population to its end, from its newest checkpoint if there is one.
 
@@ -43,6 +44,9 @@ def fit(
         run_dir: gets ``checkpoints/<stage>``, ``metrics.jsonl`` and ``tensorboard/<stage>``.
         stage: name of this training in the run, for example ``select``.
         checkpoint_seconds: the least time between two checkpoints.
+        judge: is told each epoch (from 1 on) and its figures [P], and says who ends with it, bool
+            [P]. The host then waits for each epoch. A training that goes on from a checkpoint
+            tells it the later epochs only.
 
     Returns:
         The final state, a host tree [P, ...]. It is the same, bit for bit, however often the
@@ -155,6 +159,10 @@ def fit(
                     # What was measured before is fetched while this block computes.
                     figures.put(epoch + 1, block.places, metrics)
                 epoch += 1
+                if judge is not None:
+                    ended = judge(epoch, figures.newest())
+                    alive.end(ended)
+                    figures.end(ended)
                 if plan.from_host:
                     figures.take_all()  # the device has idled a moment between steps anyway
                 alive.close_up(figures.alive)

@@ -106,6 +106,7 @@ class Design:
         epochs: of every member.
         patience: epochs without a better one after which a member stops; 0: none.
         bags: members of the ensemble; as a rule one.
+        folds: of each point, in which it is trained; None: all points in all folds.
     """
 
     seeds: tuple[int, ...]
@@ -116,6 +117,7 @@ class Design:
     epochs: int
     patience: int = 0
     bags: ensemble.Bags = ensemble.Bags()  # noqa: RUF009
+    folds: tuple[tuple[int, ...], ...] | None = None
 
     def heard(
         self, label: np.ndarray, protocol: Protocol
@@ -138,7 +140,7 @@ class Design:
         return max(len(rows) for *_, rows in self.heard(label, protocol))
 
     def members(self, label: np.ndarray, protocol: Protocol, width: int, rows: int = 0) -> Members:
-        """Points x folds x seeds x bags of a protocol, as a host table.
+        """Points x their folds x seeds x bags of a protocol, as a host table.
 
         Args:
             label: int [N], the corpus' labels; each member keeps those of its train and dev only.
@@ -148,10 +150,16 @@ class Design:
         """
         own = [member_labels(label, fold) for fold in protocol.folds]
         heard = self.heard(label, protocol)
-        places = [(k, seed, bag) for k, seed, bag, _ in heard]
-        n, p = len(self.points), len(self.points) * len(places)
-        fold, seed_of, bag_of = (np.tile(np.array(x, np.int32), n) for x in zip(*places))  # noqa: B905
-        point = np.repeat(np.arange(n, dtype=np.int32), len(places))
+        found = [
+            (n, i)
+            for n in range(len(self.points))
+            for i, (k, *_) in enumerate(heard)
+            if self.folds is None or k in self.folds[n]
+        ]
+        point, which = np.array(found, np.int32).reshape(-1, 2).T
+        places = np.array([(k, seed, bag) for k, seed, bag, _ in heard], np.int32)[which]
+        fold, seed_of, bag_of = (np.ascontiguousarray(column) for column in places.T)
+        p = len(point)
 
         def of_points(values: Sequence[float]) -> np.ndarray:
             return np.array(values, np.float32)[point]
@@ -163,7 +171,7 @@ class Design:
             point=point,
             group=fold.copy(),
             hyper={name: of_points([x[name] for x in self.points]) for name in self.points[0]},
-            train_index=np.tile(_table([mine for *_, mine in heard], rows), (n, 1)),
+            train_index=_table([mine for *_, mine in heard], rows)[which],
             dev_index=_table([protocol.folds[k].dev for k in fold]),
             label=np.stack([own[k] for k in fold]).astype(np.int32),
             mean=np.zeros((p, width), np.float32),

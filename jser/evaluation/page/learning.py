@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jser.evaluation.formats import percent, plural
+from jser.evaluation.formats import percent, plural, shown
 from jser.evaluation.page.curves import (
     MOST_LINES,
     Chosen,
@@ -54,6 +54,8 @@ def learning(report: Mapping[str, Any], metrics: Sequence[Row]) -> Element | Non
             parts.append(folded(chose, _choices(picked, names), paper=True))
     if report.get("grid"):
         parts.insert(0, figure("What dev chose of the grid", _grid(report["grid"])))
+    if report.get("by_fold"):
+        parts.insert(0, figure("What each fold's dev speakers chose", _own(report, names)))
     if report["failed_members"]:
         parts.append(
             tag("p", f"{plural(report['failed_members'], 'member')} ended early: the loss was not "
@@ -83,6 +85,16 @@ def _grid(grid: Mapping[str, Any]) -> Element:
     head = ["point", *grid["axes"], "dev UAR, %, mean of folds", "chosen in folds"]
     head += ["failed in folds"] if some_failed else []
     return table(head, rows, words=1 + len(grid["axes"]))
+
+
+def _own(report: Mapping[str, Any], names: Mapping[int, str]) -> Element:
+    """The values that each fold has of its own."""
+    chosen, scores = report["by_fold"]["chosen"], report["by_fold"]["dev_uar"]
+    rows = [
+        [names.get(k, f"number {k + 1}"), *map(shown, own.values()), percent(scores[k])]
+        for k, own in enumerate(chosen)
+    ]
+    return table(["fold", *chosen[0], "dev UAR, %"], rows)
 
 
 def _fold_names(report: Mapping[str, Any]) -> dict[int, str]:
