@@ -170,6 +170,7 @@ def test_on_another_machine(made):
         (GONE, 0, "killed"),
         (os.getpid(), 10**7, "killed"),  # a later program under the same number
     ],
+    ids=["there", "gone", "another"],  # a number would differ between the tests' processes
 )
 def test_without_locks(made, monkeypatch, pid, seconds, state):
     monkeypatch.setattr(lock, "take", lambda directory: None)
