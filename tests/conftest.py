@@ -119,6 +119,11 @@ def data(once, xla_cache):
 @pytest.fixture(scope="session")
 def data_without_ledger(data, tmp_path_factory):
     """The same records and caches, and nothing scored on them yet: a ledger counts."""
+    return without_ledger(data, tmp_path_factory)
+
+
+def without_ledger(data, tmp_path_factory):
+    """A data folder of links to all of `data` but its ledger."""
     folder = tmp_path_factory.mktemp("data")
     for part in data.iterdir():
         if part.name != "ledger":

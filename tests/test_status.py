@@ -476,8 +476,9 @@ def test_evaluate_is_a_start_too(tiny_run, tmp_path):
         tiny_run / "run", tmp_path / "run", ignore=shutil.ignore_patterns("*.tmp")
     )
     before = status.of_run(folder)["starts"]
-    assert [s["ended"] for s in before] == ["finished"]
+    # Other tests score this run again, too.
+    assert {s["ended"] for s in before} == {"finished"}
     experiment.evaluate(folder, sound=False)
     after = status.of_run(folder)["starts"]
-    assert [s["ended"] for s in after] == ["finished", "finished"]
-    assert after[1]["from"] == {"stage": "scored", "epoch": None}
+    assert [s["ended"] for s in after] == ["finished"] * (len(before) + 1)
+    assert after[-1]["from"] == {"stage": "scored", "epoch": None}

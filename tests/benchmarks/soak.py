@@ -1,6 +1,6 @@
 """Kill a training again and again, on several hosts, and compare what comes out in the end.
 
-    python -m tests.benchmarks.soak --kills=50 --hosts=2
+    python tests/benchmarks/soak.py --kills=50 --hosts=2
 
 A small population trains on the synthetic corpus, each host a process of its own. At a random
 instant a random one of them, the first too, is killed (SIGKILL, or SIGTERM one time in three); when

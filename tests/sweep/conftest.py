@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import without_ledger
+
 pytest.importorskip("optuna")
 
 
@@ -31,6 +33,12 @@ def _user():
         except KeyError:
             continue
     return None
+
+
+@pytest.fixture(scope="module")
+def data_without_ledger(data, tmp_path_factory):
+    """One of these tests' own: what they score would be counted by others."""
+    return without_ledger(data, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
