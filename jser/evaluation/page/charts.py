@@ -367,3 +367,18 @@ def whisker(axis: Axis, y: float, row: Estimate) -> list[Element]:
         marks += [line(axis.x(v), y - 4, axis.x(v), y + 4, "whisker") for v in (row.low, row.high)]
     marks.append(tag("circle", cx=axis.x(row.value), cy=y, r=5, class_="point"))
     return marks
+
+
+def stretched(across: Axis, top: float, height: float, *children: Element) -> Element:
+    """A frame of 1000 by 1000 units over a chart: lines need numbers, not percentages."""
+    return tag(
+        "svg",
+        *children,
+        x=place(across.left),
+        y=top,
+        width=place(across.right - across.left),
+        height=height,
+        viewBox="0 0 1000 1000",
+        preserveAspectRatio="none",
+        overflow="visible",
+    )

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from jser.evaluation.formats import percent
-from jser.evaluation.page.charts import Axis, around, canvas, line, place, text
+from jser.evaluation.page.charts import Axis, around, canvas, line, place, stretched, text
 from jser.evaluation.page.markup import Element, tag
 
 MOST_LINES = 60  # thin lines of a panel; the mean is of all members
@@ -122,21 +122,9 @@ def panel(
         drawn.append(line(place(across.left), y(value), place(across.right), y(value), "grid"))
         words = f"{100 * value:g}" if in_percent else f"{value:g}"
         drawn.append(text(place(across.left - 1.2), y(value) + 4, words, "end", "tick"))
-    # Lines need numbers, not percentages: a frame of 1000 by 1000 units, stretched over the panel.
-    drawn.append(
-        tag(
-            "svg",
-            *(_thin(c, axis, last) for c in curves),
-            *(_path(mean_by_epoch(c.members), axis, last, f"bold {c.group}") for c in curves),
-            x=place(across.left),
-            y=top,
-            width=place(across.right - across.left),
-            height=height,
-            viewBox="0 0 1000 1000",
-            preserveAspectRatio="none",
-            overflow="visible",
-        )
-    )
+    thin = [_thin(c, axis, last) for c in curves]
+    bold = [_path(mean_by_epoch(c.members), axis, last, f"bold {c.group}") for c in curves]
+    drawn.append(stretched(across, top, height, *thin, *bold))
     if len(curves) > 1:
         drawn += _names(curves, y)
     drawn += _hover(curves, across, last, top, height)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jser.evaluation.formats import percent, shown
-from jser.evaluation.page.charts import Axis, around, canvas, line, place, short, text
+from jser.evaluation.page.charts import Axis, around, canvas, line, place, short, stretched, text
 from jser.evaluation.page.markup import Element, tag
 
 MOST_LINES = 400  # of trials; beyond that the best are drawn
@@ -35,7 +35,7 @@ def best_of(curves: Mapping[str, Sequence[float]], mean: Sequence[float]) -> Ele
         drawn.append(text(place(across.left - 1), y(value) + 4, f"{100 * value:g}", "end", "tick"))
     lines = [_line(_steps(c, axis), "thin one", f"fold {name}") for name, c in curves.items()]
     drawn.append(
-        _stretched(across, top, height, *lines, _line(_steps(mean, axis), "bold one", "mean"))
+        stretched(across, top, height, *lines, _line(_steps(mean, axis), "bold one", "mean"))
     )
     half = (across.at(2) - across.at(1)) / 2
     for k, value in enumerate(mean, start=1):
@@ -70,21 +70,6 @@ def _line(points: Sequence[tuple[float, float]], class_: str, said: str, **more:
     # A line of no length is not drawn, its round ends are.
     path += "h0.1" if len(points) == 1 else ""
     return tag("path", tag("title", said), d=f"M{path}", class_=class_, **more)
-
-
-def _stretched(across: Axis, top: float, height: float, *children: Element) -> Element:
-    """A frame of 1000 by 1000 units over a chart: lines need numbers, not percentages."""
-    return tag(
-        "svg",
-        *children,
-        x=place(across.left),
-        y=top,
-        width=place(across.right - across.left),
-        height=height,
-        viewBox="0 0 1000 1000",
-        preserveAspectRatio="none",
-        overflow="visible",
-    )
 
 
 def parallel(
@@ -124,7 +109,7 @@ def parallel(
         lines.append((t["chosen"], _line(points, f"mark {kind}", words,
                                          stroke_opacity=f"{opacity:.2f}")))  # fmt: skip
     lines.sort(key=lambda pair: pair[0])  # the chosen over the others
-    drawn.append(_stretched(across, TOP, HEIGHT, *(element for _, element in lines)))
+    drawn.append(stretched(across, TOP, HEIGHT, *(element for _, element in lines)))
     for k, name in enumerate(names):
         x = across.x(k)
         drawn.append(line(x, TOP, x, TOP + HEIGHT, "axis"))
