@@ -68,6 +68,11 @@ def parser() -> argparse.ArgumentParser:
             help="no recording in report.html, for a corpus that may not be passed on",
         )
 
+    def add_allow_leak(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
+        )
+
     def add_data_dir(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--data_dir",
@@ -130,9 +135,7 @@ def parser() -> argparse.ArgumentParser:
         "--config", required=True, metavar="FILE.py[:ARG]", help="a file, or a packaged name"
     )
     train.add_argument("--workdir", required=True, metavar="RUN", help="run directory")
-    train.add_argument(
-        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
-    )
+    add_allow_leak(train)
     add_no_sound(train)
 
     compare = add(
@@ -149,9 +152,7 @@ def parser() -> argparse.ArgumentParser:
         "NAME:CORPUS@FIELD=VALUE; an @ before a file's .py is part of its path",
     )
     compare.add_argument("--workdir", required=True, metavar="DIR", help="gets a run a system")
-    compare.add_argument(
-        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
-    )
+    add_allow_leak(compare)
     add_no_sound(compare)
 
     cross = add(
@@ -165,9 +166,7 @@ def parser() -> argparse.ArgumentParser:
         "--config", required=True, metavar="FILE.py", help="a file, or a packaged name; no argument"
     )
     cross.add_argument("--workdir", required=True, metavar="DIR", help="gets a run a pair")
-    cross.add_argument(
-        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
-    )
+    add_allow_leak(cross)
     add_no_sound(cross)
 
     evaluate = add(
@@ -238,9 +237,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="a worker silent for two of these is taken for dead; default: 60",
     )
-    sweep.add_argument(
-        "--allow_leak", metavar="REASON", help="train in spite of a leak, and say why"
-    )
+    add_allow_leak(sweep)
     add_no_sound(sweep)
 
     audit = add(
