@@ -35,8 +35,9 @@ def check() -> None:
     if _asked.is_set():
         _asked.clear()
         raise KeyboardInterrupt
-    if not _holders:
-        end()
+    if _ending.is_set() and not _holders:
+        _ending.clear()
+        raise Preempted
 
 
 def is_ending() -> bool:
@@ -44,16 +45,9 @@ def is_ending() -> bool:
     return _ending.is_set()
 
 
-def end() -> None:
-    """Raise `Preempted` if SIGTERM has come."""
-    if _ending.is_set():
-        _ending.clear()
-        raise Preempted
-
-
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Leave SIGTERM to the work within, which asks `is_ending`, saves, and calls `end`."""
+    """Leave SIGTERM to the work within, which asks `is_ending`, saves, and raises `Preempted`."""
     global _holders
     _holders += 1
     try:

@@ -118,12 +118,8 @@ class Alive:
             if alike.any():
                 self._put(np.flatnonzero(alike), epoch + int(done), int(step), within.losses)
 
-    def within(self) -> Within | None:
-        """How far everybody is in an epoch; None where nobody is in one. Waits for the device."""
-        if len({(block.epoch, block.step) for block in self.blocks}) < 2 and not any(
-            block.step for block in self.blocks
-        ):
-            return None
+    def within(self) -> Within:
+        """How far everybody is in an epoch. Waits for the device."""
         count = len(self._members)
         found = Within(np.zeros(count, int), np.zeros(count, np.float32))
         for block in self.blocks:

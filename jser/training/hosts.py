@@ -101,13 +101,6 @@ def leave() -> None:
         jax.distributed.shutdown()
 
 
-def wait(name: str) -> None:
-    """Wait until all are here."""
-    if several():
-        with jax.transfer_guard("allow"):
-            multihost_utils.sync_global_devices(name)
-
-
 def of_first(tree: Any) -> Any:
     """The first process' host arrays, for all; the others give some of the same shapes."""
     if not several():

@@ -122,7 +122,6 @@ def fit(
                     figures.take_all(within=True)
                     host = alive.host()
                     at = alive.within()
-                    assert at is not None, "a block has done a step"
                     done = int((host.epoch.astype(np.int64) * steps + at.steps).sum())
                     checkpoints.save_within(epoch, done, host, {**how, "within": at.to_json()})
                 if ending:
