@@ -52,6 +52,8 @@ def base(system: str, corpus: str) -> ml_collections.ConfigDict:
     config.population = ml_collections.ConfigDict()
     config.population.width = 0  # members of a block; 0: by device
     config.population.steps_per_call = 0  # 0: by device
+    # Read records when their rows are asked for: auto, where memory asks; memory, disk.
+    config.population.records = "auto"
     # Send features batch by batch instead of all at once: auto, where memory asks; always, never.
     config.population.stream = "auto"
     config.population.spread = 0  # devices that share a member; 0: where they are more than members

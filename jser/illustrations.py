@@ -48,7 +48,7 @@ def _example(
     choice: Choice, corpus: Corpus, i: int, config: Any, sound: dict[str, np.ndarray]
 ) -> Example:
     front_end = LogMelSpec()
-    static = corpus.frames[corpus.offset[i] : corpus.offset[i] + corpus.length[i]]
+    static = corpus.static(i)
     return Example(
         choice=choice,
         log_mel=static,

@@ -113,9 +113,8 @@ def _fit(prepared: Prepared, run_dir: Path, stage: str, every: float) -> populat
 
 def plan_of(prepared: Prepared) -> Plan:
     """How a population is cut, as its config says."""
-    return choose_plan(
-        prepared.program, prepared.features, prepared.tables, **prepared.config.population
-    )
+    cut = {k: v for k, v in prepared.config.population.items() if k != "records"}
+    return choose_plan(prepared.program, prepared.features, prepared.tables, **cut)
 
 
 def _placed(prepared: Prepared, group: grid.Group) -> Prepared:

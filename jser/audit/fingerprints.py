@@ -29,6 +29,7 @@ from scipy.ndimage import convolve1d, maximum_filter1d
 from threadpoolctl import threadpool_limits
 
 from jser.frontend.log_mel import LogMelSpec, band_centres
+from jser.records.rows import Frames
 
 # Another number of this makes cached findings of earlier ones void.
 VERSION = 1
@@ -93,7 +94,7 @@ class Pair:
 
 
 def near_duplicates(
-    frames: np.ndarray,
+    frames: Frames,
     offset: np.ndarray,
     length: np.ndarray,
     spec: LogMelSpec | None = None,

@@ -1,8 +1,13 @@
-"""Records -> arrays on the host, ragged: what training and evaluation work on."""
+"""Records -> arrays on the host, ragged: what training and evaluation work on.
+
+A corpus larger than memory stays on disk, see `on_disk`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +17,12 @@ import numpy as np
 from jser import datasets
 from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
-from jser.records import places, sidecar
+from jser.records import on_disk, places, sidecar
 from jser.records.manifest import built
+from jser.records.rows import Frames
+
+# Where records lie while they are worked on: auto, on disk where they take much of the memory.
+WHERE = ("auto", "memory", "disk")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +73,27 @@ class Corpus(Labelled):
 
     Attributes:
         pcm_sha256: str [N].
-        frames: float32 [sum T, n_mels], the utterances' log-Mel frames one behind the other.
+        frames: float32 [sum T, n_mels], the utterances' log-Mel frames one behind the other; or
+            `rows.Rows`, of which one utterance at a time is read.
         offset: int64 [N], first row of an utterance in `frames`.
         length: int32 [N], frames of an utterance.
-        waveform: N arrays int16 [samples], or None where the variant has none.
+        waveform: N arrays int16 [samples], read when they are asked for where the frames are; or
+            None where the variant has none.
     """
 
     pcm_sha256: np.ndarray
-    frames: np.ndarray
+    frames: Frames
     offset: np.ndarray
     length: np.ndarray
-    waveform: list[np.ndarray] | None
+    waveform: Sequence[np.ndarray] | None
+
+    def static(self, i: int) -> np.ndarray:
+        """Log-Mel float32 [T, n_mels] of an utterance."""
+        return self.frames[self.offset[i] : self.offset[i] + self.length[i]]
+
+    def statics(self) -> list[np.ndarray]:
+        """Log-Mel of all utterances; of a corpus in memory they are no copies."""
+        return [self.static(i) for i in range(len(self.length))]
 
 
 def load(
@@ -82,14 +101,16 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     variant: str = "log_mel",
     spec: LogMelSpec | None = None,
+    where: str = "memory",
 ) -> Corpus:
-    """Read a built corpus into memory, after checking that it is whole and the right one.
+    """Read a built corpus, after checking that it is whole and the right one.
 
     Args:
         name: of the corpus.
         data_dir: where records lie; None: `places.default_data_dir`.
         variant: 'log_mel', for which records with waveforms do as well, or 'waveform'.
         spec: the front end that the caller works with; None: the default.
+        where: of `WHERE`; the caller can work with frames that stay on disk.
 
     Raises:
         InputError: not built, a shard is damaged, the records were made by another front end, or
@@ -129,7 +150,18 @@ def load(
             f"is {spec.hash()}{_difference(content['front_end'], spec)}; build again with {command}"
         )
     sidecar.verify_shards(folder, content, remedy=f"build again with {command}")
-    return _read(folder, content, command)
+    seconds = float(content["audit"].get("seconds", {}).get("total", 0))
+    if where == "disk" or (where == "auto" and on_disk.are_many(content, seconds)):
+        with _readable(folder, command):
+            fields = on_disk.read(folder, content, places.index_dir(root))
+    else:
+        fields = _in_memory(folder, content, command)
+    if (found := len(fields["label"])) != content["n_utterances"]:
+        raise InputError(
+            f"{folder}: {found} records, {places.SIDECAR} says {content['n_utterances']}; "
+            "remove the folder and build again"
+        )
+    return Corpus(**of_sidecar(content), **fields)
 
 
 def of_sidecar(content: dict[str, Any]) -> dict[str, Any]:
@@ -152,23 +184,28 @@ def _difference(built: dict[str, Any], spec: LogMelSpec) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _read(folder: Path, content: dict[str, Any], command: str) -> Corpus:
-    import tensorflow_datasets as tfds  # Slow to import; most commands never get here.
-
+@contextlib.contextmanager
+def _readable(folder: Path, command: str) -> Iterator[None]:
+    """TFDS lets through whatever its parsers and readers raise: one sentence is made of it."""
     try:
-        source = tfds.builder_from_directory(folder).as_data_source(places.SPLIT)
-        # One call lets the reader fetch a shard's records in parallel.
-        records = source.__getitems__(list(range(len(source))))
-    except Exception as error:  # TFDS lets through whatever its parsers and readers raise.
+        yield
+    except InputError:
+        raise
+    except Exception as error:
         what = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
         raise InputError(
             f"{folder}: the records cannot be read ({what}); build again with {command}"
         ) from error
-    if len(records) != content["n_utterances"]:
-        raise InputError(
-            f"{folder}: {len(records)} records, {places.SIDECAR} says {content['n_utterances']}; "
-            "remove the folder and build again"
-        )
+
+
+def _in_memory(folder: Path, content: dict[str, Any], command: str) -> dict[str, Any]:
+    """The fields of `Corpus` that are not in the sidecar, sorted by utterance_id."""
+    import tensorflow_datasets as tfds  # Slow to import; most commands never get here.
+
+    with _readable(folder, command):
+        source = tfds.builder_from_directory(folder).as_data_source(places.SPLIT)
+        # One call lets the reader fetch a shard's records in parallel.
+        records = source.__getitems__(list(range(len(source))))
     records = sorted(records, key=lambda record: record["utterance_id"])
 
     def text(field: str) -> np.ndarray:
@@ -180,19 +217,17 @@ def _read(folder: Path, content: dict[str, Any], command: str) -> Corpus:
     for record, stop, n in zip(records, end, length, strict=True):
         frames[stop - n : stop] = record["log_mel"]
     has_audio = content["variant"] == "waveform"
-    corpus = Corpus(
-        **of_sidecar(content),
-        utterance_id=text("utterance_id"),
-        speaker=text("speaker"),
-        session=text("session"),
-        text_id=text("text_id"),
+    return {
+        "utterance_id": text("utterance_id"),
+        "speaker": text("speaker"),
+        "session": text("session"),
+        "text_id": text("text_id"),
         # Younger than some records that are about: there it is unknown.
-        split=text("split") if "split" in records[0] else np.full(len(records), ""),
-        label=np.array([record["label"] for record in records], np.int32),
-        pcm_sha256=text("pcm_sha256"),
-        frames=frames,
-        offset=end - length,
-        length=length,
-        waveform=[np.asarray(record["waveform"]) for record in records] if has_audio else None,
-    )
-    return corpus
+        "split": text("split") if "split" in records[0] else np.full(len(records), ""),
+        "label": np.array([record["label"] for record in records], np.int32),
+        "pcm_sha256": text("pcm_sha256"),
+        "frames": frames,
+        "offset": end - length,
+        "length": length,
+        "waveform": [np.asarray(record["waveform"]) for record in records] if has_audio else None,
+    }

@@ -84,6 +84,16 @@ def parts_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path
     return Path(data_dir) / "cache" / "parts" / f"{name}-{variant}"
 
 
+def index_dir(data_dir: str | os.PathLike[str]) -> Path:
+    """Folder of the indexes of records that stay on disk, by shard."""
+    return Path(data_dir) / "cache" / "index"
+
+
+def rows_dir(data_dir: str | os.PathLike[str]) -> Path:
+    """Folder of what is counted of each utterance of corpora that stay on disk."""
+    return Path(data_dir) / "cache" / "rows"
+
+
 def audit_dir(data_dir: str | os.PathLike[str]) -> Path:
     """Folder of what `jser audit` has measured."""
     return Path(data_dir) / "cache" / "audit"

@@ -18,8 +18,9 @@ from jser import datasets, emotions
 from jser.emotions import LabelMap
 from jser.errors import InputError
 from jser.records import corpus as records
-from jser.records import places, sidecar
+from jser.records import joined, places, sidecar
 from jser.records.corpus import Corpus
+from jser.records.rows import Rows
 
 # Between a corpus' name and the utterances, speakers, sessions and sentences that are its own.
 MARK = "/"
@@ -135,8 +136,9 @@ def load(
     variant: str = "log_mel",
     labels: str = emotions.SHARED,
     classes: Sequence[str] = (),
+    where: str = "memory",
 ) -> Corpus:
-    """Read what an experiment works on into memory.
+    """Read what an experiment works on.
 
     Args:
         name: of a built corpus, or of several with a plus between.
@@ -144,6 +146,7 @@ def load(
         variant: see `jser.records.corpus.load`.
         labels: name of the map between the corpora's label sets, see `jser.emotions.LABEL_MAPS`.
         classes: only these of the classes that the corpora share; none named: all.
+        where: see `jser.records.corpus.load`; where one of several corpora stays on disk, all do.
 
     Returns:
         The built corpus itself where all of it is taken as it is, else a `Selection`.
@@ -153,7 +156,15 @@ def load(
     """
     by = emotions.label_map(labels)
     names = names_of(name)
-    parts = [records.load(one, data_dir, variant) for one in names]
+    parts = [records.load(one, data_dir, variant, where=where) for one in names]
+    if any(isinstance(part.frames, Rows) for part in parts):
+        where = "disk"
+        parts = [
+            part
+            if isinstance(part.frames, Rows)
+            else records.load(part.name, data_dir, variant, where=where)
+            for part in parts
+        ]
     kept = shared_classes(names, [part.classes for part in parts], by, classes)
     if len(parts) == 1 and kept == parts[0].classes:
         return parts[0]
@@ -163,7 +174,7 @@ def load(
         name, variant, fingerprint = one.name, one.variant, one.fingerprint
 
         def read() -> Corpus:
-            whole = records.load(name, data_dir, variant)
+            whole = records.load(name, data_dir, variant, where=where)
             if whole.fingerprint != fingerprint:
                 raise InputError(f"{name}: was built again meanwhile; give the same command again")
             return whole
@@ -225,19 +236,14 @@ def join(
     several = len(parts) > 1
     chosen = [_of_part(part, by, classes, give) for part, give in zip(parts, whole, strict=True)]
     texts: dict[str, list[np.ndarray]] = {field: [] for field in (*_TEXTS, "corpus_of")}
-    length = np.concatenate([p.length[o.rows] for p, o in zip(parts, chosen, strict=True)])
-    frames = np.empty((int(length.sum(dtype=np.int64)), parts[0].frames.shape[1]), np.float32)
     label: list[np.ndarray] = []
-    sound: list[np.ndarray] | None = [] if all(p.waveform is not None for p in parts) else None
     sex: dict[str, str] = {}
     audit: dict[str, object] = {}
     name = "+".join(part.name for part in parts)
     if not several and len(classes) < len(parts[0].classes):
         name += f" ({len(classes)} of {len(parts[0].classes)} classes)"
     variants = {part.variant for part in parts}
-    stop = 0
-    for origin in chosen:
-        part = parts.pop(0)
+    for origin, part in zip(chosen, parts, strict=True):
         prefix = f"{part.name}{MARK}" if several else ""
         for field in _TEXTS:
             values = getattr(part, field)[origin.rows]
@@ -246,18 +252,12 @@ def join(
         texts["corpus_of"].append(np.full(len(origin.rows), part.name))
         place = np.array([_index(classes, by.of(word)) for word in part.classes], np.int32)
         label.append(place[part.label[origin.rows]])
-        for row in origin.rows:
-            n = int(part.length[row])
-            first = int(part.offset[row])
-            frames[stop : stop + n] = part.frames[first : first + n]
-            stop += n
-        if sound is not None and part.waveform is not None:
-            sound += [part.waveform[row] for row in origin.rows]
         present = set(map(str, part.speaker[origin.rows]))
         sex |= {f"{prefix}{s}": kind for s, kind in part.sex.items() if s in present}
         audit[part.name] = part.audit
         del part
-    joined = {field: np.concatenate(found) for field, found in texts.items()}
+    frames, length, sound = joined.taken(parts, [origin.rows for origin in chosen])
+    said = {field: np.concatenate(found) for field, found in texts.items()}
     labels = np.concatenate(label)
     words = np.array(classes)[labels]
     return Selection(
@@ -272,8 +272,8 @@ def join(
         sex=sex,
         fingerprint=sidecar.fingerprint(
             zip(
-                map(str, joined["utterance_id"]),
-                map(str, joined["pcm_sha256"]),
+                map(str, said["utterance_id"]),
+                map(str, said["pcm_sha256"]),
                 map(str, words),
                 strict=True,
             )
@@ -286,7 +286,7 @@ def join(
         audit=audit,
         origins=tuple(chosen),
         labels=by,
-        **joined,
+        **said,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import flax.linen as nn
+
 from jser.errors import InputError
 from jser.models.conv_lstm import ConvLstm
 from jser.protocols import Protocol
@@ -40,17 +42,16 @@ def check(config: Any) -> None:
 
 def load(config: Any) -> Corpus:
     """See `contract.System`."""
-    return frames.load(config)
+    return frames.load(config, from_disk=True)
 
 
 def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     """See `contract.System`."""
     del protocol
     chosen = config.model
-    steps = frames.log_mel(config, corpus, chosen.mels, chosen.channels)
-    steps = frames.trimmed(steps, corpus, config.frames.trim_db)
-    model = ConvLstm(n_classes=len(corpus.classes), **chosen.to_dict())
-    return frames.inputs(config, corpus, steps, segmented.around(model, config))
+    model: nn.Module = ConvLstm(n_classes=len(corpus.classes), **chosen.to_dict())
+    model = segmented.around(model, config)
+    return frames.on_log_mel(config, corpus, chosen.mels, chosen.channels, model)
 
 
 def title(config: Any) -> str:

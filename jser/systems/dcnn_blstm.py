@@ -345,7 +345,7 @@ def _with_copies(
         def make() -> StepFeatures:
             whole = origin.whole()
             if copy is None:
-                return compute(np.split(whole.frames, whole.offset[1:]), of_which)
+                return compute(whole.statics(), of_which)
             assert whole.waveform is not None
             changed = augment.copies(whole.waveform, list(whole.pcm_sha256), copy, LogMelSpec())
             return compute(changed, f"{of_which} ({copy.name})")

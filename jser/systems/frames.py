@@ -17,14 +17,16 @@ import jax
 import numpy as np
 
 from jser import progress
+from jser.errors import InputError
 from jser.frontend import segments
 from jser.frontend.descriptors import DescriptorSpec, along
 from jser.frontend.level import LEVELS, standardised
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch, three_channels
 from jser.records import places, selection
-from jser.records.corpus import Corpus
+from jser.records.corpus import WHERE, Corpus
+from jser.records.rows import Rows
 from jser.records.selection import Origin
-from jser.systems import checks
+from jser.systems import by_need, checks
 from jser.systems.contract import Inputs
 from jser.training import descriptor_frames, normalisation, population, stem_features
 from jser.training.stem_features import StepFeatures
@@ -43,18 +45,46 @@ def check(config: Any, letter: str) -> None:
         InputError: `config.frames` is impossible, or read-outs are asked for.
     """
     checks.one_of("frames.level", config.frames.level, LEVELS)
+    checks.one_of("population.records", config.population.records, WHERE)
     checks.no_views(config, letter)
 
 
-def load(config: Any) -> Corpus:
+def load(config: Any, from_disk: bool = False) -> Corpus:
     """The corpus with its sound.
 
+    Args:
+        config: of the experiment.
+        from_disk: the system can read rows from disk, see `on_log_mel`.
+
     Raises:
-        InputError: it is not there.
+        InputError: it is not there, or the system cannot read from disk as the config asks.
     """
-    return selection.load(
-        config.corpus, places.of_config(config), "waveform", config.labels, config.classes
-    )
+    where = config.population.records
+    if not from_disk:
+        if where == "disk":
+            raise InputError(
+                f"population.records: disk is for systems on log-Mel alone, and {config.system} "
+                "reads descriptors, which are held in memory; leave it at auto"
+            )
+        where = "memory"
+    data_dir = places.of_config(config)
+    return selection.load(config.corpus, data_dir, "waveform", config.labels, config.classes, where)
+
+
+def on_log_mel(config: Any, corpus: Corpus, n_mels: int, channels: int, model: nn.Module) -> Inputs:
+    """Inputs of a model that reads log-Mel alone, trimmed; of a corpus in memory or on disk.
+
+    Args:
+        config: of the experiment.
+        corpus: with waveforms.
+        n_mels, channels: see `log_mel`.
+        model: of one member.
+    """
+    if isinstance(corpus.frames, Rows):
+        rows = by_need.trimmed(by_need.log_mel(config, corpus, n_mels, channels), corpus, config)
+        return by_need.inputs(config, corpus, rows, model)
+    steps = trimmed(log_mel(config, corpus, n_mels, channels), corpus, config.frames.trim_db)
+    return inputs(config, corpus, steps, model)
 
 
 # --- groups of columns ----------------------------------------------------------------------------
@@ -115,6 +145,7 @@ def _static(origin: Origin, n_mels: int, standard: bool, folder: Path) -> StepFe
 
     if spec == LogMelSpec() and not standard:
         whole = origin.whole()
+        assert isinstance(whole.frames, np.ndarray), "loaded into memory"
         return laid_out(whole.frames, whole.length)
 
     def make() -> StepFeatures:
@@ -169,8 +200,7 @@ def trimmed(steps: StepFeatures, corpus: Corpus, trim_db: float) -> StepFeatures
 
 
 def _bounds(corpus: Corpus, i: int, trim_db: float) -> tuple[int, int]:
-    static = corpus.frames[corpus.offset[i] : corpus.offset[i] + corpus.length[i]]
-    return segments.speech_bounds(static, trim_db)
+    return segments.speech_bounds(corpus.static(i), trim_db)
 
 
 def level(config: Any) -> str:

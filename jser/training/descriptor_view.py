@@ -10,10 +10,9 @@ import numpy as np
 from jser import progress
 from jser.frontend import augment, descriptors, functionals
 from jser.frontend.descriptors import DescriptorSpec
-from jser.records import selection
+from jser.records import feature_cache, selection
 from jser.records.corpus import Corpus
 from jser.records.selection import Origin
-from jser.training import feature_cache
 
 # Recordings in one call of the front end, and so between two steps of the progress bar.
 CHUNK = 128

@@ -24,7 +24,7 @@ import threadpoolctl
 from jser import progress
 from jser.errors import InputError
 from jser.protocols import Fold, Protocol, member_labels
-from jser.training import feature_cache
+from jser.records import feature_cache
 from jser.training.readout import Fitted, Readout, Rows, fit_together
 
 VIEWS = {

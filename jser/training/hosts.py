@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Sharding
 
 from jser.errors import HostsUnreachable, InputError
+from jser.records.rows import OneSet
 
 # A cluster that JAX does not know is told by these three together.
 NAMED = ("JSER_COORDINATOR", "JSER_PROCESSES", "JSER_PROCESS")
@@ -148,6 +149,9 @@ def check_equal(tree: Any, what: str) -> None:
         return
     found = hashlib.sha256()
     for leaf in jax.tree.leaves(tree):
+        if isinstance(leaf, OneSet):
+            found.update(leaf.rows.key.encode())
+            continue
         found.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
     everyone = _of_all(np.frombuffer(found.digest(), np.int32))
     if (everyone != everyone[0]).any():

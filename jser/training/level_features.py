@@ -170,7 +170,7 @@ def of_speech(corpus: Corpus, spec: StemSpec, weights_dir: Path, folder: Path) -
     def of_origin(origin: Origin) -> StepFeatures:
         def make() -> StepFeatures:
             whole = origin.whole()
-            static = np.split(whole.frames, whole.offset[1:])
+            static = whole.statics()
             return compute_speech(static, spec, weights_dir, f"levels of {origin.name}")
 
         name = key(spec, origin.fingerprint, origin.front_end_hash, weights_dir)

@@ -57,6 +57,8 @@ def of_whole(x: np.ndarray, speaker: np.ndarray, mode: str, one_unit: bool = Tru
 
 # Columns that are looked at in one go, so that no float32 copy of all of them is made.
 COLUMNS = 1024
+# Rows whose statistics are looked at in one go.
+ROWS = 65536
 
 
 def moments(
@@ -82,9 +84,73 @@ def moments(
         mean[i : i + COLUMNS], deviation[i : i + COLUMNS] = block.mean(0), block.std(0)
     if one_unit:
         return mean, 1 / (deviation + 0.01 * deviation.mean() + 1e-12)
+    return mean, _scale(mean, deviation)
+
+
+def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """1 / deviation; 0 where a column does not change."""
     # Rounding alone gives a constant a deviation of some 1e-7 of its value.
     changes = deviation > 1e-6 * np.abs(mean) + 1e-30
-    return mean, np.where(changes, 1 / np.where(changes, deviation, 1), 0).astype(np.float32)
+    return np.where(changes, 1 / np.where(changes, deviation, 1), 0).astype(np.float32)
+
+
+def moments_of_rows(pooled: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`moments` over all frames of some rows, of columns with units of their own, to rounding.
+
+    Args:
+        pooled: [n, 2 D], each row's mean and deviation over its frames.
+        length: int [n], frames of each row.
+    """
+    mean, deviation = _over_rows(pooled, length)
+    return mean, _scale(mean, deviation)
+
+
+def _over_rows(pooled: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation float32 [D] over all frames of rows, from those of each: [n, 2 D]."""
+    width = pooled.shape[1] // 2
+    share = length / length.sum(dtype=np.float64)
+    total, square = np.zeros(width), np.zeros(width)
+    # In pieces, since float64 copies of all rows' statistics would be most of the memory.
+    pieces = [slice(i, i + ROWS) for i in range(0, len(length), ROWS)]
+    for some in pieces:
+        total += share[some] @ pooled[some, :width].astype(np.float64)
+    for some in pieces:
+        apart = pooled[some, :width].astype(np.float64) - total
+        square += share[some] @ (pooled[some, width:].astype(np.float64) ** 2 + apart**2)
+    return total.astype(np.float32), np.sqrt(square).astype(np.float32)
+
+
+def groups(
+    pooled: np.ndarray, length: np.ndarray, speaker: np.ndarray, mode: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """What `by_group` takes out of columns with units of their own, from each row's statistics.
+
+    Args:
+        pooled: [R, 2 D], each row's mean and deviation over its frames.
+        length: int [R], frames of each row.
+        speaker: str [R].
+        mode: a name of `MODES`.
+
+    Returns:
+        (group of each row int [R], what is subtracted [G, D], what multiplies [G, D]), float32;
+        None for the modes that take nothing out.
+    """
+    kind, n = parse(mode)
+    if kind in ("none", "train"):
+        return None
+    least = 0.01 * _over_rows(pooled, length)[1] + 1e-12
+    width = pooled.shape[1] // 2
+    if kind == "utterance":
+        return np.arange(len(length)), pooled[:, :width], 1 / (pooled[:, width:] + least)
+    group = np.unique(speaker, return_inverse=True)[1]
+    drawn = np.random.default_rng(0).permutation(len(length))
+    found = []
+    for g in range(int(group.max()) + 1):
+        seen = drawn[group[drawn] == g][: n or None]
+        mean, deviation = _over_rows(pooled[seen], length[seen])
+        found.append((mean, 1 / (deviation + least)))
+    mean, scale = (np.stack(parts).astype(np.float32) for parts in zip(*found, strict=True))
+    return group, mean, scale
 
 
 def by_group(

@@ -128,7 +128,14 @@ def choose_plan(
     spread = spread_for(spread, len(members), len(devices), program.batch_size)
     mine = -(-len(members) * spread // len(devices))
     here = hosts.least_of(_free_of_one(jax.local_devices()[0]))
-    streams = stream == "always" or (stream == "auto" and _bytes(features) > SHARE * here)
+    held = isinstance(features.frames, np.ndarray | jax.Array)
+    if stream == "never" and not held:
+        raise InputError(
+            "population.stream: never holds all features on the device, and the records stay on "
+            "disk; leave it at auto, or give --config.population.records=memory"
+        )
+    too_many = not held or _bytes(features) > SHARE * here
+    streams = stream == "always" or (stream == "auto" and too_many)
     # A stream has windows of features in place of all of them, and half of the memory for them.
     free = here // 2 if streams else here - _bytes(features)
 
@@ -236,6 +243,9 @@ def training_bytes(program: Program, features: Features, members: Members) -> tu
     Counted from shapes alone; nothing is computed.
     """
     member = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), members)
+    # They may be no array.
+    shape = jax.ShapeDtypeStruct(features.frames.shape, features.frames.dtype)
+    features = features.replace(frames=shape)
 
     def kept(features: Features, member: Members) -> tuple[State, Any]:
         state = init_member(program, features, member)

@@ -44,8 +44,10 @@ class Features(flax.struct.PyTreeNode):
     """A corpus in device memory: ragged sequences, without labels.
 
     Attributes:
-        frames: [G, F, D]; one set a fold, or one for all folds (G = 1).
-        offset: int32 [R], first step of each row in `frames`.
+        frames: [G, F, D]; one set a fold, or one for all folds (G = 1). On the host it may be
+            `records.rows.OneSet`, whose rows are made when they are read.
+        offset: int32 [R], first step of each row in `frames`; int64 on the host where these are
+            more than an int32 counts.
         length: int32 [R], steps of each row.
         pooled: [G, R, U], statistics over a row's whole length.
         source: int32 [R], the utterance (0..N-1) of which the row is a copy.

@@ -21,7 +21,7 @@ from jser import progress
 from jser.frontend import segments
 from jser.models import computing, stems
 from jser.models.stems import pictures
-from jser.training import feature_cache
+from jser.records import feature_cache
 from jser.training.stem_spec import StemSpec
 
 # Pictures of one call: about ten seconds of speech, whose maps stay in a processor's cache.

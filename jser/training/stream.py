@@ -50,12 +50,20 @@ class Source:
     """
 
     def __init__(self, features: Features, mesh: Mesh):
-        """`features` of the host, `frames` perhaps memory-mapped; `mesh` of whom it is sent to."""
+        """Rows of `features` to the devices of `mesh`.
+
+        Args:
+            features: of the host; `frames` may be memory-mapped, or made when a row is read (see
+                `records.rows`).
+            mesh: of whom they are sent to.
+        """
         self._features = features
         self._by_member = NamedSharding(mesh, PartitionSpec("member"))
         self._shards = mesh.shape["member"]
         rest = features.replace(frames=None, offset=None)
-        own = {"frames": features.frames[:, :1] * 0, "offset": features.offset}
+        sets, _, width = features.frames.shape
+        nothing = np.zeros((sets, 1, width), features.frames.dtype)
+        own = {"frames": nothing, "offset": np.zeros(len(features.offset), np.int32)}
         self.resident: Features = hosts.put(rest, NamedSharding(mesh, PartitionSpec())).replace(
             **{name: self._sent(dict.fromkeys(range(self._shards), a)) for name, a in own.items()}
         )
@@ -83,12 +91,12 @@ class Source:
             (frames [G, room, D], offset int32 [R], without a meaning for rows not named).
         """
         features = self._features
-        sets = np.minimum(group, len(features.frames) - 1)
+        sets = np.minimum(group, features.frames.shape[0] - 1)
         everyone = _of(rows)
         length = features.length[everyone]
-        offset = np.zeros_like(features.offset)
+        offset = np.zeros(len(features.offset), np.int32)
         offset[everyone] = np.cumsum(length) - length
-        shape = (len(features.frames), room, features.frames.shape[-1])
+        shape = (features.frames.shape[0], room, features.frames.shape[-1])
         frames = np.zeros(shape, features.frames.dtype)
         for number in np.unique(sets):
             for row in _of(rows[sets == number]):

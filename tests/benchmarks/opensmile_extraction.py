@@ -53,7 +53,7 @@ def rows_of(
 
     from jser import progress
     from jser.frontend import augment
-    from jser.training import feature_cache
+    from jser.records import feature_cache
 
     pcm, keys = corpus.waveform, list(corpus.pcm_sha256)
     parts = []

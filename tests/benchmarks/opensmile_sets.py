@@ -81,7 +81,8 @@ def judge(
     from jser.evaluation import ledger
     from jser.evaluation.predictions import Predictions
     from jser.protocols import member_labels
-    from jser.training import feature_cache, fusion
+    from jser.records import feature_cache
+    from jser.training import fusion
     from jser.training.readout import fit_together
 
     config, corpus, protocol = prepared.config, prepared.corpus, prepared.protocol
