@@ -30,6 +30,11 @@ def identical(corpus: Corpus) -> list[list[str]]:
     return sorted(names for names in same.values() if len(names) > 1)
 
 
+# Up to so many utterances a training looks for near-duplicates by itself: the time grows with the
+# square of their number, and is a quarter of an hour here (tests/benchmarks/README.md).
+BY_ITSELF = 100_000
+
+
 def find(corpus: Corpus, data_dir: str | os.PathLike[str]) -> list[Pair]:
     """Near-duplicates: pairs of one recording whose samples differ. Found once, then kept.
 
@@ -37,24 +42,35 @@ def find(corpus: Corpus, data_dir: str | os.PathLike[str]) -> list[Pair]:
         corpus: the records.
         data_dir: where caches lie.
     """
-    # Pairs are kept by place, and the order of joined corpora is the user's.
-    order = hashlib.sha256("\n".join(map(str, corpus.utterance_id)).encode()).hexdigest()
-    key = (
-        f"near-{corpus.fingerprint[:24]}-{order[:8]}-{corpus.front_end_hash}"
-        f"-v{fingerprints.VERSION}"
-    )
-    before = kept.read(data_dir, key)
-    if before is not None:
-        try:
-            return [Pair(**fields) for fields in before["pairs"]]
-        except (KeyError, TypeError):
-            pass  # Changed by hand: it is found again.
+    name = key(corpus)
+    if (before := _found_before(data_dir, name)) is not None:
+        return before
     with progress.bar(len(corpus.length), "compare", unit="utterance") as tick:
         found = fingerprints.near_duplicates(corpus.frames, corpus.offset, corpus.length, tick=tick)
     pcm = corpus.pcm_sha256
     pairs = [pair for pair in found if pcm[pair.first] != pcm[pair.second]]
-    kept.write(data_dir, key, {"pairs": [dataclasses.asdict(pair) for pair in pairs]})
+    kept.write(data_dir, name, {"pairs": [dataclasses.asdict(pair) for pair in pairs]})
     return pairs
+
+
+def key(corpus: Corpus) -> str:
+    """What the near-duplicates of a corpus are kept under, see `kept`."""
+    # Pairs are kept by place, and the order of joined corpora is the user's.
+    order = hashlib.sha256("\n".join(map(str, corpus.utterance_id)).encode()).hexdigest()
+    return (
+        f"near-{corpus.fingerprint[:24]}-{order[:8]}-{corpus.front_end_hash}"
+        f"-v{fingerprints.VERSION}"
+    )
+
+
+def _found_before(data_dir: str | os.PathLike[str], name: str) -> list[Pair] | None:
+    before = kept.read(data_dir, name)
+    if before is None:
+        return None
+    try:
+        return [Pair(**fields) for fields in before["pairs"]]
+    except (KeyError, TypeError):
+        return None  # Changed by hand: it is found again.
 
 
 def named(pair: Pair, corpus: Corpus) -> dict[str, Any]:
@@ -126,11 +142,17 @@ def certified(
 
     They are counted and not refused: that two recordings are one is a measurement here, which may
     err, where equal samples are a proof. Of pictures, whose audit has found them, the certificate
-    has the number already.
+    has the number already. Of more than `BY_ITSELF` utterances they are counted where `jser audit`
+    has looked for them.
     """
     if certificate.of_pictures:
         return certificate
-    shared = across(find(corpus, data_dir), protocol, len(corpus.label))
+    pairs = _found_before(data_dir, key(corpus))
+    if pairs is None:
+        if len(corpus.label) > BY_ITSELF:
+            return certificate
+        pairs = find(corpus, data_dir)
+    shared = across(pairs, protocol, len(corpus.label))
     counts = {
         name: len({pair for fold in shared for pair in fold[name]})
         for name in (f"{a}_{b}" for a, b in PART_PAIRS)

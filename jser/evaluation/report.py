@@ -335,6 +335,11 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         found += _few(report["n_speakers"], report["uar"], "test speakers")
     for one in report["test_corpora"] if report["n_speakers"] else ():
         found += _few(one["n_speakers"], one["uar"], f"test speakers of {one['name']}")
+    if report["near_duplicates"] is None and not pictures:
+        found.append(
+            "Near-duplicates were not looked for: among so many utterances it takes hours. "
+            "`jser audit` looks for them; what it finds is counted in the next report."
+        )
     near = {k.replace("_", " and "): n for k, n in (report["near_duplicates"] or {}).items() if n}
     if near:
         counts = ", ".join(f"{n} in {parts}" for parts, n in near.items())

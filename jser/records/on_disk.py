@@ -26,8 +26,7 @@ FRAMES_A_SECOND = 100
 BYTES_A_SAMPLE_SECOND = 32_000
 TEXTS = ("utterance_id", "speaker", "session", "text_id", "split", "pcm_sha256")
 NUMBERS = ("label", "n_frames")
-# Records that are parsed in one go.
-CHUNK = 64
+SAID = (*TEXTS, *NUMBERS)
 THREADS = 4
 
 
@@ -47,8 +46,8 @@ def are_many(content: dict[str, Any], seconds: float) -> bool:
 class Shards:
     """The records of one split, by number, in the order of its shards. Safe between threads."""
 
-    def __init__(self, folder: Path, content: dict[str, Any]):
-        """`folder` of the records, whose sidecar says `content`."""
+    def __init__(self, folder: Path):
+        """`folder` of the records."""
         import tensorflow_datasets as tfds  # Slow to import; most commands never get here.
         from array_record.python.array_record_data_source import ArrayRecordDataSource
 
@@ -57,40 +56,42 @@ class Shards:
         self.names = [Path(path).name for path in split.filenames]
         self.lengths = [int(n) for n in split.shard_lengths]
         self.starts = np.cumsum([0, *self.lengths]).tolist()
-        self._source = ArrayRecordDataSource([str(folder / name) for name in self.names])
-        self._features = builder.info.features
-        self._content = content
-        self._own: dict[tuple[str, ...], dict[str, Any]] = {
-            names: {name: self._features[name] for name in names if name in self._features}
-            for names in ((*TEXTS, *NUMBERS), ("log_mel",), ("waveform",))
+        # By itself each open shard has threads of its own, which cost more than one record's read.
+        self._source = ArrayRecordDataSource(
+            [str(folder / name) for name in self.names], {"max_parallelism": "1"}
+        )
+        described = builder.info.features
+        self._own = {
+            names: type(described)({name: described[name] for name in names if name in described})
+            for names in (SAID, ("log_mel",), ("waveform",))
         }
 
-    def parsed(self, numbers: list[int], names: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Some features of some records."""
-        wanted = type(self._features)(self._own[names])
-        return [wanted.deserialize_example_np(raw) for raw in self._source.__getitems__(numbers)]
+    def parsed(self, number: int, names: tuple[str, ...] = SAID) -> dict[str, Any]:
+        """Some features of a record: `SAID`, or one alone."""
+        return dict(self._own[names].deserialize_example_np(self._source[number]))
 
     def one(self, number: int, name: str) -> np.ndarray:
         """One feature of one record."""
-        return np.asarray(self.parsed([number], (name,))[0][name])
+        return np.asarray(self.parsed(number, (name,))[name])
 
 
-def index(shards: Shards, folder: Path, content: dict[str, Any], cache: Path) -> dict[str, Any]:
+def index_key(name: str, sha256: str) -> str:
+    """What the index of a shard is kept under."""
+    return f"{sha256[:32]}-{name.rpartition('.')[2]}"
+
+
+def index(shards: Shards, content: dict[str, Any], cache: Path) -> dict[str, Any]:
     """What the records say beside frames and sound, in the order of the shards: name -> [N].
 
     Args:
         shards: of the records.
-        folder: of the records, for the progress bar.
         content: of their sidecar.
         cache: keeps what is found of each shard, so that a pass that was cut off goes on.
     """
-    names = (*TEXTS, *NUMBERS)
 
     def of_shard(k: int) -> dict[str, np.ndarray]:
         first, n = shards.starts[k], shards.lengths[k]
-        found: list[dict[str, Any]] = []
-        for i in range(first, first + n, CHUNK):
-            found += shards.parsed(list(range(i, min(i + CHUNK, first + n))), names)
+        found = [shards.parsed(i) for i in range(first, first + n)]
         # `split` is younger than some records that are about: there it is unknown.
         texts = {name: [r[name].decode() if name in r else "" for r in found] for name in TEXTS}
         return {
@@ -107,14 +108,14 @@ def index(shards: Shards, folder: Path, content: dict[str, Any], cache: Path) ->
     ):
 
         def part(k: int) -> feature_cache.Arrays:
-            # By what is in the shard and not by where it is: they are linked and moved.
-            key = f"{hashes[shards.names[k]][:32]}-{shards.lengths[k]}"
-            return feature_cache.load_or_make(cache, key, names, lambda: of_shard(k), what)[0]
+            name = shards.names[k]
+            key = index_key(name, hashes[name])
+            return feature_cache.load_or_make(cache, key, SAID, lambda: of_shard(k), what)[0]
 
         for k, arrays in enumerate(pool.map(part, range(len(shards.lengths)))):
             parts.append(arrays)
             tick(shards.lengths[k])
-    return {name: np.concatenate([arrays[name] for arrays in parts]) for name in names}
+    return {name: np.concatenate([arrays[name] for arrays in parts]) for name in SAID}
 
 
 def read(folder: Path, content: dict[str, Any], cache: Path) -> dict[str, Any]:
@@ -128,8 +129,8 @@ def read(folder: Path, content: dict[str, Any], cache: Path) -> dict[str, Any]:
     Raises:
         Exception: of the parsers and readers, where records are not what they should be.
     """
-    shards = Shards(folder, content)
-    found = index(shards, folder, content, cache)
+    shards = Shards(folder)
+    found = index(shards, content, cache)
     order = np.argsort(found["utterance_id"], kind="stable")
     found = {name: values[order] for name, values in found.items()}
     length = found.pop("n_frames")

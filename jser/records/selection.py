@@ -157,14 +157,13 @@ def load(
     by = emotions.label_map(labels)
     names = names_of(name)
     parts = [records.load(one, data_dir, variant, where=where) for one in names]
-    if any(isinstance(part.frames, Rows) for part in parts):
-        where = "disk"
-        parts = [
-            part
-            if isinstance(part.frames, Rows)
-            else records.load(part.name, data_dir, variant, where=where)
-            for part in parts
-        ]
+    on_disk = [isinstance(part.frames, Rows) for part in parts]
+    # Where one has to stay there, all do; and they are read again as they were.
+    where = "disk" if any(on_disk) else "memory"
+    parts = [
+        part if there == any(on_disk) else records.load(part.name, data_dir, variant, where=where)
+        for part, there in zip(parts, on_disk, strict=True)
+    ]
     kept = shared_classes(names, [part.classes for part in parts], by, classes)
     if len(parts) == 1 and kept == parts[0].classes:
         return parts[0]

@@ -34,13 +34,18 @@ from jser.training.stem_features import StepFeatures
 PIECE = 10_000
 
 
+def of_records(config: Any, n_mels: int) -> bool:
+    """Whether log-Mel of so many bands is the records' own."""
+    return LogMelSpec(n_mels=n_mels) == LogMelSpec() and config.frames.level != "variance"
+
+
 def log_mel(config: Any, corpus: Corpus, n_mels: int, channels: int) -> Rows:
     """See `frames.log_mel`: the records' own where they have as many bands, or from the sound."""
     spec, level = LogMelSpec(n_mels=n_mels), config.frames.level
-    of_records = spec == LogMelSpec() and level != "variance"
+    held = of_records(config, n_mels)
 
     def static(i: int) -> np.ndarray:
-        if of_records:
+        if held:
             return corpus.static(i)
         assert corpus.waveform is not None, "loaded with its sound"
         pcm = corpus.waveform[i]

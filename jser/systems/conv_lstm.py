@@ -42,7 +42,7 @@ def check(config: Any) -> None:
 
 def load(config: Any) -> Corpus:
     """See `contract.System`."""
-    return frames.load(config, from_disk=True)
+    return frames.load_log_mel(config, config.model.mels)
 
 
 def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:

@@ -49,26 +49,33 @@ def check(config: Any, letter: str) -> None:
     checks.no_views(config, letter)
 
 
-def load(config: Any, from_disk: bool = False) -> Corpus:
-    """The corpus with its sound.
-
-    Args:
-        config: of the experiment.
-        from_disk: the system can read rows from disk, see `on_log_mel`.
+def load(config: Any) -> Corpus:
+    """The corpus with its sound, in memory.
 
     Raises:
-        InputError: it is not there, or the system cannot read from disk as the config asks.
+        InputError: it is not there, or cannot be read from disk as the config asks.
     """
-    where = config.population.records
-    if not from_disk:
-        if where == "disk":
-            raise InputError(
-                f"population.records: disk is for systems on log-Mel alone, and {config.system} "
-                "reads descriptors, which are held in memory; leave it at auto"
-            )
-        where = "memory"
+    if config.population.records == "disk":
+        raise InputError(
+            f"population.records: disk is for systems on log-Mel alone, and {config.system} reads "
+            "descriptors, which are held in memory; leave it at auto"
+        )
+    return _load(config, "waveform", "memory")
+
+
+def load_log_mel(config: Any, n_mels: int) -> Corpus:
+    """The corpus for `on_log_mel`: with its sound where log-Mel is made of it.
+
+    Raises:
+        InputError: it is not there.
+    """
+    variant = "log_mel" if by_need.of_records(config, n_mels) else "waveform"
+    return _load(config, variant, config.population.records)
+
+
+def _load(config: Any, variant: str, where: str) -> Corpus:
     data_dir = places.of_config(config)
-    return selection.load(config.corpus, data_dir, "waveform", config.labels, config.classes, where)
+    return selection.load(config.corpus, data_dir, variant, config.labels, config.classes, where)
 
 
 def on_log_mel(config: Any, corpus: Corpus, n_mels: int, channels: int, model: nn.Module) -> Inputs:

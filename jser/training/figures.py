@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import jax
@@ -11,6 +12,9 @@ from jser import progress
 from jser.training import hosts
 from jser.training.metrics_log import MetricsLog, nothing
 from jser.training.population import EpochMetrics, Members
+
+# Between two looks at the step of an epoch: short ones are over before.
+STEP_SECONDS = 2.0
 
 
 class Figures:
@@ -26,6 +30,7 @@ class Figures:
         self._log = log
         self._tick = tick
         self._waiting: deque[tuple[int, np.ndarray, EpochMetrics]] = deque()
+        self._said = time.monotonic()
         # Of the epoch whose figures are being put together, those that a resumed training has.
         self._epoch, self._of_epoch = log.begun()
         self._going = members.epochs > 0  # after what was fetched last
@@ -44,6 +49,12 @@ class Figures:
         self._waiting.append((epoch, places, measured))
         while len(self._waiting) > 1:
             self._take()
+
+    def at(self, step: int, steps: int) -> None:
+        """Show which of its steps an epoch is at, where it is long."""
+        if time.monotonic() - self._said > STEP_SECONDS:
+            self._said = time.monotonic()
+            self._tick(0, step=f"{step:,}/{steps:,}")
 
     def take_all(self, within: bool = False) -> None:
         """Fetch all that waits, and write it down; `within` an epoch. Waits for the device."""

@@ -115,6 +115,8 @@ def fit(
                 """Save within an epoch, where it is long or the machine is taken away."""
                 nonlocal called
                 called += 1
+                if source is not None:  # else the host is far ahead of the device
+                    figures.at(block.step, most)
                 if hosts.several() and called % AGREE_EVERY:
                     return
                 ending = hosts.any_of(interrupt.is_ending())

@@ -202,9 +202,9 @@ def test_not_built_and_other_front_end(data, monkeypatch):
         selection.classes_of("synthetic", data)
     load = records.load
 
-    def other(name, folder, variant):
+    def other(name, folder, variant, where):
         spec = LogMelSpec(n_mels=40) if name == "ravdess" else None
-        return load(name, folder, variant, spec)
+        return load(name, folder, variant, spec, where)
 
     monkeypatch.setattr(records, "load", other)
     with pytest.raises(
