@@ -61,7 +61,7 @@ class Shards:
             [str(folder / name) for name in self.names], {"max_parallelism": "1"}
         )
         described = builder.info.features
-        self._own = {
+        self._own: dict[tuple[str, ...], Any] = {
             names: type(described)({name: described[name] for name in names if name in described})
             for names in (SAID, ("log_mel",), ("waveform",))
         }

@@ -1,9 +1,11 @@
 """Figures as they are fetched: whose loss stopped being finite, and when."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 
+from jser.training import figures
 from jser.training.figures import Figures
 from jser.training.metrics_log import MetricsLog
 from jser.training.population import EpochMetrics
@@ -34,3 +36,15 @@ def test_who_stops_is_written_once_and_in_its_epoch(tmp_path):
     assert events == [(2, who[1]), (3, who[0])]
     trained = [(r["epoch"], (r["fold"], r["seed"])) for r in rows if "event" not in r]
     assert trained == [(1, who[0]), (1, who[1]), (1, who[2]), (2, who[0])]
+
+
+def test_the_step_of_a_long_epoch_is_shown_now_and_then(tmp_path, monkeypatch):
+    said = []
+    clock = iter([0.0, 1.0, 2.5, 2.5, 3.0, 5.0, 5.0])
+    monkeypatch.setattr(figures, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    log = MetricsLog(tmp_path, "select", make_members(1), 0)
+    found = Figures(make_members(1), log, lambda n, **fields: said.append((n, fields)))
+    for step in (100, 250, 300, 1500):
+        found.at(step, 37500)
+    log.close()
+    assert said == [(0, {"step": "250/37,500"}), (0, {"step": "1,500/37,500"})]
