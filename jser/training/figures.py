@@ -30,7 +30,7 @@ class Figures:
         self._log = log
         self._tick = tick
         self._waiting: deque[tuple[int, np.ndarray, EpochMetrics]] = deque()
-        self._said = time.monotonic()
+        self._said: float | None = None
         # Of the epoch whose figures are being put together, those that a resumed training has.
         self._epoch, self._of_epoch = log.begun()
         self._going = members.epochs > 0  # after what was fetched last
@@ -52,8 +52,11 @@ class Figures:
 
     def at(self, step: int, steps: int) -> None:
         """Show which of its steps an epoch is at, where it is long."""
-        if time.monotonic() - self._said > STEP_SECONDS:
-            self._said = time.monotonic()
+        now = time.monotonic()
+        if self._said is None:  # the first step waited for the compiler
+            self._said = now
+        if now - self._said > STEP_SECONDS:
+            self._said = now
             self._tick(0, step=f"{step:,}/{steps:,}")
 
     def take_all(self, within: bool = False) -> None:

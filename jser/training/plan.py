@@ -159,7 +159,7 @@ def choose_plan(
         steps_per_call = 1
     elif not steps_per_call and streams:
         one = window_bytes(features, width * program.batch_size)
-        steps_per_call = max(1, int(SHARE * free) // (WINDOWS * one))
+        steps_per_call = max(1, int(SHARE * free) // (WINDOWS * one // spread))
     return Plan(width, steps_per_call, devices, choice, streams)
 
 

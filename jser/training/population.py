@@ -20,6 +20,7 @@ import optax
 
 from jser.errors import InputError
 from jser.frontend.masking import OnTheFly
+from jser.models import computing
 from jser.training import optimiser
 
 Params = Any
@@ -220,8 +221,11 @@ def gather(
     """Normalised sequences [B, S, D], lengths [B] and pooled statistics [B, U] of rows int [B].
 
     A row of -1 has length 0. Lengths are [B, 2] where `features.made` is given. `width` is S; 0:
-    that of the longest row.
+    that of the longest row. Where devices share the member, and features come by `stream`, each
+    has the frames of its own part of the rows.
     """
+    if features.frames.ndim == 4:
+        return _gather_parts(features, member, rows, width)
     safe = jnp.maximum(rows, 0)
     length = jnp.where(rows >= 0, features.length[safe], 0)
     steps = jnp.arange(width or features.max_steps)
@@ -235,6 +239,20 @@ def gather(
         length = jnp.stack([length, jnp.where(rows >= 0, features.made[safe], 0)], axis=-1)
     group = jnp.minimum(member.group, features.pooled.shape[0] - 1)
     return x, length, features.pooled[group, safe].astype(jnp.float32)
+
+
+def _gather_parts(
+    features: Features, member: Members, rows: jax.Array, width: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """`gather` where `frames` [parts, G, F, D] and `offset` [parts, R] are of parts of the rows."""
+
+    def part(frames: jax.Array, offset: jax.Array, own: jax.Array) -> Any:
+        return gather(features.replace(frames=frames, offset=offset), member, own, width)
+
+    own = rows.reshape(len(features.frames), -1)
+    found = computing.spread_rows(jax.vmap(part)(features.frames, features.offset, own))
+    x, length, pooled = (a.reshape(len(rows), *a.shape[2:]) for a in found)
+    return x, length, pooled
 
 
 def variables(

@@ -6,8 +6,9 @@ lie on the device, bit for bit. Grain's threads cut windows out of the host's ar
 on disk (memory-mapped), while the device computes, and the next window is on its way before the
 one in use is done with.
 
-Each device, or the devices that share a member, has a window of its own, with the rows of its own
-members; a host cuts those of its own devices alone.
+Each device has a window of its own, with the rows of its own members, and where several devices
+share a member with its own part of each batch; a host cuts, and reads, those of its own devices
+alone.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jser.models.computing import ROWS
 from jser.training import hosts
 from jser.training.population import Features
 
 # Windows that threads have ready on the host, beside the one on its way and the one in use.
 AHEAD = 2
 THREADS = 2
+
+# Of a device on the mesh: among the members, and among the devices that share one.
+Place = tuple[int, int]
 
 
 def capacity(features: Features, rows: int) -> int:
@@ -43,7 +48,7 @@ class Source:
     """Host features from which windows are cut.
 
     `frames` and `offset` on the devices have a leading axis over the mesh's members, see
-    `in_windows`.
+    `in_windows`; in a window, where devices share a member, a second one over these.
 
     Attributes:
         resident: on the devices for good: all but the frames, of which there is one that is zero.
@@ -58,24 +63,46 @@ class Source:
             mesh: of whom they are sent to.
         """
         self._features = features
-        self._by_member = NamedSharding(mesh, PartitionSpec("member"))
-        self._shards = mesh.shape["member"]
+        self._mesh = mesh
+        self._shards, self._parts = mesh.shape["member"], mesh.shape.get(ROWS, 1)
         rest = features.replace(frames=None, offset=None)
         sets, _, width = features.frames.shape
         nothing = np.zeros((sets, 1, width), features.frames.dtype)
         own = {"frames": nothing, "offset": np.zeros(len(features.offset), np.int32)}
+        by_member = NamedSharding(mesh, PartitionSpec("member"))
+        everyone = {
+            name: np.broadcast_to(array, (self._shards, *array.shape))
+            for name, array in own.items()
+        }
         self.resident: Features = hosts.put(rest, NamedSharding(mesh, PartitionSpec())).replace(
-            **{name: self._sent(dict.fromkeys(range(self._shards), a)) for name, a in own.items()}
+            **hosts.put(everyone, by_member)
         )
 
-    def _sent(self, windows: Mapping[int, np.ndarray]) -> jax.Array:
-        """Arrays by their place among the mesh's members, each on its own devices of this host."""
-        shape = (self._shards, *next(iter(windows.values())).shape)
-        where = self._by_member.addressable_devices_indices_map(shape)
+    def _axes(self) -> tuple[int, ...]:
+        """Of a window's places: members, and the devices that share one."""
+        return (self._shards,) if self._parts == 1 else (self._shards, self._parts)
+
+    def _where(self, shape: tuple[int, ...]) -> tuple[NamedSharding, dict[jax.Device, Place]]:
+        """How windows lie on the devices, and the place of each of this host's."""
+        axes = ("member", ROWS)[: len(self._axes())]
+        sharding = NamedSharding(self._mesh, PartitionSpec(*axes))
+        found = sharding.addressable_devices_indices_map(shape)
+        where = {}
+        for device, index in found.items():
+            assert index, "a window has an axis over the devices"
+            starts = [part.start or 0 for part in index[: len(axes)]]
+            where[device] = starts[0], starts[1] if len(axes) > 1 else 0
+        return sharding, where
+
+    def _sent(self, windows: Mapping[Place, np.ndarray]) -> jax.Array:
+        """Arrays by their place on the mesh, each on its own device of this host."""
+        axes, own = self._axes(), next(iter(windows.values())).shape
+        sharding, where = self._where((*axes, *own))
         pieces = [
-            jax.device_put(windows[_place(index)][None], device) for device, index in where.items()
+            jax.device_put(windows[place][(None,) * len(axes)], device)
+            for device, place in where.items()
         ]
-        return jax.make_array_from_single_device_arrays(shape, self._by_member, pieces)
+        return jax.make_array_from_single_device_arrays((*axes, *own), sharding, pieces)
 
     def window(
         self, rows: np.ndarray, group: np.ndarray, room: int
@@ -111,17 +138,23 @@ class Source:
         All windows have one capacity, so that one program serves them.
 
         Args:
-            rows: each int [block, ...], at least one.
+            rows: each int [block, ..., B], at least one.
             group: int [block].
         """
-        room = capacity(self._features, max(some.size for some in rows) // self._shards)
+        most = max(some.size for some in rows) // (self._shards * self._parts)
+        room = capacity(self._features, most)
         width = len(group) // self._shards
-        where = self._by_member.addressable_devices_indices_map((self._shards,))
-        ours = sorted({_place(index) for index in where.values()})
+        ours = sorted(set(self._where(self._axes())[1].values()))
 
-        def cut(index: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-            mine = {m: slice(m * width, (m + 1) * width) for m in ours}
-            return {m: self.window(rows[index][its], group[its], room) for m, its in mine.items()}
+        def cut(index: int) -> dict[Place, tuple[np.ndarray, np.ndarray]]:
+            share = rows[index].shape[-1] // self._parts
+
+            def of(m: int, r: int) -> tuple[np.ndarray, np.ndarray]:
+                its = slice(m * width, (m + 1) * width)
+                own = rows[index][its, ..., r * share : (r + 1) * share]
+                return self.window(own, group[its], room)
+
+            return {place: of(*place) for place in ours}
 
         made = (
             grain.MapDataset.range(len(rows))
@@ -130,8 +163,8 @@ class Source:
         )
         following: Features | None = None
         for cuts in made:
-            frames = self._sent({m: frames for m, (frames, _) in cuts.items()})
-            offset = self._sent({m: offset for m, (_, offset) in cuts.items()})
+            frames = self._sent({place: frames for place, (frames, _) in cuts.items()})
+            offset = self._sent({place: offset for place, (_, offset) in cuts.items()})
             if following is not None:
                 yield following
             following = self.resident.replace(frames=frames, offset=offset)
@@ -151,11 +184,6 @@ def parts(features: Features) -> Features:
     """How the leaves of such features lie on a mesh: as partition specs."""
     specs = jax.tree.map(lambda _: PartitionSpec(), features)
     return specs.replace(frames=PartitionSpec("member"), offset=PartitionSpec("member"))
-
-
-def _place(index: tuple[slice, ...] | None) -> int:
-    assert index, "the leading axis is over the devices"
-    return index[0].start or 0
 
 
 def _of(rows: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
     python -m tests.training.devices FOLDER NAME:DEVICES:SPREAD:STREAM:STOP ...
 
-`NAME.npz` in the folder gets the leaves of the final state and the answers. STREAM is 0 or 1. With
+`NAME.npz` in the folder gets the leaves of the final state and the answers, and NAME-read-P.txt how
+many rows process P read for windows. STREAM is 0 or 1. With
 a STOP other than 0, SIGTERM is played in the last process behind so many calls, and all end with
 the exit status 75.
 """
@@ -18,6 +19,7 @@ from jser.models.computing import Computing
 from jser.training import hosts, loop
 from jser.training.alive import Block
 from jser.training.plan import Plan
+from jser.training.stream import Source
 from tests.training import conftest
 
 MEMBERS = 11
@@ -30,12 +32,29 @@ def train(folder, name, devices, spread, stream):
     run_dir.mkdir(exist_ok=True)
     features = jax.tree.map(np.asarray, conftest.make_features())
     args = conftest.make_program(), features, conftest.make_members(MEMBERS)
+    read = counted_rows()
     final = loop.fit(*args, plan, run_dir, "select", 0)
     rows = np.tile(np.arange(18, 24, dtype=np.int32), (MEMBERS, 1))
     answers = loop.predict(*args, final, rows, plan)
+    Source.window = read.pop()
+    (folder / f"{name}-read-{jax.process_index()}.txt").write_text(str(sum(read)))
     if hosts.is_first():
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves((final, answers))]
         np.savez(folder / f"{name}.npz", *leaves)
+
+
+def counted_rows():
+    """How many rows each window has from now on, and behind them the function that counts not."""
+    window = Source.window
+    read = []
+
+    def counted(self, rows, group, room):
+        read.insert(0, int((rows >= 0).sum()))
+        return window(self, rows, group, room)
+
+    Source.window = counted
+    read.append(window)
+    return read
 
 
 def stop_at(n):

@@ -58,18 +58,21 @@ def finals(tmp_path_factory, xla_cache):
     """Leaves of final states and answers of one training, by name: on how many devices it was."""
     folder = tmp_path_factory.mktemp("devices")
     # The last one is stopped in the middle of an epoch, by a signal that the second host gets.
-    jobs = ["two_hosts_shared:4:2:0:0", "two_hosts_stream:4:1:1:0"]
+    jobs = ["two_hosts_shared:4:2:0:0", "two_hosts_stream:4:1:1:0", "two_hosts_parts:4:4:1:0"]
     status, errors = started(folder, [*jobs, "moved:4:1:0:10"], 2, xla_cache, processes=2)
     assert status == [75, 75], errors[0][-3000:] + errors[1][-3000:]
     assert not (folder / "moved.npz").exists()
     # It goes on here: on one host, and on another number of devices.
     jobs = ["1:1:1:0:0", "2:2:1:0:0", "8:8:1:0:0", "shared:4:2:0:0", "moved:8:1:0:0"]
+    jobs += ["parts:4:4:1:0", "held:4:4:0:0"]
     status, errors = started(folder, jobs, 8, xla_cache)
     assert status == [0], errors[0][-3000:]
     found = {}
     for path in folder.glob("*.npz"):
         with np.load(path) as stored:
             found[path.stem] = [stored[name] for name in stored.files]
+    for path in folder.glob("*-read-*.txt"):
+        found[path.stem] = int(path.read_text())
     return found
 
 
@@ -88,6 +91,25 @@ def test_several_devices_are_like_two_to_the_bit(finals, other):
 
 def test_members_that_share_devices_on_one_host_and_on_two(finals):
     assert same_bits(finals["shared"], finals["two_hosts_shared"])
+
+
+def test_a_member_whose_devices_have_windows_of_their_own_rows(finals):
+    """And the same member, each of whose devices has all features."""
+    assert same_bits(finals["parts"], finals["held"])
+
+
+def test_a_member_that_is_spread_over_two_hosts(finals):
+    """Sums over hosts have another order than those over the devices of one."""
+    for x, y in zip(finals["parts"], finals["two_hosts_parts"], strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
+
+
+def test_each_host_reads_its_own_part_of_every_batch(finals):
+    first, second = finals["two_hosts_parts-read-0"], finals["two_hosts_parts-read-1"]
+    assert first + second == finals["parts-read-0"] > 0
+    # Of a short batch's rows the first parts have more.
+    assert finals["parts-read-0"] / 2 <= first < 0.75 * finals["parts-read-0"]
+    assert finals["held-read-0"] == 0
 
 
 def test_one_of_eight_devices_is_a_machine_with_one(finals, fit):

@@ -40,7 +40,7 @@ def test_who_stops_is_written_once_and_in_its_epoch(tmp_path):
 
 def test_the_step_of_a_long_epoch_is_shown_now_and_then(tmp_path, monkeypatch):
     said = []
-    clock = iter([0.0, 1.0, 2.5, 2.5, 3.0, 5.0, 5.0])
+    clock = iter([1.0, 3.5, 4.0, 6.0])
     monkeypatch.setattr(figures, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     log = MetricsLog(tmp_path, "select", make_members(1), 0)
     found = Figures(make_members(1), log, lambda n, **fields: said.append((n, fields)))

@@ -180,3 +180,19 @@ def test_no_row_of_another_member_is_sent_for_it(on_host):
             place = frames[number, offset[row] : offset[row] + length[row]]
             assert place.any() == (row in own)
     assert jnp.sum(jnp.abs(frames[:, length[[3, 4, 5]].sum() :])) == 0
+
+
+def test_parts_of_a_batch_are_gathered_as_the_whole(on_host):
+    """Each of the devices that share a member has the frames of its own rows alone."""
+    member = jax.tree.map(lambda a: jnp.asarray(a[0]), make_members(1))
+    rows = np.array([4, 0, 7, -1, 5, 5], np.int32)
+    source = Source(on_host, ONE)
+    room = stream.capacity(on_host, 2)
+    cuts = [source.window(own[None], np.array([0]), room) for own in np.split(rows, 3)]
+    frames, offset = (np.stack(arrays) for arrays in zip(*cuts, strict=True))
+    held = jax.device_put(on_host)
+    windows = held.replace(frames=jnp.asarray(frames), offset=jnp.asarray(offset))
+    whole = population.gather(held, member, jnp.asarray(rows))
+    parts = population.gather(windows, member, jnp.asarray(rows))
+    for ours, theirs in zip(parts, whole, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
