@@ -135,6 +135,9 @@ def parser() -> argparse.ArgumentParser:
         "--config", required=True, metavar="FILE.py[:ARG]", help="a file, or a packaged name"
     )
     train.add_argument("--workdir", required=True, metavar="RUN", help="run directory")
+    train.add_argument(
+        "--dry_run", action="store_true", help="show members, memory, compilations; train nothing"
+    )
     add_allow_leak(train)
     add_no_sound(train)
 

@@ -91,6 +91,12 @@ def train(args: argparse.Namespace) -> None:
     from jser.training import hosts
 
     config = configs.load(args.config, args.overrides)
+    if args.dry_run:
+        from jser import dry_run
+
+        compiled.keep(places.of_config(config))
+        _print(dry_run.render(dry_run.describe(config, args.allow_leak)))
+        return
     hosts.join()
     workdir = Path(args.workdir)
     with _own_place(workdir) as run_dir:

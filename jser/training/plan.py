@@ -134,10 +134,10 @@ def choose_plan(
             "population.stream: never holds all features on the device, and the records stay on "
             "disk; leave it at auto, or give --config.population.records=memory"
         )
-    too_many = not held or _bytes(features) > SHARE * here
+    too_many = not held or bytes_of(features) > SHARE * here
     streams = stream == "always" or (stream == "auto" and too_many)
     # A stream has windows of features in place of all of them, and half of the memory for them.
-    free = here // 2 if streams else here - _bytes(features)
+    free = here // 2 if streams else here - bytes_of(features)
 
     def needs(choice: Computing) -> tuple[int, int]:
         """Bytes of a member's step, and those that all members' states leave free."""
@@ -267,10 +267,11 @@ def training_bytes(program: Program, features: Features, members: Members) -> tu
         return state, jax.vjp(answer, state.params)[1]
 
     state, backward = jax.eval_shape(kept, features, member)
-    return _bytes(state), _bytes(state.params) + _bytes(backward)
+    return bytes_of(state), bytes_of(state.params) + bytes_of(backward)
 
 
-def _bytes(tree: Any) -> int:
+def bytes_of(tree: Any) -> int:
+    """Of all leaves of a tree, whether they are held or only described."""
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
@@ -298,7 +299,7 @@ def check_memory(block: State, n_blocks: int, plan: Plan) -> None:
     Raises:
         InputError: their bytes are more than what is free.
     """
-    needed = n_blocks * _bytes(block)
+    needed = n_blocks * bytes_of(block)
     ours = [device for device in plan.devices if device.process_index == jax.process_index()]
     if plan.devices[0].platform == "cpu":
         free = _free_of_host()
