@@ -19,6 +19,7 @@ from typing import Any
 from jser import allocator, commands, interrupt
 from jser.errors import HostsUnreachable, InputError
 from jser.records.manifest import options
+from jser.store import urls
 
 # The disk is full, the quota is used up, or the disk is read-only.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -348,7 +349,7 @@ def _main(argv: Sequence[str] | None) -> int:
                 75,
             )
         if fault := _fault_of_the_machine(error):
-            return _refuse(fault, 1)
+            return _refuse(fault, 1, shown=str)  # the disk's folder, of whatever it is a mirror
         traceback.print_exc()
         return _refuse("this is a bug, not your mistake; please report it", 70)
     return 0
@@ -366,7 +367,7 @@ def _warning(
 ) -> str:
     """Our own warnings are for the user: a sentence, without the place in the code."""
     if category is UserWarning and f"{os.sep}jser{os.sep}" in filename:
-        return f"jser: warning: {message}\n"
+        return f"jser: warning: {urls.shown(str(message))}\n"
     return _libraries_warning(message, category, filename, lineno, line)
 
 
@@ -380,8 +381,8 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _refuse(sentence: str, status: int) -> int:
-    print(f"jser: {sentence}", file=sys.stderr)
+def _refuse(sentence: str, status: int, shown: Callable[[str], str] = urls.shown) -> int:
+    print(f"jser: {shown(sentence)}", file=sys.stderr)
     return status
 
 

@@ -10,12 +10,13 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from jser.errors import InputError
 from jser.records.manifest import options
+from jser.store import urls
 
 # Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
 
@@ -23,6 +24,7 @@ from jser.records.manifest import options
 def build(args: argparse.Namespace) -> None:
     """Records of a corpus, or of a manifest."""
     from jser.datasets import builder_class
+    from jser.records import sidecar
     from jser.records.builder import build
     from jser.records.manifest import corpus as own
     from jser.records.sound_kind import SOUND
@@ -36,6 +38,7 @@ def build(args: argparse.Namespace) -> None:
         result, understood = own.build(args.manifest, options.given(args), *places, way)
     else:
         result = build(args.corpus, *places, way=way)
+    sidecar.push(result.path)
     print(kind.render(result.audit))
     for line in understood:
         print(line)
@@ -44,7 +47,7 @@ def build(args: argparse.Namespace) -> None:
     if result.faults_list:
         print(f"every broken {kind.things[:-1]}, one a line: {result.faults_list}")
     if result.already_built:
-        print(f"already built, nothing has changed: {result.path}")
+        print(f"already built, nothing has changed: {urls.shown(result.path)}")
         return
     seconds = max(result.seconds, 1e-9)
     speed = f"{result.audio_seconds / seconds:,.0f} x real time"
@@ -54,12 +57,18 @@ def build(args: argparse.Namespace) -> None:
     what = "pictures" if kind.name == "picture" else "utterances"
     print(
         f"built {result.computed} {what}{resumed} in {result.seconds:.1f} s ({speed}): "
-        f"{result.path}"
+        f"{urls.shown(result.path)}"
     )
 
 
 def _way(args: argparse.Namespace) -> Any:
     """How the records are to be built; None: in this process alone."""
+    data_dir = args.data_dir or os.environ.get("JSER_DATA")
+    if args.runner == "beam" and urls.is_url(data_dir):
+        raise InputError(
+            f"--data_dir={data_dir}: Beam's workers need a data folder that all of them see as "
+            "files; give a folder, and copy the records"
+        )
     if args.runner == "local" and args.beam_options is not None:
         raise InputError(f"--beam_options={args.beam_options}: belongs to --runner=beam; add it")
     if args.runner == "beam" and args.workers is not None:
@@ -98,23 +107,36 @@ def train(args: argparse.Namespace) -> None:
         _print(dry_run.render(dry_run.describe(config, args.allow_leak)))
         return
     hosts.join()
-    workdir = Path(args.workdir)
-    with _own_place(workdir) as run_dir:
+    with _own_place(args.workdir) as run_dir:
         compiled.keep(places.of_config(config))
         report = experiment.run(config, run_dir, args.allow_leak, not args.no_sound)
-        if report:
-            _show(report, workdir)
+    if report:
+        _show(report, run_dir)
 
 
 @contextlib.contextmanager
-def _own_place(workdir: Path) -> Iterator[Path]:
+def _place(workdir: str, option: str = "--workdir", must_exist: bool = False) -> Iterator[Path]:
+    """A run directory held against others: the folder, or what mirrors the URL."""
+    from jser import run_directory
+    from jser.store import pushing
+
+    if urls.is_url(workdir):
+        with pushing.opened(workdir, option, must_exist) as run_dir:
+            yield run_dir
+        return
+    with run_directory.only_here(Path(workdir)):
+        yield Path(workdir)
+
+
+@contextlib.contextmanager
+def _own_place(workdir: str) -> Iterator[Path]:
     """The run directory; of several hosts for all but the first, who writes, a passing one."""
-    from jser import progress, run_directory
+    from jser import progress
     from jser.training import hosts
 
     if hosts.is_first():
-        with run_directory.only_here(workdir):
-            yield workdir
+        with _place(workdir) as run_dir:
+            yield run_dir
         return
     progress.be_silent()
     with tempfile.TemporaryDirectory(prefix="jser-") as passing:
@@ -123,32 +145,30 @@ def _own_place(workdir: Path) -> Iterator[Path]:
 
 def compare(args: argparse.Namespace) -> None:
     """Several systems on one corpus."""
-    from jser import compiled, lineup, run_directory
+    from jser import compiled, lineup
     from jser.evaluation import lineup as table
     from jser.records import places
 
     runs = lineup.plan(args.configs, args.overrides)
-    workdir = Path(args.workdir)
-    with run_directory.only_here(workdir):
+    with _place(args.workdir) as workdir:
         compiled.keep(places.of_config(runs[0].config))
         result = lineup.run(runs, workdir, args.allow_leak, not args.no_sound)
     print(table.text(result, _width()))
-    print(f"table: {', '.join(str(workdir / name) for name in lineup.FILES)}")
+    print(f"table: {_files(workdir, lineup.FILES)}")
 
 
 def cross(args: argparse.Namespace) -> None:
     """The matrix of corpora."""
-    from jser import compiled, cross, run_directory
+    from jser import compiled, cross
     from jser.evaluation import matrix
     from jser.records import places
 
     cells = cross.plan(args.config, args.corpora, args.overrides)
-    workdir = Path(args.workdir)
-    with run_directory.only_here(workdir):
+    with _place(args.workdir) as workdir:
         compiled.keep(places.of_config(cells[0].config))
         result = cross.run(cells, workdir, args.allow_leak, not args.no_sound)
     print(matrix.text(result, _width()))
-    print(f"table: {', '.join(str(workdir / name) for name in cross.FILES)}")
+    print(f"table: {_files(workdir, cross.FILES)}")
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -159,7 +179,8 @@ def evaluate(args: argparse.Namespace) -> None:
 
         if args.html:
             check_writable(args.html, "--html")
-        result = compare.compare(Path(args.run[0]), Path(args.run[1]))
+        with _to_read(args.run[0]) as first, _to_read(args.run[1]) as second:
+            result = compare.compare(first, second)
         print(tables.to_text(tables.render_comparison(result), _width()))
         if args.html:
             write_text(args.html, page.render_comparison(result))
@@ -177,11 +198,25 @@ def evaluate(args: argparse.Namespace) -> None:
     from jser import compiled, experiment, run_directory
     from jser.records import places
 
-    run_dir = Path(args.run[0])
-    config = run_directory.config_of(run_dir)
-    with run_directory.only_here(run_dir):
-        compiled.keep(places.of_config(config))
-        _show(experiment.evaluate(run_dir, not args.no_sound), run_dir)
+    if not urls.is_url(args.run[0]):
+        run_directory.config_of(Path(args.run[0]))  # else its folder would be made
+    with _place(args.run[0], "RUN", must_exist=True) as run_dir:
+        compiled.keep(places.of_config(run_directory.config_of(run_dir)))
+        report = experiment.evaluate(run_dir, not args.no_sound)
+    _show(report, run_dir)
+
+
+@contextlib.contextmanager
+def _to_read(run: str) -> Iterator[Path]:
+    """A run directory without a hold on it; of one on a store a copy of what is compared."""
+    from jser.store import snapshot
+
+    if not urls.is_url(run):
+        yield Path(run)
+        return
+    needed = ("config.json", "report.json", "predictions.csv", "parts.csv")
+    with snapshot.taken(run, lambda name: name in needed) as copy:
+        yield copy.folder
 
 
 def status(args: argparse.Namespace) -> None:
@@ -199,18 +234,17 @@ def status(args: argparse.Namespace) -> None:
 
 def ladder(args: argparse.Namespace) -> None:
     """The leak ladder."""
-    from jser import compiled, ladder, run_directory
+    from jser import compiled, ladder
     from jser import config as configs
     from jser.evaluation import rungs, tables
     from jser.records import places
 
     config = configs.load(args.config, args.overrides)
-    workdir = Path(args.workdir)
-    with run_directory.only_here(workdir):
+    with _place(args.workdir) as workdir:
         compiled.keep(places.of_config(config))
         made = ladder.climb(args.config, args.overrides, workdir)
     print(tables.to_text(rungs.render(made), _width()))
-    print(f"ladder: {', '.join(str(workdir / f'ladder.{k}') for k in ('html', 'json', 'txt'))}")
+    print(f"ladder: {_files(workdir, [f'ladder.{k}' for k in ('html', 'json', 'txt')])}")
 
 
 def sweep(args: argparse.Namespace) -> None:
@@ -224,6 +258,11 @@ def sweep(args: argparse.Namespace) -> None:
     from jser.records import places
     from jser.sweep import reading, run
 
+    if urls.is_url(args.workdir):
+        raise InputError(
+            f"--workdir={args.workdir}: a sweep's workers share their folder, which has to be on a "
+            "disk; give a folder (docs/launch.md)"
+        )
     config = configs.load(args.config, args.overrides)
     found = reading.load(args.config, config, args.space)
     workdir = Path(args.workdir)
@@ -301,7 +340,7 @@ def weights(args: argparse.Namespace) -> None:
     from jser.models.stems import convert, weights
     from jser.records import places
 
-    folder = places.weights_dir(args.data_dir or places.default_data_dir())
+    folder = places.weights_dir(places.root(args.data_dir))
     if args.net is None:
         if args.file:
             raise InputError(f"weights: --file={args.file} needs a net, for example alexnet")
@@ -329,8 +368,11 @@ def _show(report: dict, run_dir: Path) -> None:
     from jser.evaluation.report import render
 
     _print(render(report))
-    files = (str(run_dir / f"report.{kind}") for kind in ("html", "json", "txt"))
-    print(f"report: {', '.join(files)}")
+    print(f"report: {_files(run_dir, [f'report.{kind}' for kind in ('html', 'json', 'txt')])}")
+
+
+def _files(folder: Path, names: Iterable[str]) -> str:
+    return ", ".join(urls.shown(folder / name) for name in names)
 
 
 def _print(what: Any) -> None:

@@ -9,6 +9,7 @@ import jax
 
 from jser.models.stems import weights
 from jser.records import places
+from jser.store import urls
 
 PACKAGES = (
     "jax", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "librosa", "numpy",
@@ -26,4 +27,4 @@ def show() -> None:
     for net, blocks, state in weights.status(places.weights_dir(root)):
         print(f"weights   {net} {blocks}: {state}")
     built = sorted(str(p.parent.relative_to(root)) for p in root.glob(f"*/*/*/{places.SIDECAR}"))
-    print(f"data      {root}: {', '.join(built) or 'nothing built yet'}")
+    print(f"data      {urls.shown(root)}: {', '.join(built) or 'nothing built yet'}")

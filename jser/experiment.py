@@ -31,6 +31,7 @@ from jser.errors import InputError
 from jser.evaluation import page, report
 from jser.evaluation.atomic import write_text
 from jser.preparation import Prepared, check, prepare
+from jser.store import data
 from jser.training import fusion, hosts
 from jser.training.platform import on_cpu
 
@@ -145,7 +146,8 @@ def _run(
     prepared = dataclasses.replace(prepared, config=config)
     if not hosts.is_first():
         return {}  # The first has the same answers, and alone scores them.
-    results = scoring.score(prepared, beside, answered, run_dir)
+    with data.shared_ledger(scoring.shared_ledger(prepared)):
+        results = scoring.score(prepared, beside, answered, run_dir)
     seconds = run_directory.add_times(
         run_dir,
         {

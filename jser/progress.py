@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from jser import interrupt
+from jser.store import urls
 
 Tick = Callable[..., None]
 
@@ -111,7 +112,7 @@ def say(text: str) -> None:
     """Print a line on stderr, where bars and their plain lines stand."""
     if _silent:
         return
-    print(text, file=sys.stderr, flush=True)
+    print(urls.shown(text), file=sys.stderr, flush=True)
 
 
 @contextmanager

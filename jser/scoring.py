@@ -48,6 +48,12 @@ class Results:
         return {**parts, fusion.VIEWS[self.view]: self.baseline}
 
 
+def shared_ledger(prepared: Ready) -> Path:
+    """The ledger of the experiment's corpus and protocol in its data folder."""
+    folder = places.of_config(prepared.config) / "ledger"
+    return ledger.shared_path(folder, prepared.corpus.fingerprint, prepared.protocol.name)
+
+
 def score(prepared: Ready, readouts: Readouts, answered: Answered, run_dir: Path) -> Results:
     """Score the answers on each fold's test utterances once, with what stands beside them."""
     config, protocol = prepared.config, prepared.protocol

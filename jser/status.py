@@ -17,6 +17,7 @@ from typing import Any
 import jser
 from jser import lock, run_log
 from jser.errors import InputError, one_line
+from jser.store import snapshot, urls
 
 # States of a run beside the ways in which a start ends.
 RUNNING, KILLED, NEW, NOT_KNOWN = "running", "killed", "new", "not_known"
@@ -31,26 +32,41 @@ def gather(folders: Sequence[str | Path]) -> tuple[dict[str, Any], list[str]]:
     """The state of runs.
 
     Args:
-        folders: each a run, or a folder of runs.
+        folders: each a run, or a folder of runs, on a disk or on a store.
 
     Returns:
         What ``jser status --json`` prints (docs/files.md), and a sentence for each folder in which
         there is no run.
     """
-    found = []
-    refused = []
-    for folder in map(Path, folders):
+    found: list[dict[str, Any]] = []
+    refused: list[str] = []
+    for folder in folders:
         try:
-            runs = _runs(folder)
+            if not urls.is_url(folder):
+                _gather(Path(folder), None, found, refused)
+                continue
+            with snapshot.taken(str(folder), lambda name: name in _READ) as taken:
+                _gather(taken.folder, taken.is_held, found, refused)
         except InputError as error:
             refused.append(str(error))
-            continue
-        for run in runs:
-            try:
-                found.append(of_run(run))
-            except InputError as error:
-                refused.append(str(error))
     return {"jser": jser.__version__, "time": _iso(time.time()), "runs": found}, refused
+
+
+# Files from which a run's state is told.
+_READ = frozenset(("config.json", "metrics.jsonl", "report.json", run_log.STARTS, run_log.PROGRESS))
+
+
+def _gather(
+    folder: Path,
+    is_held: Callable[[Path], bool] | None,
+    found: list[dict[str, Any]],
+    refused: list[str],
+) -> None:
+    for run in _runs(folder):
+        try:
+            found.append(of_run(run, is_held and is_held(run)))
+        except InputError as error:
+            refused.append(str(error))
 
 
 def _runs(folder: Path) -> list[Path]:
@@ -95,17 +111,21 @@ def _unreadable(folder: Path, error: OSError) -> InputError:
     )
 
 
-def of_run(run_dir: Path) -> dict[str, Any]:
+def of_run(run_dir: Path, leased: bool | None = None) -> dict[str, Any]:
     """The state of one run; fields as in docs/files.md.
 
     What is damaged is left out, and `notes` says so.
+
+    Args:
+        run_dir: of the run, or the copy of one on a store.
+        leased: whether a program is at work in it, or its series, on a store; None: on a disk.
 
     Raises:
         InputError: the folder cannot be read.
     """
     try:
         # The lock first: who has let it go by now has written down his end.
-        held = lock.is_held(run_dir)
+        held = lock.is_held(run_dir) if leased is None else leased
         checkpoint = run_log.newest_checkpoint(run_dir)
         scored = (run_dir / "report.json").exists()
     except OSError as error:
@@ -116,12 +136,15 @@ def of_run(run_dir: Path) -> dict[str, Any]:
     starts = _starts(run_dir, notes)
     newest = starts[-1] if starts else {}
     progress = _progress(run_dir, newest, notes)
-    running = _is_running(held, newest, progress)
+    if leased is None:
+        running = _is_running(held, newest, progress)
+    else:  # of several machines whoever works has the lease; of a series, in one run at a time
+        running = leased and newest.get("ended", "") is None
     if newest and newest["ended"] is None:
         newest["ended"] = {True: RUNNING, False: KILLED, None: NOT_KNOWN}[running]
     begun = bool(checkpoint or newest_rows)
     return {
-        "run": str(run_dir),
+        "run": urls.shown(run_dir),
         "system": config.get("system", newest.get("system")),
         "corpus": config.get("corpus", newest.get("corpus")),
         "protocol": config.get("protocol"),
@@ -139,7 +162,7 @@ def of_run(run_dir: Path) -> dict[str, Any]:
         },
         "not_finite": [{name: row[name] for name in _MEMBER if name in row} for row in not_finite],
         "starts": starts,
-        "report": str(run_dir / "report.html") if scored else None,
+        "report": urls.shown(run_dir / "report.html") if scored else None,
         "notes": notes,
     }
 

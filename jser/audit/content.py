@@ -51,7 +51,7 @@ def gather(
     Raises:
         InputError: no such corpus, not built, damaged, or no such protocol.
     """
-    root = Path(data_dir) if data_dir else places.default_data_dir()
+    root = places.root(data_dir)
     corpus = selection.load(name, root, labels=labels, classes=classes)
     # Before anything is measured: a misspelt name is said at once.
     made = protocols.make(protocol, corpus, dev_speakers) if protocol else None

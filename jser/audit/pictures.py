@@ -49,7 +49,7 @@ def gather(
     Returns:
         What docs/files.md describes under `jser audit --json`, of pictures.
     """
-    root = Path(data_dir) if data_dir else places.default_data_dir()
+    root = places.root(data_dir)
     corpus = records.load(name, root)
     # Before anything is measured: a misspelt name is said at once.
     made = protocols.make(protocol, corpus, dev_speakers) if protocol else None

@@ -26,6 +26,7 @@ from jser.evaluation.predictions import (
     read_parts,
     units,
 )
+from jser.store import urls
 
 # What must be equal for two scores to be of one test, and what only asks for a remark.
 _SAME = ("corpus", "fingerprint", "protocol", "classes")
@@ -281,4 +282,4 @@ def _truth(table: Judged) -> dict[str, tuple[str, int]]:
 
 
 def _side(run: str | Path, report: dict[str, Any]) -> dict[str, Any]:
-    return {"run": str(run), "system": report["system"], "uar": report["uar"]["mean"]}
+    return {"run": urls.shown(run), "system": report["system"], "uar": report["uar"]["mean"]}

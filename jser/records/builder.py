@@ -203,7 +203,7 @@ def build_class(
     started = time.monotonic()
     name = cls.INFO.name
     spec = spec or cls.KIND.spec()
-    root = Path(data_dir) if data_dir else places.default_data_dir()
+    root = places.root(data_dir)
     variant = variant or cls.KIND.variants[0]
     if variant not in cls.KIND.variants:
         raise InputError(

@@ -119,7 +119,7 @@ def load(
     datasets.check_sound(name, "a system for speech")
     spec = spec or LogMelSpec()
     # In full, since messages name it: it may be meant from another current folder.
-    root = (Path(data_dir) if data_dir else places.default_data_dir()).absolute()
+    root = places.root(data_dir).absolute()
     # Records with waveforms hold everything that the smaller ones do.
     if not (places.records_dir(root, name, variant) / places.SIDECAR).exists():
         variant = "waveform"

@@ -97,7 +97,7 @@ def load(
             f"{', '.join(datasets.PICTURES)}"
         )
     spec = spec or ImageSpec()
-    root = (Path(data_dir) if data_dir else places.default_data_dir()).absolute()
+    root = places.root(data_dir).absolute()
     folder = places.records_dir(root, name, places.PICTURE_VARIANTS[0])
     command = f"`jser build {name} --corpus_dir=DIR --data_dir={root}`"
     content = sidecar.read(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jser.errors import InputError
+from jser.store import data, urls
 
 # Of recordings, and of pictures.
 VARIANTS = ("log_mel", "waveform")
@@ -18,12 +19,22 @@ SIDECAR = "jser_corpus.json"
 
 def default_data_dir() -> Path:
     """The data folder when none is given: ``$JSER_DATA``, else ``~/jser_data``."""
-    return Path(os.environ.get("JSER_DATA") or Path.home() / "jser_data")
+    given = os.environ.get("JSER_DATA")
+    if urls.is_url(given):
+        return data.twin(str(given), "JSER_DATA")
+    return Path(given or Path.home() / "jser_data")
+
+
+def root(data_dir: str | os.PathLike[str] | None) -> Path:
+    """The data folder that is given, or else the default; of a URL its local twin."""
+    if urls.is_url(data_dir):
+        return data.twin(str(data_dir))
+    return Path(data_dir) if data_dir else default_data_dir()
 
 
 def of_config(config: Any) -> Path:
     """The data folder of an experiment: its config's, where that names one."""
-    return Path(config.data_dir) if config.data_dir else default_data_dir()
+    return root(config.data_dir)
 
 
 def none_there(
@@ -50,8 +61,13 @@ def none_there(
 
 
 def records_dir(data_dir: str | os.PathLike[str], name: str, variant: str) -> Path:
-    """Folder of the finished records of one corpus and variant, laid out as TFDS does."""
-    return Path(data_dir) / name / variant / VERSION
+    """Folder of the finished records of one corpus and variant, laid out as TFDS does.
+
+    In the twin of a store its sidecar is the store's from now on.
+    """
+    folder = Path(data_dir) / name / variant / VERSION
+    data.ask(folder, SIDECAR)
+    return folder
 
 
 def downloads_dir(data_dir: str | os.PathLike[str], name: str) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 
 from jser.errors import InputError
 from jser.records import cache, places
+from jser.store import data
 
 
 def fingerprint(lines: Iterable[tuple[str, str, str]]) -> str:
@@ -82,12 +83,25 @@ def read(folder: Path) -> dict[str, Any] | None:
     return content
 
 
+def push(folder: Path) -> None:
+    """Put finished records on the store that their data folder stands for; of a disk nothing.
+
+    Raises:
+        InputError: the store cannot be used.
+    """
+    data.push(folder, places.SIDECAR)
+
+
 def verify_shards(folder: Path, content: dict[str, Any], remedy: str) -> None:
     """Compare every shard, and what describes them, with the hash taken when it was written.
+
+    Records on a store are fetched first, as far as they are not here.
 
     Raises:
         InputError: a file is missing or changed; `remedy` is the way out.
     """
+    if data.complete(folder, content["shards"] | content.get("described_by", {}), content["name"]):
+        return
     for what, hashes in (("shard", content["shards"]), ("file", content.get("described_by", {}))):
         for name, expected in hashes.items():
             path = folder / name

@@ -20,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jser.errors import InputError
+from jser.store import pushing
 from jser.training import hosts
 
 # A checkpoint of n bytes is written with that much room on the disk: what Orbax adds, and merges.
@@ -165,6 +166,10 @@ class Checkpoints:
     ) -> None:
         if number in manager.all_steps():
             return
+        if pushing.is_on():
+            # What a kill may cost is one checkpoint, not two.
+            manager.wait_until_finished()
+            pushing.finish()
         directory = Path(manager.directory)
         size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
         if shutil.disk_usage(directory).free < ROOM * size + LEAST_ROOM:

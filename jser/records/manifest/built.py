@@ -72,7 +72,7 @@ def command(name: str, content: Mapping[str, Any] | None) -> str:
 
 def root(data_dir: str | os.PathLike[str] | None) -> Path:
     """The data folder: the one given, or the default."""
-    return Path(data_dir) if data_dir else places.default_data_dir()
+    return places.root(data_dir)
 
 
 def _sidecar(name: str, data_dir: str | os.PathLike[str] | None) -> dict[str, Any] | None:

@@ -82,7 +82,7 @@ def build(
     """
     path, options = Path(path).expanduser(), options or Options()
     name = name_of(path, options)
-    root = Path(data_dir) if data_dir else places.default_data_dir()
+    root = places.root(data_dir)
     if options.name is None:
         _check_not_anothers(root, name, path)
     try:
