@@ -83,7 +83,10 @@ def _group(group: grid.Group, prepared: Prepared) -> dict[str, Any]:
 
 def render(found: dict[str, Any]) -> Group:
     """`describe`'s answer as a table, under who is tested by whom."""
-    above: list[RenderableType] = [Text(found["title"]), certificates.render_json(found["certificate"])]
+    above: list[RenderableType] = [
+        Text(found["title"]),
+        certificates.render_json(found["certificate"]),
+    ]
     groups = found["groups"]
     if not groups:
         return Group(*above, Text("no network to train: the answer is fitted in closed form"))

@@ -14,6 +14,11 @@ from jser.datasets.synthetic import fake
 from jser.records.builder import build
 from tests.file_server import FileServer
 
+# Most of the tests' time is the compiler's: without its optimisations it is a third less.
+QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+os.environ |= QUICK  # of processes that tests start
+jax.config.update("jax_disable_most_optimizations", True)
+
 # Four folds, one seed, six epochs; nothing is downloaded.
 TINY = {
     "epochs": "6",
@@ -65,7 +70,7 @@ def jser(*words, **environment):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("XLA_", "JAX_", "COV_"))}
     return {
         "args": [sys.executable, "-m", "jser", *map(str, words)],
-        "env": env | {"PYTHONWARNINGS": ""} | environment,
+        "env": env | {"PYTHONWARNINGS": ""} | QUICK | environment,
         "cwd": Path(__file__).parents[1],
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,

@@ -10,6 +10,7 @@ further cost. Of a large corpus with few features the primal form gives the same
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,8 @@ BLOCK = 256
 # From so many rows on the primal form is taken, where there are fewer than half as many features:
 # the matrix [n, n] of FI's 20,000 pictures and its inverse are 3 GB and some 10^13 products.
 MANY_ROWS = 8000
+# Numbers of the rows that the primal form has in memory at a time.
+PIECE = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,36 +131,70 @@ class View:
         "Residuals and influence in regression", 4.2).
         """
         rows, width = self._rows, len(self._mean)
-        x = np.ones((len(rows.index), width + 1), np.float32)
-        for columns, block in self._blocks():
-            x[:, :width][:, columns] = block / np.float32(np.sqrt(width))
-        weighted = x * rows.weight[:, None].astype(x.dtype)
-        product = (weighted.T @ x).astype(np.float64)
-        right = (weighted.T @ rows.target.astype(x.dtype)).astype(np.float64)
-        del weighted
-        order = np.argsort(rows.group, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(rows.group[order])) + 1)
-        solved = {}
+        target = rows.target
+        pieces = self._pieces()
+        product, right = np.zeros((width + 1, width + 1)), np.zeros((width + 1, rows.n_classes))
+        for groups in pieces:
+            mine = np.concatenate(groups)
+            x = self._bordered(mine)
+            weighted = x * rows.weight[mine, None].astype(x.dtype)
+            product += weighted.T @ x
+            right += weighted.T @ target[mine].astype(x.dtype)
+        inverses, kernels = {}, {}
         for penalty in penalties:
             system = product.copy()
             system[np.arange(width), np.arange(width)] += penalty
-            inverse = _inverse(system)
-            kernel = inverse @ right
-            residual = rows.target - x @ kernel.astype(x.dtype)
-            spread = x @ inverse.astype(x.dtype)
-            # What each row has to say of itself; of groups of one, all that is to be left out.
-            own = np.einsum("nd,nd->n", x, spread, dtype=np.float64) * rows.weight
-            held_out = rows.target - residual / (1 - own)[:, None]
-            for mine in (group for group in groups if len(group) > 1):
-                if len(mine) == len(x):
-                    held_out[mine] = kernel[-1]  # nothing is left to fit
-                    continue
-                hat = (x[mine] @ spread[mine].T).astype(np.float64) * rows.weight[mine]
-                left = np.linalg.solve(np.eye(len(mine)) - hat, residual[mine])
-                held_out[mine] = rows.target[mine] - left
-            alpha = rows.weight[:, None] * residual / penalty
-            solved[penalty] = Solution(alpha.astype(np.float32), kernel[-1], held_out)
-        return solved
+            inverses[penalty] = _inverse(system)
+            kernels[penalty] = inverses[penalty] @ right
+        shape = target.shape
+        held_out = {penalty: np.empty(shape, np.float32) for penalty in penalties}
+        alpha = {penalty: np.empty(shape, np.float32) for penalty in penalties}
+        for groups in pieces:
+            mine = np.concatenate(groups)
+            x = self._bordered(mine)
+            for penalty, inverse in inverses.items():
+                kernel = kernels[penalty]
+                spread = x @ inverse.astype(x.dtype)
+                residual = target[mine] - x @ kernel.astype(x.dtype)
+                alpha[penalty][mine] = rows.weight[mine, None] * residual / penalty
+                # What each row has to say of itself; of groups of one, all that is to be left out.
+                own = np.einsum("nd,nd->n", x, spread, dtype=np.float64) * rows.weight[mine]
+                held_out[penalty][mine] = target[mine] - residual / (1 - own)[:, None]
+                start = 0
+                for group in groups:
+                    its = slice(start, start + len(group))
+                    start += len(group)
+                    if len(group) == 1:
+                        continue
+                    if len(group) == len(rows.index):
+                        held_out[penalty][group] = kernel[-1]  # nothing is left to fit
+                        continue
+                    hat = (x[its] @ spread[its].T).astype(np.float64) * rows.weight[group]
+                    left = np.linalg.solve(np.eye(len(group)) - hat, residual[its])
+                    held_out[penalty][group] = target[group] - left
+        return {
+            penalty: Solution(alpha[penalty], kernels[penalty][-1], held_out[penalty])
+            for penalty in penalties
+        }
+
+    def _pieces(self) -> list[list[np.ndarray]]:
+        """Groups, each as its rows, in pieces whose standardised rows are small beside a corpus."""
+        rows = self._rows
+        order = np.argsort(rows.group, kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(rows.group[order])) + 1)
+        end = np.cumsum([len(group) for group in groups])
+        number = (end - 1) // max(1, PIECE // (len(self._mean) + 1))
+        cuts = np.flatnonzero(np.diff(number)) + 1
+        bounds = [0, *cuts.tolist(), len(groups)]
+        return [groups[i:j] for i, j in itertools.pairwise(bounds)]
+
+    def _bordered(self, mine: np.ndarray) -> np.ndarray:
+        """Some rows, standardised, with a last column of ones: [m, D + 1]."""
+        width = len(self._mean)
+        x = np.ones((len(mine), width + 1), np.float32)
+        own = self._features[self._rows.index[mine]].astype(np.float32)
+        x[:, :width] = (own - self._mean) * self._scale / np.float32(np.sqrt(width))
+        return x
 
     def _solve(self, gram: np.ndarray, penalty: float) -> Solution:
         rows = self._rows

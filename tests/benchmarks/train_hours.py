@@ -196,7 +196,8 @@ def train(data: Path, run: Path, where: str, minutes: float) -> dict[str, Any]:
         said = _progress(run)
         label = str(said.get("label", "load"))
         parts[label] = parts.get(label, 0.0) + 0.5
-        step = said.get("figures", {}).get("step") if label.startswith("train") else None
+        training = label.startswith("train") and said.get("pid") == process.pid
+        step = said.get("figures", {}).get("step") if training else None
         if step:
             seen.append((now, int(step.split("/")[0].replace(",", "")), _own(process.pid)))
         if seen and now - seen[0][0] > 60 * minutes:
