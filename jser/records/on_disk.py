@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 
 from jser import progress
+from jser.errors import InputError
 from jser.records import feature_cache, places
 from jser.records.rows import ByNeed, Rows
 
@@ -51,6 +52,7 @@ class Shards:
         import tensorflow_datasets as tfds  # Slow to import; most commands never get here.
         from array_record.python.array_record_data_source import ArrayRecordDataSource
 
+        self._folder = folder
         builder = tfds.builder_from_directory(folder)
         split = builder.info.splits[places.SPLIT]
         self.names = [Path(path).name for path in split.filenames]
@@ -71,8 +73,19 @@ class Shards:
         return dict(self._own[names].deserialize_example_np(self._source[number]))
 
     def one(self, number: int, name: str) -> np.ndarray:
-        """One feature of one record."""
-        return np.asarray(self.parsed(number, (name,))[name])
+        """One feature of one record.
+
+        Raises:
+            InputError: it cannot be read: the shards were whole when the corpus was loaded.
+        """
+        try:
+            return np.asarray(self.parsed(number, (name,))[name])
+        except Exception as error:  # whatever the readers raise
+            what = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
+            raise InputError(
+                f"{self._folder}: a record can no longer be read ({what}); see that the disk is "
+                "there, and give the same command again"
+            ) from error
 
 
 def index_key(name: str, sha256: str) -> str:

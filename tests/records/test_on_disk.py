@@ -79,6 +79,16 @@ def test_records_that_cannot_be_read(own):
     assert not list(places.index_dir(own).glob("*.npz"))
 
 
+def test_a_disk_that_goes_away(own):
+    records.load("synthetic", own, where="disk")
+    there = records.load("synthetic", own, where="disk")
+    folder = places.records_dir(own, "synthetic", "log_mel")
+    for shard in folder.glob("*.array_record*"):
+        shard.unlink()
+    with pytest.raises(InputError, match=r"log_mel.*can no longer be read .*the same command"):
+        there.static(0)
+
+
 def test_fewer_records_than_the_sidecar_says(own):
     folder = places.records_dir(own, "synthetic", "log_mel")
     content = sidecar.read(folder) | {"n_utterances": 21}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jser.errors import InputError
+from jser.records.rows import OneSet, Rows
 from jser.training import blocks, loop, plan, population, stream, streamed
 from jser.training.plan import Plan
 from jser.training.stream import Source
@@ -196,3 +197,14 @@ def test_parts_of_a_batch_are_gathered_as_the_whole(on_host):
     parts = population.gather(windows, member, jnp.asarray(rows))
     for ours, theirs in zip(parts, whole, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_row_that_cannot_be_read_says_why(on_host):
+    def read(row):
+        raise InputError(f"row {row} is gone")
+
+    width = on_host.frames.shape[-1]
+    rows = Rows(read, on_host.length, width, "gone")
+    source = Source(on_host.replace(frames=OneSet(rows), offset=rows.offset), ONE)
+    with pytest.raises(InputError, match="row 3 is gone"):
+        list(source.windows([np.array([[3]])], np.array([0])))
