@@ -47,8 +47,8 @@ class Features(flax.struct.PyTreeNode):
     Attributes:
         frames: [G, F, D]; one set a fold, or one for all folds (G = 1). On the host it may be
             `records.rows.OneSet`, whose rows are made when they are read.
-        offset: int32 [R], first step of each row in `frames`; int64 on the host where these are
-            more than an int32 counts.
+        offset: int32 [R], first step of each row in `frames`, or [K] of those that are `named`;
+            int64 on the host where steps are more than an int32 counts.
         length: int32 [R], steps of each row.
         pooled: [G, R, U], statistics over a row's whole length.
         source: int32 [R], the utterance (0..N-1) of which the row is a copy.
@@ -58,6 +58,7 @@ class Features(flax.struct.PyTreeNode):
         initial: parameters that a model starts from instead of its own, by the first names of the
             tree; the same for all members, and data, not constants of the program.
         constants: collections of variables that a model reads and nobody trains; leaves [G, ...].
+        named: int32 [K], rising, the rows whose frames are here; None: all are.
     """
 
     frames: Array
@@ -69,6 +70,7 @@ class Features(flax.struct.PyTreeNode):
     made: Array | None = None
     initial: Params = flax.struct.field(default_factory=dict)
     constants: Params = flax.struct.field(default_factory=dict)
+    named: Array | None = None
 
 
 class Members(flax.struct.PyTreeNode):
@@ -229,7 +231,8 @@ def gather(
     safe = jnp.maximum(rows, 0)
     length = jnp.where(rows >= 0, features.length[safe], 0)
     steps = jnp.arange(width or features.max_steps)
-    index = features.offset[safe][:, None] + steps[None, :]
+    place = safe if features.named is None else jnp.searchsorted(features.named, safe)
+    index = features.offset[place][:, None] + steps[None, :]
     index = jnp.minimum(index, features.frames.shape[1] - 1)
     group = jnp.minimum(member.group, features.frames.shape[0] - 1)
     x = features.frames[group, index].astype(jnp.float32)
@@ -244,13 +247,16 @@ def gather(
 def _gather_parts(
     features: Features, member: Members, rows: jax.Array, width: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """`gather` where `frames` [parts, G, F, D] and `offset` [parts, R] are of parts of the rows."""
+    """`gather` where `frames` [parts, G, F, D] and what lies in them are of parts of the rows."""
 
-    def part(frames: jax.Array, offset: jax.Array, own: jax.Array) -> Any:
-        return gather(features.replace(frames=frames, offset=offset), member, own, width)
+    def part(window: tuple[Any, ...], own: jax.Array) -> Any:
+        frames, offset, named = window
+        there = features.replace(frames=frames, offset=offset, named=named)
+        return gather(there, member, own, width)
 
     own = rows.reshape(len(features.frames), -1)
-    found = computing.spread_rows(jax.vmap(part)(features.frames, features.offset, own))
+    windows = features.frames, features.offset, features.named
+    found = computing.spread_rows(jax.vmap(part)(windows, own))
     x, length, pooled = (a.reshape(len(rows), *a.shape[2:]) for a in found)
     return x, length, pooled
 

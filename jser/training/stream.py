@@ -1,10 +1,10 @@
 """Features that do not fit on the device: the rows of each call are sent ahead of it.
 
-What a compiled step sees is `Features` as ever, but its frames are those of a few batches alone and
-its offsets point into them: a **window**. So a training by stream is the training of features that
-lie on the device, bit for bit. Grain's threads cut windows out of the host's arrays, which may lie
-on disk (memory-mapped), while the device computes, and the next window is on its way before the
-one in use is done with.
+What a compiled step sees is `Features` as ever, but its frames are those of a few batches alone,
+whose rows are named, and its offsets point into them: a **window**. So a training by stream is the
+training of features that lie on the device, bit for bit. Grain's threads cut windows out of the
+host's arrays, or of records on disk, while the device computes, and the next window is on its way
+before the one in use is done with.
 
 Each device has a window of its own, with the rows of its own members, and where several devices
 share a member with its own part of each batch; a host cuts, and reads, those of its own devices
@@ -47,8 +47,8 @@ def window_bytes(features: Features, rows: int) -> int:
 class Source:
     """Host features from which windows are cut.
 
-    `frames` and `offset` on the devices have a leading axis over the mesh's members, see
-    `in_windows`; in a window, where devices share a member, a second one over these.
+    What a window brings has a leading axis over the mesh's members on the devices, see
+    `in_windows`; where devices share a member, a second one over these.
 
     Attributes:
         resident: on the devices for good: all but the frames, of which there is one that is zero.
@@ -68,7 +68,7 @@ class Source:
         rest = features.replace(frames=None, offset=None)
         sets, _, width = features.frames.shape
         nothing = np.zeros((sets, 1, width), features.frames.dtype)
-        own = {"frames": nothing, "offset": np.zeros(len(features.offset), np.int32)}
+        own = {"frames": nothing, "offset": np.zeros(1, np.int32)}
         by_member = NamedSharding(mesh, PartitionSpec("member"))
         everyone = {
             name: np.broadcast_to(array, (self._shards, *array.shape))
@@ -105,32 +105,37 @@ class Source:
         return jax.make_array_from_single_device_arrays((*axes, *own), sharding, pieces)
 
     def window(
-        self, rows: np.ndarray, group: np.ndarray, room: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Frames of some rows, and where each row begins in them.
+        self, rows: np.ndarray, group: np.ndarray, room: int, slots: int = 0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Frames of some rows, where each row begins in them, and which rows they are.
 
         Args:
             rows: int [members, ...], of each of some members; -1 for none.
             group: int [members], the set of frames that a member reads.
             room: frames of a window.
+            slots: rows that a window can name; 0: as many as `rows` has.
 
         Returns:
-            (frames [G, room, D], offset int32 [R], without a meaning for rows not named).
+            (frames [G, room, D], offset int32 [slots], named int32 [slots]); behind the last row
+            that is named stand numbers that no row has.
         """
         features = self._features
         sets = np.minimum(group, features.frames.shape[0] - 1)
         everyone = _of(rows)
         length = features.length[everyone]
-        offset = np.zeros(len(features.offset), np.int32)
-        offset[everyone] = np.cumsum(length) - length
+        slots = slots or rows.size
+        offset = np.zeros(slots, np.int32)
+        offset[: len(everyone)] = np.cumsum(length) - length
+        named = np.full(slots, np.iinfo(np.int32).max, np.int32)
+        named[: len(everyone)] = everyone
         shape = (features.frames.shape[0], room, features.frames.shape[-1])
         frames = np.zeros(shape, features.frames.dtype)
         for number in np.unique(sets):
             for row in _of(rows[sets == number]):
                 start, end = features.offset[row], features.offset[row] + features.length[row]
-                place = offset[row]
+                place = offset[np.searchsorted(everyone, row)]
                 frames[number, place : place + end - start] = features.frames[number, start:end]
-        return frames, offset
+        return frames, offset, named
 
     def windows(self, rows: Sequence[np.ndarray], group: np.ndarray) -> Iterator[Features]:
         """Features on the devices with windows for each of `rows`, in their order.
@@ -146,13 +151,13 @@ class Source:
         width = len(group) // self._shards
         ours = sorted(set(self._where(self._axes())[1].values()))
 
-        def cut(index: int) -> dict[Place, tuple[np.ndarray, np.ndarray]]:
+        def cut(index: int) -> dict[Place, tuple[np.ndarray, ...]]:
             share = rows[index].shape[-1] // self._parts
 
-            def of(m: int, r: int) -> tuple[np.ndarray, np.ndarray]:
+            def of(m: int, r: int) -> tuple[np.ndarray, ...]:
                 its = slice(m * width, (m + 1) * width)
                 own = rows[index][its, ..., r * share : (r + 1) * share]
-                return self.window(own, group[its], room)
+                return self.window(own, group[its], room, most)
 
             return {place: of(*place) for place in ours}
 
@@ -163,11 +168,14 @@ class Source:
         )
         following: Features | None = None
         for cuts in made:
-            frames = self._sent({place: frames for place, (frames, _) in cuts.items()})
-            offset = self._sent({place: offset for place, (_, offset) in cuts.items()})
+            sent = [
+                self._sent(dict(zip(cuts, arrays, strict=True)))
+                for arrays in zip(*cuts.values(), strict=True)
+            ]
             if following is not None:
                 yield following
-            following = self.resident.replace(frames=frames, offset=offset)
+            frames, offset, named = sent
+            following = self.resident.replace(frames=frames, offset=offset, named=named)
         assert following is not None
         yield following
 
@@ -177,13 +185,19 @@ def in_windows(features: Features) -> Features:
 
     To be called where each device sees its own part, see `parts`.
     """
-    return features.replace(frames=features.frames[0], offset=features.offset[0])
+    own = {name: getattr(features, name)[0] for name in _brought(features)}
+    return features.replace(**own)
+
+
+def _brought(features: Features) -> tuple[str, ...]:
+    """What has an axis over the members: a window has names, and what stays on the device none."""
+    return ("frames", "offset") if features.named is None else ("frames", "offset", "named")
 
 
 def parts(features: Features) -> Features:
     """How the leaves of such features lie on a mesh: as partition specs."""
     specs = jax.tree.map(lambda _: PartitionSpec(), features)
-    return specs.replace(frames=PartitionSpec("member"), offset=PartitionSpec("member"))
+    return specs.replace(**dict.fromkeys(_brought(features), PartitionSpec("member")))
 
 
 def _of(rows: np.ndarray) -> np.ndarray:

@@ -48,9 +48,9 @@ def counted_rows():
     window = Source.window
     read = []
 
-    def counted(self, rows, group, room):
+    def counted(self, rows, *how):
         read.insert(0, int((rows >= 0).sum()))
-        return window(self, rows, group, room)
+        return window(self, rows, *how)
 
     Source.window = counted
     read.append(window)

@@ -36,8 +36,9 @@ def ragged():
 def test_a_window_worked_by_hand():
     source = Source(ragged(), ONE)
     rows = np.array([[[2, -1]], [[0, 2]]])
-    frames, offset = source.window(rows, np.array([0, 1]), 7)
-    np.testing.assert_array_equal(offset[[0, 2]], [0, 2])
+    frames, offset, named = source.window(rows, np.array([0, 1]), 7)
+    assert named.tolist() == [0, 2, 2**31 - 1, 2**31 - 1]
+    np.testing.assert_array_equal(offset[:2], [0, 2])
     # Rows 0 and 2 have their places in both sets; each member's set holds its own alone.
     np.testing.assert_array_equal(
         frames[:, :, 0], [[0, 0, 20, 21, 22, 0, 0], [100, 101, 120, 121, 122, 0, 0]]
@@ -54,7 +55,7 @@ def test_windows_come_in_order_and_are_on_the_device():
             found.append(stream.in_windows(jax.device_get(features)))
     for some, features in zip(rows, found, strict=True):
         row = some.item()
-        begin = features.offset[row]
+        begin = features.offset[features.named.tolist().index(row)]
         own = features.frames[1, begin : begin + features.length[row], 0]
         np.testing.assert_array_equal(own, 100 + 10 * row + np.arange(len(own)))
     assert source.resident.frames.shape == (1, 2, 1, 1)  # of the one device
@@ -174,7 +175,8 @@ def test_no_row_of_another_member_is_sent_for_it(on_host):
     """What is not in a window cannot be read: those of other sets are zero."""
     source = Source(on_host, ONE)
     rows = np.array([[3, 4], [5, -1]])
-    frames, offset = source.window(rows, np.array([0, 1]), 40)
+    frames, offset, named = source.window(rows, np.array([0, 1]), 40)
+    offset = dict(zip(named.tolist(), offset.tolist(), strict=True))
     length = on_host.length
     for number, own in ((0, [3, 4]), (1, [5])):
         for row in (3, 4, 5):
@@ -190,9 +192,10 @@ def test_parts_of_a_batch_are_gathered_as_the_whole(on_host):
     source = Source(on_host, ONE)
     room = stream.capacity(on_host, 2)
     cuts = [source.window(own[None], np.array([0]), room) for own in np.split(rows, 3)]
-    frames, offset = (np.stack(arrays) for arrays in zip(*cuts, strict=True))
+    frames, offset, named = (np.stack(arrays) for arrays in zip(*cuts, strict=True))
     held = jax.device_put(on_host)
-    windows = held.replace(frames=jnp.asarray(frames), offset=jnp.asarray(offset))
+    brought = {"frames": frames, "offset": offset, "named": named}
+    windows = held.replace(**jax.device_put(brought))
     whole = population.gather(held, member, jnp.asarray(rows))
     parts = population.gather(windows, member, jnp.asarray(rows))
     for ours, theirs in zip(parts, whole, strict=True):
