@@ -52,7 +52,7 @@ def gather(
         InputError: no such corpus, not built, damaged, or no such protocol.
     """
     root = places.root(data_dir)
-    corpus = selection.load(name, root, labels=labels, classes=classes)
+    corpus = selection.load(name, root, labels=labels, classes=classes, where="auto")
     # Before anything is measured: a misspelt name is said at once.
     made = protocols.make(protocol, corpus, dev_speakers) if protocol else None
     pairs = duplicates.find(corpus, root)

@@ -15,6 +15,7 @@ from jser.audit.fingerprints import Pair
 from jser.datasets.synthetic import fake
 from jser.evaluation.page.markup import document
 from jser.records import corpus as records
+from jser.records import on_disk
 from jser.records.builder import build
 from tests.audit.made import COPIES, floats, pcm
 from tests.conftest import refused
@@ -291,3 +292,17 @@ def test_nothing_sticks_out_in_a_browser(audit, tmp_path, width):
             if e.get("method") == "Network.requestWillBeSent"
         ]
         assert [u for u in asked if not u.startswith(("file:///", "data:", "about:"))] == []
+
+
+def test_records_that_stay_on_disk_are_audited_alike(planted, tmp_path, monkeypatch):
+    for part in planted.iterdir():
+        if part.name != "cache":
+            (tmp_path / part.name).symlink_to(part)
+    in_memory = content.gather("synthetic", planted)
+    monkeypatch.setattr(on_disk, "SHARE", 0)
+    loaded = []
+    load = records.load
+    monkeypatch.setattr(records, "load", lambda *a, **k: loaded.append(load(*a, **k)) or loaded[-1])
+    there = content.gather("synthetic", tmp_path)
+    assert not isinstance(loaded[0].frames, np.ndarray)
+    assert there == in_memory
