@@ -272,8 +272,7 @@ def main() -> None:
             if found["code"] == 75:
                 again = train(data, run, "disk", 0.3)
                 print(
-                    f"       stopped at step {found['step']:,}, went on at {again['first']:,}, "
-                    f"{again['ms']:.1f} ms a step",
+                    f"       last seen at step {found['step']:,}, and then at {again['first']:,}",
                     flush=True,
                 )
 
