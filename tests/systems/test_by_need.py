@@ -136,9 +136,21 @@ def test_two_corpora_on_disk_are_joined_as_in_memory():
     assert rows.frames.key != joined(by_need_of(two()), by_need_of(one())).frames.key
 
 
+SMALL = {
+    "protocol": "speaker_k_fold:2",
+    "refit": False,
+    "epochs": 1,
+    "model__maps": "4,4,4,4",
+    "model__units": 4,
+    "model__dense": 4,
+    "segments__frames": 100,
+    "segments__shift": 100,
+}
+
+
 def test_a_run_from_disk_is_that_from_memory(run_system):
     found = [
-        run_system("conv_lstm", population__records=where, refit=False, epochs=1)[0]
+        run_system("conv_lstm", population__records=where, **SMALL)[0]
         for where in ("memory", "disk")
     ]
     for name in ("uar", "wa", "confusion"):
