@@ -82,22 +82,24 @@ def surroundings(monkeypatch, tmp_path):
     objects.filesystem.cache_clear()
 
 
+def _new_bucket(scheme):
+    name = f"bucket-{next(_numbers)}"
+    objects.filesystem(scheme).mkdir(name)
+    return f"{scheme}://{name}"
+
+
 @pytest.fixture
 def s3(s3_server, surroundings, monkeypatch):
     """URL of a new bucket."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    name = f"bucket-{next(_numbers)}"
-    objects.filesystem("s3").mkdir(name)
-    return f"s3://{name}"
+    return _new_bucket("s3")
 
 
 @pytest.fixture
 def gs(gs_server, surroundings, monkeypatch):
     """URL of a new bucket."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gs_server)
-    name = f"bucket-{next(_numbers)}"
-    objects.filesystem("gs").mkdir(name)
-    return f"gs://{name}"
+    return _new_bucket("gs")
 
 
 @pytest.fixture(params=["s3", "gs"])

@@ -117,6 +117,19 @@ def cut_after(monkeypatch):
     return set_limit
 
 
+def pushed_whole(here, cut_after, n):
+    """Whether a push comes to its end that is cut off behind n requests; its program is gone."""
+    cut_after(n)
+    try:
+        here.push()
+        whole = True
+    except Cut:
+        whole = False
+    cut_after(10**9)
+    killed(here)
+    return whole
+
+
 @pytest.mark.parametrize(
     ("before", "step", "possible"),
     [
@@ -135,14 +148,7 @@ def test_a_push_that_is_cut_off(memory, machine, cut_after, before, step, possib
             one(here.run_dir)
             here.push()
         step(here.run_dir)
-        cut_after(n)
-        try:
-            here.push()
-            whole = True
-        except Cut:
-            whole = False
-        cut_after(10**9)
-        killed(here)
+        whole = pushed_whole(here, cut_after, n)
         run = moved_to(url, machine, f"b{n}")
         found = numbers(run)
         assert found in possible, n
@@ -177,14 +183,7 @@ def test_a_checkpoint_made_again_with_other_bytes(memory, machine, cut_after):
         second(here.run_dir)
         here.push()
         checkpoint(here.run_dir, 2, "again")
-        cut_after(n)
-        try:
-            here.push()
-            whole = True
-        except Cut:
-            whole = False
-        cut_after(10**9)
-        killed(here)
+        whole = pushed_whole(here, cut_after, n)
         run = moved_to(url, machine, f"b{n}")
         if 2 in numbers(run):
             assert is_whole(run / STAGE / "2") or is_whole(run / STAGE / "2", "again")
