@@ -159,15 +159,8 @@ def inputs(config: Any, corpus: Corpus, rows: Rows, model: nn.Module) -> Inputs:
             return np.zeros(width, np.float32), np.ones(width, np.float32)
         return normalisation.moments_of_rows(pooled[chosen], rows.length[chosen])
 
-    n = len(corpus.label)
-    features = population.Features(
-        OneSet(rows),
-        rows.offset,
-        rows.length,
-        np.zeros((1, n, 1), np.float32),
-        np.arange(n, dtype=np.int32),
-        int(rows.length.max()),
-    )
+    longest = int(rows.length.max())
+    features = population.features_of(OneSet(rows), rows.offset, rows.length, longest)
     views = {"frames": normalisation.of_whole(pooled, corpus.speaker, mode, one_unit=False)}
     nothing = np.zeros((0, width), np.float32)
     return Inputs(

@@ -79,7 +79,7 @@ def inputs(config: Any, corpus: Any, protocol: Protocol) -> Inputs:
         steps = level_features.of_speech(corpus, spec, weights, cache)
     true = level_features.widths(spec)
     whole = normalisation.of_whole(steps.pooled, corpus.speaker, config.normalisation)
-    n_rows, n_levels = len(corpus.label), len(true)
+    n_levels = len(true)
     if config.normalisation.startswith("speaker"):
         # A row's levels without padding lie behind one another in what was pooled.
         steps = level_features.from_whole(whole, true)
@@ -97,14 +97,8 @@ def inputs(config: Any, corpus: Any, protocol: Protocol) -> Inputs:
         mean, scale = (np.stack(part) for part in zip(*fitted, strict=True))
         constants = {"scaling": {"mean": mean, "scale": scale}}
         model = ScaledLevels(model)
-    features = population.Features(
-        steps.frames[None],
-        steps.offset,
-        steps.length,
-        np.zeros((1, n_rows, 1), np.float32),
-        np.arange(n_rows, dtype=np.int32),
-        n_levels,
-        constants=constants,
+    features = population.features_of(
+        steps.frames[None], steps.offset, steps.length, n_levels, constants=constants
     )
     return Inputs({"levels": whole}, "levels", steps.without_frames(), features, model)
 

@@ -278,15 +278,8 @@ def inputs(
             scale[:width] *= chosen(steps, rows, label)
         return mean, scale
 
-    n = len(corpus.label)
-    features = population.Features(
-        steps.frames[None],
-        steps.offset,
-        steps.length,
-        np.zeros((1, n, 1), np.float32),
-        np.arange(n, dtype=np.int32),
-        int(steps.length.max()),
-    )
+    longest = int(steps.length.max())
+    features = population.features_of(steps.frames[None], steps.offset, steps.length, longest)
     views = {"frames": normalisation.of_whole(pooled, corpus.speaker, mode, one_unit=False)}
     return Inputs(
         views,

@@ -16,6 +16,7 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jser.errors import InputError
@@ -71,6 +72,20 @@ class Features(flax.struct.PyTreeNode):
     initial: Params = flax.struct.field(default_factory=dict)
     constants: Params = flax.struct.field(default_factory=dict)
     named: Array | None = None
+
+
+def features_of(
+    frames: Array, offset: Array, length: Array, max_steps: int, **more: Any
+) -> Features:
+    """Features of recordings without copies and without statistics over their whole length.
+
+    Args:
+        frames, offset, length, max_steps: see `Features`.
+        more: other fields of it.
+    """
+    n = len(length)
+    pooled, source = np.zeros((1, n, 1), np.float32), np.arange(n, dtype=np.int32)
+    return Features(frames, offset, length, pooled, source, max_steps, **more)
 
 
 class Members(flax.struct.PyTreeNode):
