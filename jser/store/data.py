@@ -18,7 +18,7 @@ from pathlib import Path
 from jser import progress
 from jser.errors import InputError
 from jser.store import urls
-from jser.store.objects import Objects
+from jser.store.objects import Objects, arrivals
 
 # Local twin -> URL, of this process; and what has been asked for.
 _url_of: dict[Path, str] = {}
@@ -103,15 +103,7 @@ def complete(folder: Path, hashes: Mapping[str, str], what: str) -> bool:
                 f"{objects.url}/{before}/{name}: is missing; build the records again with "
                 f"--data_dir={objects.url}"
             )
-    total, arrived = max(sum(there[name] for name in missing) >> 10, 1), 0
-    with progress.bar(total, f"fetch {what}", "KiB") as tick:
-
-        def count(n: int) -> None:
-            nonlocal arrived
-            if more := ((arrived + n) >> 10) - (arrived >> 10):
-                tick(more)
-            arrived += n
-
+    with arrivals(sum(there[name] for name in missing), f"fetch {what}") as count:
         for name in missing:
             part = folder / f".{name}.{os.getpid()}.part"
             try:

@@ -21,12 +21,11 @@ from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 
-from jser import progress
 from jser.errors import InputError
 from jser.store import index as indices
 from jser.store import lease
 from jser.store.index import File, Index
-from jser.store.objects import Objects
+from jser.store.objects import Objects, arrivals
 
 # Requests at a time.
 PARALLEL = 8
@@ -275,16 +274,7 @@ def download(
     Raises:
         InputError: the store cannot be used, or a checkpoint is damaged.
     """
-    total = max(sum(wanted.values()) >> 10, 1)
-    arrived = 0
-    with progress.bar(total, what, "KiB") as tick:
-
-        def count(n: int) -> None:
-            nonlocal arrived
-            if more := ((arrived + n) >> 10) - (arrived >> 10):
-                tick(more)
-            arrived += n
-
+    with arrivals(sum(wanted.values()), what) as count:
         for name in sorted(wanted):
             sha256 = objects.download(name, folder / name, count)
             if index and name in index.files and index.files[name].sha256 != sha256:

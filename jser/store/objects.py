@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jser import progress
 from jser.errors import InputError
 
 # Seconds for a connection and for an answer; each request is tried a few times.
@@ -227,3 +228,26 @@ def _sentence(error: Exception) -> str:
     if any(name in words for name in _DENIED):
         return f"access is denied ({what}); see the credentials and the bucket's permissions"
     return f"the store cannot be reached ({what}); give the same command again when it can"
+
+
+@contextlib.contextmanager
+def arrivals(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar over bytes that are fetched.
+
+    Args:
+        total: bytes in all.
+        what: label of the bar.
+
+    Yields:
+        What is told how many bytes more have come.
+    """
+    arrived = 0
+    with progress.bar(max(total >> 10, 1), what, "KiB") as tick:
+
+        def count(n: int) -> None:
+            nonlocal arrived
+            if more := ((arrived + n) >> 10) - (arrived >> 10):
+                tick(more)
+            arrived += n
+
+        yield count
