@@ -157,7 +157,7 @@ def inputs(config: Any, corpus: Corpus, rows: Rows, model: nn.Module) -> Inputs:
         del label
         if mode == "none":
             return np.zeros(width, np.float32), np.ones(width, np.float32)
-        return normalisation.moments_of_rows(pooled[chosen], rows.length[chosen])
+        return normalisation.moments_of_rows(pooled, rows.length, chosen)
 
     longest = int(rows.length.max())
     features = population.features_of(OneSet(rows), rows.offset, rows.length, longest)

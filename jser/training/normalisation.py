@@ -94,29 +94,38 @@ def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     return np.where(changes, 1 / np.where(changes, deviation, 1), 0).astype(np.float32)
 
 
-def moments_of_rows(pooled: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def moments_of_rows(
+    pooled: np.ndarray, length: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """`moments` over all frames of some rows, of columns with units of their own, to rounding.
 
     Args:
-        pooled: [n, 2 D], each row's mean and deviation over its frames.
-        length: int [n], frames of each row.
+        pooled: [R, 2 D], each row's mean and deviation over its frames.
+        length: int [R], frames of each row.
+        rows: int [n]; no other row is read.
+
+    Returns:
+        (mean float32 [D], scale float32 [D]): 1 / deviation, or 0 of a column that never changes.
     """
-    mean, deviation = _over_rows(pooled, length)
+    mean, deviation = _over_rows(pooled, length, rows)
     return mean, _scale(mean, deviation)
 
 
-def _over_rows(pooled: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation float32 [D] over all frames of rows, from those of each: [n, 2 D]."""
+def _over_rows(
+    pooled: np.ndarray, length: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation float32 [D] over all frames of rows, from those of each: [R, 2 D]."""
     width = pooled.shape[1] // 2
-    share = length / length.sum(dtype=np.float64)
+    frames = length[rows].sum(dtype=np.float64)
     total, square = np.zeros(width), np.zeros(width)
     # In pieces, since float64 copies of all rows' statistics would be most of the memory.
-    pieces = [slice(i, i + ROWS) for i in range(0, len(length), ROWS)]
+    pieces = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
     for some in pieces:
-        total += share[some] @ pooled[some, :width].astype(np.float64)
+        total += length[some] / frames @ pooled[some, :width].astype(np.float64)
     for some in pieces:
         apart = pooled[some, :width].astype(np.float64) - total
-        square += share[some] @ (pooled[some, width:].astype(np.float64) ** 2 + apart**2)
+        own = pooled[some, width:].astype(np.float64)
+        square += length[some] / frames @ (own**2 + apart**2)
     return total.astype(np.float32), np.sqrt(square).astype(np.float32)
 
 
@@ -138,7 +147,7 @@ def groups(
     kind, n = parse(mode)
     if kind in ("none", "train"):
         return None
-    least = 0.01 * _over_rows(pooled, length)[1] + 1e-12
+    least = 0.01 * _over_rows(pooled, length, np.arange(len(length)))[1] + 1e-12
     width = pooled.shape[1] // 2
     if kind == "utterance":
         return np.arange(len(length)), pooled[:, :width], 1 / (pooled[:, width:] + least)
@@ -147,7 +156,7 @@ def groups(
     found = []
     for g in range(int(group.max()) + 1):
         seen = drawn[group[drawn] == g][: n or None]
-        mean, deviation = _over_rows(pooled[seen], length[seen])
+        mean, deviation = _over_rows(pooled, length, seen)
         found.append((mean, 1 / (deviation + least)))
     mean, scale = (np.stack(parts).astype(np.float32) for parts in zip(*found, strict=True))
     return group, mean, scale

@@ -74,7 +74,7 @@ def test_moments_of_rows_worked_by_hand():
     """Frames 1, 3 and 2, 2, 8: mean 16/5, mean square 82/5; the other column never changes."""
     rows = [np.array([[1.0, 4], [3, 4]]), np.array([[2.0, 4], [2, 4], [8, 4]])]
     pooled = np.stack([np.concatenate([x.mean(0), x.std(0)]) for x in rows]).astype(np.float32)
-    mean, scale = normalisation.moments_of_rows(pooled, np.array([2, 3]))
+    mean, scale = normalisation.moments_of_rows(pooled, np.array([2, 3]), np.arange(2))
     np.testing.assert_allclose(mean, [3.2, 4])
     np.testing.assert_allclose(scale, [1 / np.sqrt(16.4 - 3.2**2), 0], rtol=1e-6)
 
