@@ -18,13 +18,13 @@ from jser import (
     grid,
     illustrations,
     readouts,
+    restoring,
     run_directory,
     run_log,
     scoring,
     size,
     systems,
     trainings,
-    two_stage,
 )
 from jser import config as configs
 from jser.errors import InputError
@@ -48,22 +48,7 @@ def evaluate(run_dir: Path, sound: bool = True) -> dict[str, Any]:
     Raises:
         InputError: there is no finished run.
     """
-    config = run_directory.config_of(run_dir)
-    n = 2 if config.get("refit") else 1
-    stages = list(trainings.STAGES[:n]) if config.get("epochs") else []
-    if "grid" in config:  # which of its groups were trained again, dev has chosen
-        stages = [group.stage(trainings.STAGES[0]) for group in grid.groups(config)]
-    elif "by_fold" in config:
-        stages = [g.stage(name) for g in grid.groups(config) for name in trainings.STAGES[:n]]
-    if two_stage.is_on(config):
-        stages += [n for s in stages for n in two_stage.stage_names(s, config.stem.cross_fit)]
-    if not run_directory.is_finished(run_dir) or any(
-        not any((run_dir / "checkpoints" / stage).glob("[0-9]*")) for stage in stages
-    ):
-        raise InputError(
-            f"{run_dir}: the run is not finished; go on with it with `jser train` and the same "
-            "--config and --workdir"
-        )
+    config = restoring.check_finished(run_dir)
     return run(config, run_dir, allow_leak=run_directory.leak_of(run_dir), sound=sound)
 
 

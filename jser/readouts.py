@@ -61,3 +61,33 @@ def fit(prepared: Ready, run_dir: Path) -> Readouts:
     if baseline not in used:
         alone[baseline] = tuple(dict(fold.alone) for fold in fitted((baseline,), "baseline"))
     return Readouts(tuple(fold.together for fold in folds), alone)
+
+
+def fit_on_train(prepared: Ready, run_dir: Path) -> tuple[Mapping[str, Readout], ...]:
+    """The read-outs of the sum, fitted on train alone: what dev speakers are strangers to.
+
+    Args:
+        prepared: from `preparation.prepare`.
+        run_dir: gets ``readouts_on_train.npz`` where the run's own have heard the dev speakers.
+
+    Returns:
+        One ``view -> read-out`` a fold; empty where the config names no view.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    config = prepared.config
+    if not config.readout.views:
+        return ()
+    folds = fusion.fit(
+        {view: prepared.inputs.views[view] for view in config.readout.views},
+        prepared.corpus.label,
+        prepared.corpus.speaker,
+        len(prepared.corpus.classes),
+        prepared.protocol,
+        with_dev=False,
+        penalties=config.readout.penalties,
+        run_dir=run_dir,
+        name="readouts_on_train" if config.refit else "readouts",
+    )
+    return tuple(fold.together for fold in folds)

@@ -29,10 +29,15 @@ class Trained:
     Attributes:
         prepared: the experiment of a group of the grid; its tables are the chosen members'.
         state: theirs [P, ...]; `best_params` answer.
+        before: the same of the members before they were trained again on train and dev; where
+            nothing was, the same.
+        before_state: theirs. Their dev speakers have chosen the epoch, and taught nothing else.
     """
 
     prepared: Prepared
     state: population.State
+    before: Prepared
+    before_state: population.State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +94,8 @@ def train(
         if not len(mine):
             continue
         state = _take(state, mine)
+        before = dataclasses.replace(prepared, tables=_take(prepared.tables, mine))
+        selected_state = state
         if config.refit:
             if stems is not None:
                 prepared, _ = two_stage.tune(prepared, run_dir, STAGES[1], stems)
@@ -98,8 +105,8 @@ def train(
             # Who failed before has chosen no epoch, and his refit says nothing of it.
             state = final.replace(failed=final.failed | state.failed)
         else:
-            prepared = dataclasses.replace(prepared, tables=_take(prepared.tables, mine))
-        trained.append(Trained(prepared, state))
+            prepared = before
+        trained.append(Trained(prepared, state, before, selected_state))
     if all(part.state.failed.all() for part in trained):
         loop.check_somebody_lives(trained[0].state, trained[0].prepared.tables, "hyper")
     return trained, chosen

@@ -106,11 +106,10 @@ def set_hash(name: str, spec: DescriptorSpec = DEFAULT) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@functools.partial(jax.jit, static_argnames=("wanted", "spec"))
-def _static(
+def static_of(
     blocks: jax.Array, track: jax.Array, wanted: tuple[str, ...], spec: DescriptorSpec
 ) -> jax.Array:
-    """Blocks [B, n] and their track [B, 64, 3] -> the columns `wanted` [B, 64, C]."""
+    """Blocks [B, n] and their track [B, T, 3] -> the columns `wanted` [B, T, C]."""
     columns, cepstra, bands = raw_columns(blocks, track, spec)
     values = [*columns, *jnp.unstack(cepstra, axis=-1), *jnp.unstack(bands, axis=-1)]
     found = dict(zip(descriptor_names(spec), values, strict=True))
@@ -132,8 +131,7 @@ def _static(
     return jnp.stack([found[name] for name in wanted], axis=-1)
 
 
-@functools.partial(jax.jit, static_argnames=("made", "spec"))
-def _dynamic(x: jax.Array, length: jax.Array, made: _Set, spec: DescriptorSpec) -> jax.Array:
+def dynamic_of(x: jax.Array, length: jax.Array, made: _Set, spec: DescriptorSpec) -> jax.Array:
     """Utterances [B, T, C] with true lengths [B] -> smoothed, derivatives behind, [B, T, D]."""
     del spec  # part of `along`'s contract
     pitch = next(k for k, name in enumerate(made.columns) if name.startswith("f0_"))
@@ -141,7 +139,7 @@ def _dynamic(x: jax.Array, length: jax.Array, made: _Set, spec: DescriptorSpec) 
     derived = np.array([made.columns.index(name) for name in made.derived])
 
     def one(x: jax.Array, length: jax.Array) -> jax.Array:
-        voiced = (x[:, pitch] > 0) & (jnp.arange(len(x)) < length)
+        voiced = (x[:, pitch] > 0) & (jnp.arange(x.shape[0]) < length)
         x = average(jnp.where(is_pitch, fill(x, voiced), x), length, made.smooth)
         change = deltas(x, length)[:, derived]
         if not made.lines:
@@ -151,6 +149,29 @@ def _dynamic(x: jax.Array, length: jax.Array, made: _Set, spec: DescriptorSpec) 
         return jnp.concatenate([x, change], axis=-1)
 
     return jax.vmap(one)(x, length)
+
+
+# Of blocks and recordings of a few common shapes.
+_static = jax.jit(static_of, static_argnames=("wanted", "spec"))
+_dynamic = jax.jit(dynamic_of, static_argnames=("made", "spec"))
+
+
+def of_block(
+    block: jax.Array, track: jax.Array, length: jax.Array, name: str, spec: DescriptorSpec
+) -> jax.Array:
+    """The rows of a set [B, T, D] of recordings that are one block each [B, n], with T rows.
+
+    Args:
+        block, track: see `descriptors.raw_columns`.
+        length: int [B], true rows.
+        name: of the set.
+        spec: of the descriptors.
+
+    Raises:
+        InputError: there is no such set.
+    """
+    made = _set(name)
+    return dynamic_of(static_of(block, track, made.columns, spec), length, made, spec)
 
 
 def frames(

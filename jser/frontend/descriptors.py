@@ -137,22 +137,21 @@ def margins(spec: DescriptorSpec) -> tuple[int, int]:
 
 
 def pitch_frames(blocks: jax.Array, spec: DescriptorSpec) -> jax.Array:
-    """Long windows [B, 64, pitch.window] around the middle of each frame."""
-    before, _ = margins(spec)
+    """Long windows [B, T, pitch.window] around the middle of each frame; of a block T is 64."""
+    before, after = margins(spec)
+    count = (blocks.shape[1] - before - after) // spec.hop + 1
     start = before - (spec.pitch.window - spec.window) // 2
-    return windows(blocks, start, spec.pitch.window, spec.hop, BLOCK_FRAMES)
+    return windows(blocks, start, spec.pitch.window, spec.hop, count)
 
 
-@functools.partial(jax.jit, static_argnames="spec")
-def _candidates(blocks: jax.Array, peak: jax.Array, spec: DescriptorSpec):
-    """Blocks [B, n] and their recordings' peaks [B] -> [B, 64, 2 K + 1]."""
+def candidates_of(blocks: jax.Array, peak: jax.Array, spec: DescriptorSpec) -> jax.Array:
+    """Blocks [B, n] and their recordings' peaks [B] -> [B, T, 2 K + 1]."""
     found = candidates(pitch_frames(blocks, spec), peak[:, None], spec.pitch, spec.sample_rate)
     lag, strength, unvoiced = found
     return jnp.concatenate([lag, strength, unvoiced[..., None]], axis=-1)
 
 
-@functools.partial(jax.jit, static_argnames="spec")
-def _track(found: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Array:
+def track_of(found: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Array:
     """Candidates [B, T, 2 K + 1] -> [B, T, 3]: period in samples (0 unvoiced), voicing, HNR."""
     k = spec.pitch.candidates
 
@@ -172,16 +171,16 @@ def _track(found: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Arr
 def raw_columns(
     blocks: jax.Array, track: jax.Array, spec: DescriptorSpec
 ) -> tuple[list[jax.Array], jax.Array, jax.Array]:
-    """Raw descriptors of blocks [B, n] with their track [B, 64, 3], in the order of the table.
+    """Raw descriptors of blocks [B, n] with their track [B, T, 3], in the order of the table.
 
     Returns:
-        The columns [B, 64] in front of the MFCC, the MFCC [B, 64, cepstra] and the auditory bands
-        [B, 64, bands]. Under `jax.jit`, what is not used is not computed.
+        The columns [B, T] in front of the MFCC, the MFCC [B, T, cepstra] and the auditory bands
+        [B, T, bands]. Under `jax.jit`, what is not used is not computed.
     """
     before, _ = margins(spec)
     period, voicing, hnr = track[..., 0], track[..., 1], track[..., 2]
     # One frame more in front: flux compares with it.
-    framed = windows(blocks, before - spec.hop, spec.window, spec.hop, BLOCK_FRAMES + 1)
+    framed = windows(blocks, before - spec.hop, spec.window, spec.hop, track.shape[1] + 1)
     framed = framed - framed.mean(-1, keepdims=True)
     spectrum = jnp.fft.rfft(framed * np.hamming(spec.window).astype(np.float32), n=spec.n_fft)
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
@@ -236,11 +235,16 @@ def raw_columns(
     return columns, cepstra, auditory
 
 
-@functools.partial(jax.jit, static_argnames="spec")
-def _rows(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Array:
-    """Blocks [B, n] and their track [B, 64, 3] -> raw descriptors [B, 64, D]."""
+def rows_of(blocks: jax.Array, track: jax.Array, spec: DescriptorSpec) -> jax.Array:
+    """Blocks [B, n] and their track [B, T, 3] -> raw descriptors [B, T, D]."""
     columns, cepstra, auditory = raw_columns(blocks, track, spec)
     return jnp.concatenate([jnp.stack(columns, -1), cepstra, auditory], axis=-1)
+
+
+# Of blocks and recordings of a few common shapes.
+_candidates = jax.jit(candidates_of, static_argnames="spec")
+_track = jax.jit(track_of, static_argnames="spec")
+_rows = jax.jit(rows_of, static_argnames="spec")
 
 
 def bucket(length: int) -> int:

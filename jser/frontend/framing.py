@@ -38,7 +38,7 @@ def windows(samples: jax.Array, start: int, width: int, hop: int, count: int) ->
         part = min(hop, width - offset)
         first = start + offset
         end = first + count * hop
-        missing = max(0, end - samples.shape[1])
+        missing = jax.core.max_dim(0, end - samples.shape[1])
         hops = jnp.pad(samples, ((0, 0), (0, missing)))[:, first:end]
         pieces.append(hops.reshape(-1, count, hop)[:, :, :part])
     return jnp.concatenate(pieces, axis=-1)

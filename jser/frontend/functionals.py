@@ -57,10 +57,10 @@ def masks(
     """
     column = {d.name: i for i, d in enumerate(table(spec))}
     energy = x[:, column["energy_db"]]
-    t = jnp.arange(len(x))
+    t = jnp.arange(x.shape[0])
     loudest = jnp.where(t < length, energy, -jnp.inf).max()
     active = (t < length) & (energy >= jnp.maximum(loudest - spec.active_db, NEVER_DB))
-    first, last = jnp.argmax(active), len(x) - 1 - jnp.argmax(active[::-1])
+    first, last = jnp.argmax(active), x.shape[0] - 1 - jnp.argmax(active[::-1])
     speech = active.any() & (t >= first) & (t <= last)
     return speech, active, speech & (x[:, column["f0_semitones"]] > 0)
 
@@ -75,7 +75,7 @@ def functionals_of(x: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax
     """
     hop = spec.hop / spec.sample_rate
     columns = table(spec)
-    x = jnp.where((jnp.arange(len(x)) < length)[:, None], x, 0)
+    x = jnp.where((jnp.arange(x.shape[0]) < length)[:, None], x, 0)
     speech, active, voiced = masks(x, length, spec)
     where = {"speech": speech, "active": active, "voiced": voiced}
     inside = jnp.stack([where[d.where] for d in columns], axis=1)

@@ -139,7 +139,7 @@ def best_path(
         total = jnp.where(true, through.max(axis=0) + here, total)
         return (total, jnp.where(true, now, before)), came_from
 
-    true = jnp.arange(len(lag)) < length
+    true = jnp.arange(lag.shape[0]) < length
     (total, _), came_from = jax.lax.scan(
         forward, (score[0], octave[0]), (score[1:], octave[1:], true[1:])
     )

@@ -13,7 +13,7 @@ DB = 10.0 / np.log(10.0)
 
 def n_segments(n_frames: int, shift: int) -> int:
     """S = max(1, (T - 64) // shift + 1): segments of 64 frames (655 ms), `shift` frames apart."""
-    return max(1, (n_frames - SEGMENT_FRAMES) // shift + 1)
+    return jax.core.max_dim(1, (n_frames - SEGMENT_FRAMES) // shift + 1)
 
 
 def fill_short(frames: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def segment(frames: jax.Array, shift: int) -> jax.Array:
 
     Zhang et al. 2018 shift by 30 frames, two readers of Zhang et al. 2021 by 32.
     """
-    starts = np.arange(n_segments(frames.shape[0], shift)) * shift
+    starts = jnp.arange(n_segments(frames.shape[0], shift)) * shift
     index = starts[:, None] + np.arange(SEGMENT_FRAMES)
     return jnp.take(frames, index, axis=0)
 

@@ -100,10 +100,10 @@ def contour(x: jax.Array, inside: jax.Array, hop: float) -> list[jax.Array]:
     n = jnp.maximum(inside.sum(0), 1)
     p = order_statistics(x, inside, PERCENTILES)
     spread = p[4] - p[0]
-    time = jnp.broadcast_to(hop * jnp.arange(len(x), dtype=x.dtype)[:, None], x.shape)
+    time = jnp.broadcast_to(hop * jnp.arange(x.shape[0], dtype=x.dtype)[:, None], x.shape)
     _, time_std, time = mean_and_std(time, inside)
     away = jnp.where(inside, x - mean, 0)
-    slope = (time * away).mean(0) * len(x) / n / jnp.maximum(jnp.square(time_std), 1e-8)
+    slope = (time * away).mean(0) * x.shape[0] / n / jnp.maximum(jnp.square(time_std), 1e-8)
     error = jnp.sqrt(jnp.square(away - slope * time).sum(0) / n)
     step = x[1:] - x[:-1]
     both = inside[1:] & inside[:-1]
@@ -151,7 +151,7 @@ def runs(inside: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     begins = inside & ~jnp.pad(inside, (1, 0))[:-1]
     number = begins.sum()
     # The sum of squared lengths needs no list of runs: frame j of a run adds 2 j - 1.
-    t = jnp.arange(len(inside))
+    t = jnp.arange(inside.shape[0])
     start = jax.lax.cummax(jnp.where(begins, t, -1))
     squares = jnp.where(inside, 2 * (t - start) + 1, 0).sum()
     count = jnp.maximum(number, 1)
@@ -161,18 +161,18 @@ def runs(inside: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 def fill(x: jax.Array, there: jax.Array) -> jax.Array:
     """Draw straight lines over the frames of x [T, D] outside `there` [T]; the ends are held."""
-    t = jnp.arange(len(x))
+    t = jnp.arange(x.shape[0])
     before = jax.lax.cummax(jnp.where(there, t, -1))
-    after = jax.lax.cummin(jnp.where(there, t, len(x)), reverse=True)
-    left = jnp.clip(jnp.where(before < 0, after, before), 0, len(x) - 1)
-    right = jnp.clip(jnp.where(after == len(x), before, after), 0, len(x) - 1)
+    after = jax.lax.cummin(jnp.where(there, t, x.shape[0]), reverse=True)
+    left = jnp.clip(jnp.where(before < 0, after, before), 0, x.shape[0] - 1)
+    right = jnp.clip(jnp.where(after == x.shape[0], before, after), 0, x.shape[0] - 1)
     share = (t - left) / jnp.maximum(right - left, 1)
     return x[left] + share[:, None] * (x[right] - x[left])
 
 
 def average(x: jax.Array, length: jax.Array, width: int) -> jax.Array:
     """Centred moving average of x [T, D] over `width` frames; the true ends are repeated."""
-    t = jnp.arange(len(x))
+    t = jnp.arange(x.shape[0])
     side = width // 2
     total = jnp.zeros_like(x)
     for shift in range(-side, side + 1):

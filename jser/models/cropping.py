@@ -12,6 +12,7 @@ from typing import ClassVar
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 POOLS = ("max", "mean")
 # A posterior has a logarithm even where float32 rounds it to nothing.
@@ -61,7 +62,8 @@ class Cropped(nn.Module):
             raise ValueError(f"pool {self.pool!r} is none of {', '.join(POOLS)}")
         steps = x.shape[1]
         room = jnp.maximum(length - self.frames, 0)
-        if steps <= self.frames or self.is_initializing():
+        symbolic = is_symbolic_dim(steps)  # of an export, which hears recordings of any length
+        if (not symbolic and steps <= self.frames) or self.is_initializing():
             start = jnp.zeros(length.shape, jnp.int32)
             return self._one(x, length, pooled, hyper, train, start)
         if train:
@@ -70,7 +72,7 @@ class Cropped(nn.Module):
             start = jnp.minimum((drawn * (room + 1)).astype(jnp.int32), room)
             return self._one(x, length, pooled, hyper, train, start)
 
-        count = -(-(steps - self.frames) // self.shift) + 1
+        count = jax.core.max_dim(1, -(-(steps - self.frames) // self.shift) + 1)
         # Segments [n, B]: the last one is pushed back to end with the utterance, and those behind
         # it, which would be the same, do not count.
         place = jnp.arange(count)[:, None] * self.shift

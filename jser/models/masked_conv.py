@@ -131,7 +131,7 @@ def max_pool(
     """
     b, steps, bands, maps = x.shape
     # A larger window pads what there is, and has the same maximum.
-    t, f = min(window[0], steps), min(window[1], bands)
+    t, f = jax.core.min_dim(window[0], steps), min(window[1], bands)
     more_steps, more_bands = -steps % t, -bands % f
     x = jnp.pad(x, ((0, 0), (0, more_steps), (0, 0), (0, 0)))
     x = jnp.pad(x, ((0, 0), (0, 0), (0, more_bands), (0, 0)), constant_values=-jnp.inf)

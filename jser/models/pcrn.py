@@ -122,7 +122,7 @@ def mean_pool(x: jax.Array, length: jax.Array, frames: int) -> tuple[jax.Array, 
     if frames == 1:
         return x, length
     x = jnp.pad(x, ((0, 0), (0, -x.shape[1] % frames), (0, 0)))
-    x = x.reshape(len(x), -1, frames, x.shape[-1])
+    x = x.reshape(x.shape[0], -1, frames, x.shape[-1])
     first = jnp.arange(x.shape[1])[None, :] * frames
     count = jnp.clip(length[:, None] - first, 1, frames)
     return x.sum(2) / count[:, :, None], -(-length // frames)

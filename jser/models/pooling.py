@@ -51,7 +51,8 @@ def max_pool(x: jax.Array, window: Pair, stride: Pair) -> jax.Array:
 def _count(x: jax.Array, window: Pair, stride: Pair) -> Pair:
     """Windows below and beside each other."""
     rows, columns = (
-        max((n - w) // s + 1, 0) for n, w, s in zip(x.shape[1:3], window, stride, strict=True)
+        jax.core.max_dim((n - w) // s + 1, 0)
+        for n, w, s in zip(x.shape[1:3], window, stride, strict=True)
     )
     return rows, columns
 

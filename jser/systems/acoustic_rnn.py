@@ -9,20 +9,23 @@ import numpy as np
 from jser.models.acoustic_rnn import AcousticRnn
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import checks, frames
+from jser.systems import checks, frames, frames_ear
 from jser.systems.contract import Inputs
+from jser.systems.ears import Ear
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 from jser.training import descriptor_selection
 from jser.training.descriptor_selection import SelectionSpec
 from jser.training.stem_features import StepFeatures
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "ARCHITECTURE", "LETTER", "check", "ear", "frozen_parameters", "inputs", "level", "load",
     "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
 LETTER = "G"
 ARCHITECTURE = "LSTM on chosen descriptors"
+
+DESCRIPTORS = "byun_lee"
 
 
 def check(config: Any) -> None:
@@ -43,8 +46,7 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     """See `contract.System`. Each member's columns are chosen by its own training utterances."""
     del protocol
     spec = _selection(config)
-    steps = frames.described(config, corpus, "byun_lee")
-    steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+    steps = _steps(config, corpus)
 
     def chosen(steps: StepFeatures, rows: np.ndarray, label: np.ndarray) -> np.ndarray:
         mean, deviation = np.split(steps.pooled[rows], 2, axis=1)
@@ -53,6 +55,21 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     model = AcousticRnn(n_classes=len(corpus.classes), **config.model.to_dict())
     select = chosen if config.selection.choose else None
     return frames.inputs(config, corpus, steps, model, chosen=select)
+
+
+def _steps(config: Any, corpus: Corpus) -> StepFeatures:
+    steps = frames.described(config, corpus, DESCRIPTORS)
+    return frames.trimmed(steps, corpus, config.frames.trim_db)
+
+
+def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
+    """See `contract.System`. Columns that a member has not chosen have the scale 0."""
+    del protocol
+
+    def deviation() -> np.ndarray:
+        return _steps(config, corpus).frames.astype(np.float32).std(0)
+
+    return frames_ear.make(config, [frames_ear.described(config, DESCRIPTORS)], deviation)
 
 
 def _selection(config: Any) -> SelectionSpec:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
+import numpy as np
 
 from jser.models.acrnn import Acrnn
 from jser.models.attention import KINDS
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import checks, frames, segmented
+from jser.systems import checks, frames, frames_ear, segmented
 from jser.systems.contract import Inputs
+from jser.systems.ears import Ear
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "ARCHITECTURE", "LETTER", "check", "ear", "frozen_parameters", "inputs", "level", "load",
     "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
@@ -61,6 +63,20 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     model: nn.Module = Acrnn(n_classes=len(corpus.classes), **chosen.to_dict())
     model = segmented.around(model, config)
     return frames.on_log_mel(config, corpus, chosen.mels, chosen.channels, model)
+
+
+def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
+    """See `contract.System`."""
+    del protocol
+    chosen = config.model
+
+    def deviation() -> np.ndarray:
+        steps = frames.log_mel(config, corpus, chosen.mels, chosen.channels)
+        steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+        return steps.frames.astype(np.float32).std(0)
+
+    groups = [frames_ear.log_mel(config, chosen.mels, chosen.channels)]
+    return frames_ear.make(config, groups, deviation)
 
 
 def title(config: Any) -> str:

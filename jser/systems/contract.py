@@ -16,6 +16,7 @@ import numpy as np
 from jser import protocols
 from jser.frontend.masking import OnTheFly
 from jser.records.corpus import Corpus
+from jser.systems.ears import Ear
 from jser.training import population
 from jser.training.stem_features import StepFeatures
 from jser.training.tuning import OnStem
@@ -109,6 +110,13 @@ class System(Protocol):
 
     def inputs(self, config: Any, corpus: Corpus, protocol: protocols.Protocol) -> Inputs:
         """Features, model and views; what takes long is cached."""
+
+    def ear(self, config: Any, corpus: Corpus, protocol: protocols.Protocol) -> Ear:
+        """The same inputs of any recording, for an exported artefact.
+
+        Raises:
+            InputError: an artefact cannot hear as the config asks.
+        """
 
     def title(self, config: Any) -> str:
         """What a report calls the configured system: how near it is to its paper."""

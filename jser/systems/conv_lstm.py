@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
+import numpy as np
 
 from jser.errors import InputError
 from jser.models.conv_lstm import ConvLstm
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import frames, segmented
+from jser.systems import frames, frames_ear, segmented
 from jser.systems.contract import Inputs
+from jser.systems.ears import Ear
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "ARCHITECTURE", "LETTER", "check", "ear", "frozen_parameters", "inputs", "level", "load",
     "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
@@ -52,6 +54,20 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     model: nn.Module = ConvLstm(n_classes=len(corpus.classes), **chosen.to_dict())
     model = segmented.around(model, config)
     return frames.on_log_mel(config, corpus, chosen.mels, chosen.channels, model)
+
+
+def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
+    """See `contract.System`."""
+    del protocol
+    chosen = config.model
+
+    def deviation() -> np.ndarray:
+        steps = frames.log_mel(config, corpus, chosen.mels, chosen.channels)
+        steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+        return steps.frames.astype(np.float32).std(0)
+
+    groups = [frames_ear.log_mel(config, chosen.mels, chosen.channels)]
+    return frames_ear.make(config, groups, deviation)
 
 
 def title(config: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jser import config as configs
+from jser.errors import InputError
 from jser.frontend import augment
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec
@@ -19,8 +20,9 @@ from jser.protocols import Protocol
 from jser.records import places, selection
 from jser.records.corpus import Corpus
 from jser.records.selection import Origin
-from jser.systems import checks
+from jser.systems import checks, ears, stem_ear
 from jser.systems.contract import Inputs
+from jser.systems.ears import Ear
 from jser.training import (
     boundary,
     cross_fit,
@@ -131,14 +133,9 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
         for fold in protocol.folds:  # before anything takes long
             cross_fit.group_of(fold, corpus.speaker, tuned.cross_fit)
     copies = _copies(config)
-    steps = _stem_features(config, corpus, spec, copies)
+    steps, frames = _normalised(config, corpus, spec, copies)
     maps = _maps(config, corpus, spec, tuned, copies) if tuned.train_from else None
     n_copies = len(copies)
-    speaker = np.tile(corpus.speaker, 1 + n_copies)
-    frames = normalisation.by_group(
-        steps.frames, steps.length, speaker, config.normalisation, len(corpus.label)
-    )
-    steps = steps.without_frames()
 
     seen = {**_views(config, corpus, spec, copies), "stem": steps.pooled}
     views = {
@@ -264,6 +261,51 @@ def frozen_parameters(config: Any) -> int:
 def step_bounds(config: Any, static: np.ndarray) -> np.ndarray:
     """See `contract.System`."""
     return step_times.step_bounds(static, tuning.parts(config.stem.to_dict())[0])
+
+
+def _normalised(
+    config: Any, corpus: Corpus, spec: StemSpec, copies: Sequence[augment.CopySpec]
+) -> tuple[StepFeatures, np.ndarray]:
+    """Stem features of all rows, without their steps, and the steps [F, D], normalised."""
+    steps = _stem_features(config, corpus, spec, copies)
+    speaker = np.tile(corpus.speaker, 1 + len(copies))
+    frames = normalisation.by_group(
+        steps.frames, steps.length, speaker, config.normalisation, len(corpus.label)
+    )
+    return steps.without_frames(), frames
+
+
+def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
+    """See `contract.System`."""
+    spec, tuned = tuning.parts(config.stem.to_dict())
+    if tuned.train_from:
+        raise InputError(
+            f"stem.train_from: {tuned.train_from}: a stem that was tuned has no artefact yet; "
+            "export a run with stem.train_from empty"
+        )
+    ears.check_normalisation(config.normalisation)
+    steps, frames = _normalised(config, corpus, spec, _copies(config))
+    train = [fold.train for fold in protocol.folds]
+    standardise = config.normalisation != "none"
+    of_steps: list[projection.Projection] = []
+    if config.components:
+        own = [steps.places(rows) for rows in train]
+        fitted = projection.fit_folds(frames, own, config.components, standardise, "components")
+        of_steps = fitted
+    of_whole: list[projection.Projection] = []
+    if config.model.linear_path:
+        pooled = normalisation.of_whole(steps.pooled, corpus.speaker, config.normalisation)
+        of_whole = projection.fit_folds(
+            pooled, train, config.pooled_components, standardise, "components of the whole"
+        )
+    return stem_ear.make(
+        spec,
+        config.readout.views,
+        places.weights_dir(places.of_config(config)),
+        config.normalisation,
+        of_steps,
+        of_whole,
+    )
 
 
 def _copies(config: Any) -> list[augment.CopySpec]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jser.models.pcrn import BRANCHES, Pcrn
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import checks, frames, segmented
+from jser.systems import checks, frames, frames_ear, segmented
 from jser.systems.contract import Inputs
+from jser.systems.ears import Ear
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
+from jser.training.stem_features import StepFeatures
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "ARCHITECTURE", "LETTER", "check", "ear", "frozen_parameters", "inputs", "level", "load",
     "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
@@ -49,6 +53,14 @@ def load(config: Any) -> Corpus:
 def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     """See `contract.System`. Columns are those that the branches read, and no other."""
     del protocol
+    steps, descriptors = _steps(config, corpus)
+    chosen = config.model.to_dict()
+    model = Pcrn(n_classes=len(corpus.classes), descriptors=descriptors, **chosen)
+    return frames.inputs(config, corpus, steps, segmented.around(model, config))
+
+
+def _steps(config: Any, corpus: Corpus) -> tuple[StepFeatures, int]:
+    """Columns of all frames, trimmed, and how many of them are descriptors."""
     chosen = config.model
     groups = []
     descriptors = 0
@@ -57,9 +69,23 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
         descriptors = groups[0].frames.shape[1]
     if chosen.branches != "lstm":
         groups.append(frames.log_mel(config, corpus, chosen.mels, chosen.channels))
-    steps = frames.trimmed(frames.beside(groups), corpus, config.frames.trim_db)
-    model = Pcrn(n_classes=len(corpus.classes), descriptors=descriptors, **chosen.to_dict())
-    return frames.inputs(config, corpus, steps, segmented.around(model, config))
+    return frames.trimmed(frames.beside(groups), corpus, config.frames.trim_db), descriptors
+
+
+def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
+    """See `contract.System`."""
+    del protocol
+    chosen = config.model
+    groups = []
+    if chosen.branches != "cnn":
+        groups.append(frames_ear.described(config, DESCRIPTORS))
+    if chosen.branches != "lstm":
+        groups.append(frames_ear.log_mel(config, chosen.mels, chosen.channels))
+
+    def deviation() -> np.ndarray:
+        return _steps(config, corpus)[0].frames.astype(np.float32).std(0)
+
+    return frames_ear.make(config, groups, deviation)
 
 
 def title(config: Any) -> str:

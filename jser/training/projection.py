@@ -102,14 +102,14 @@ def fit(
     return Projection(mean, scale, np.ascontiguousarray(basis) / max(float(size), 1e-12))
 
 
-def by_fold(
+def fit_folds(
     frames: np.ndarray,
     rows: Sequence[np.ndarray],
     components: int,
     standardise: bool,
     what: str,
-) -> np.ndarray:
-    """Components of all rows by fold, each fitted on that fold's rows alone.
+) -> list[Projection]:
+    """The components of each fold, fitted on that fold's rows alone.
 
     Args:
         frames: [F, D] of any float type; no float32 copy of all of it is made.
@@ -119,7 +119,7 @@ def by_fold(
         what: label of the progress bar.
 
     Returns:
-        float32 [G, F, d]; a small fold has fewer directions than asked for, and decides for all.
+        One a fold; a small fold has fewer directions than asked for, and decides for all.
     """
     # A fold a core, one BLAS thread each: BLAS' own threads wait for each other by spinning, and
     # on a machine busy with other work one fit took 2.7 s with two threads and 0.8 s with one.
@@ -132,10 +132,26 @@ def by_fold(
             for one in pool.map(lambda own: fit(frames, own, components, standardise), rows):
                 fitted.append(one)
                 tick(1)
-        least = min(one.basis.shape[1] for one in fitted)
-        matrices = [one.matrix[:, :least] for one in fitted]
-        shifts = [one.mean @ matrix for one, matrix in zip(fitted, matrices, strict=True)]
-        out = np.empty((len(fitted), len(frames), least), np.float32)
+    least = min(one.basis.shape[1] for one in fitted)
+    return [dataclasses.replace(one, basis=one.basis[:, :least]) for one in fitted]
+
+
+def by_fold(
+    frames: np.ndarray,
+    rows: Sequence[np.ndarray],
+    components: int,
+    standardise: bool,
+    what: str,
+) -> np.ndarray:
+    """Components of all rows by fold, see `fit_folds`: float32 [G, F, d]."""
+    fitted = fit_folds(frames, rows, components, standardise, what)
+    matrices = [one.matrix for one in fitted]
+    shifts = [one.mean @ matrix for one, matrix in zip(fitted, matrices, strict=True)]
+    out = np.empty((len(fitted), len(frames), matrices[0].shape[1]), np.float32)
+    with (
+        threadpoolctl.threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+    ):
 
         def project(start: int) -> int:
             x = frames[start : start + CHUNK].astype(np.float32)

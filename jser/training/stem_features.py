@@ -92,10 +92,10 @@ def steps_of(length: int, spec: StemSpec) -> int:
         return segments.n_segments(length, spec.shift)
     if spec.window == 0:
         return 1
-    return max(1, -(-(length - spec.window) // spec.shift) + 1)
+    return jax.core.max_dim(1, -(-(length - spec.window) // spec.shift) + 1)
 
 
-def _utterance_features(
+def utterance_features(
     params: Any, static: jax.Array, length: jax.Array, spec: StemSpec
 ) -> tuple[jax.Array, jax.Array]:
     """[B, T, M], [B] -> (steps [B, S, D], whole [B, D]) of whole utterances as pictures."""
@@ -113,7 +113,7 @@ def _utterance_features(
     return steps, jnp.concatenate(whole, axis=-1)
 
 
-def _segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
+def segment_features(params: Any, cut: jax.Array, spec: StemSpec) -> jax.Array:
     """Segment pictures [B, 64, M, 3] -> [B, D]."""
     taps = stems.get(spec.net).apply(
         params, pictures.squares(cut, spec), taps=spec.taps, pooled=spec.pooled
@@ -163,13 +163,13 @@ def compute(
             tick(1)
 
         if spec.picture == "segments":
-            by_segment = jax.jit(functools.partial(_segment_features, params, spec=spec))
+            by_segment = jax.jit(functools.partial(segment_features, params, spec=spec))
             each_segment(
                 prepared, spec, by_segment, lambda i, s: put(i, s, _over_segments(s, spec))
             )
         else:
             each_utterance(
-                prepared, jax.jit(functools.partial(_utterance_features, params, spec=spec)), put
+                prepared, jax.jit(functools.partial(utterance_features, params, spec=spec)), put
             )
     assert frames is not None, "a corpus has at least one utterance"
     assert pooled is not None
@@ -266,11 +266,11 @@ def _over_segments(steps: np.ndarray, spec: StemSpec) -> np.ndarray:
     maxima; of a vector, the mean. Segments overlap, so this is close to the utterance's own and
     not the same.
     """
-    return np.where(_is_maximum(spec), steps.max(0), steps.mean(0))
+    return np.where(is_maximum(spec), steps.max(0), steps.mean(0))
 
 
 @functools.lru_cache
-def _is_maximum(spec: StemSpec) -> np.ndarray:
+def is_maximum(spec: StemSpec) -> np.ndarray:
     """bool [D]: which of a segment's features are maxima."""
     net = stems.get(spec.net)
     parts = []

@@ -93,12 +93,16 @@ def enlarged(images: jax.Array, spec: PictureSpec) -> jax.Array:
 
 def squares(cut: jax.Array, spec: PictureSpec) -> jax.Array:
     """Segments [B, 64, M, 3] as a net reads them: [B, input_size, input_size, 3]."""
-    shape = (len(cut), spec.input_size, spec.input_size, 3)
+    shape = (cut.shape[0], spec.input_size, spec.input_size, 3)
     return jax.image.resize(jnp.swapaxes(cut, 1, 2), shape, method="bilinear")
 
 
 def pooled_windows(
-    maps: jax.Array, width: jax.Array, start: np.ndarray, size: int, names: tuple[str, ...]
+    maps: jax.Array,
+    width: jax.Array,
+    start: jax.Array | np.ndarray,
+    size: int,
+    names: tuple[str, ...],
 ) -> jax.Array:
     """Statistics over time of windows of maps, frequency kept.
 
@@ -112,7 +116,7 @@ def pooled_windows(
     Returns:
         [S, len(names) * h * C].
     """
-    columns = start[:, None] + np.arange(size)[None, :]
+    columns = start[:, None] + jnp.arange(size)[None, :]
     true = columns < width
     x = jnp.take(maps, jnp.minimum(columns, maps.shape[1] - 1), axis=1)  # [h, S, size, C]
     weight = true[None, :, :, None].astype(x.dtype)
@@ -126,7 +130,7 @@ def pooled_windows(
         largest = jnp.max(jnp.where(weight > 0, x, -jnp.inf), axis=2)
         found["max"] = jnp.where(jnp.isfinite(largest), largest, 0)  # a window behind the end
     stacked = jnp.stack([found[name] for name in names])  # [n, h, S, C]
-    return jnp.moveaxis(stacked, 2, 0).reshape(len(start), -1)
+    return jnp.moveaxis(stacked, 2, 0).reshape(start.shape[0], -1)
 
 
 def whole(maps: jax.Array, width: jax.Array, names: tuple[str, ...]) -> jax.Array:
@@ -152,7 +156,7 @@ def window_steps(
             steps.append(whole(maps, width, spec.pool)[:, None])
             continue
         stride = net.stride(tap, spec.pooled)
-        start = np.arange(n_steps) * spec.shift * spec.scale // stride
+        start = jnp.arange(n_steps) * spec.shift * spec.scale // stride
         size = max(1, spec.window * spec.scale // stride)
         steps.append(
             jax.vmap(lambda x, n, a=start, b=size: pooled_windows(x, n, a, b, spec.pool))(

@@ -1,0 +1,220 @@
+"""A trained system as one pure function: recordings in, probabilities out.
+
+The weights are an argument, not constants, so that every format keeps them once. What is the same
+for all members (the ear) is computed once; members come one behind the other, each with its fold's
+projection and read-outs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jser.frontend import whole
+from jser.systems.ears import Ear, Heard
+from jser.training.projection import Projection
+from jser.training.readout import Readout
+
+# Below this a share counts as nothing, see `fusion.shares`.
+LEAST_SHARE = 1e-6
+
+
+class Answer(NamedTuple):
+    """What an artefact says of B recordings.
+
+    Attributes:
+        probabilities: float32 [B, K], calibrated; of several members their mean.
+        scores: float32 [B, K], before calibration: shares of the classes.
+        logits: float32 [B, P, K], of each member's network.
+        attention: float32 [B, S], where the members looked, their mean; 0 behind the true steps.
+        steps: int32 [B], true steps.
+        bounds: int32 [B, S, 2], first 10 ms frame of each step and one past its last.
+    """
+
+    probabilities: jax.Array
+    scores: jax.Array
+    logits: jax.Array
+    attention: jax.Array
+    steps: jax.Array
+    bounds: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One member that answers.
+
+    Attributes:
+        fold, seed, bag: which it is.
+        model: of the network.
+        weights: ``params`` and perhaps other collections of the model's, ``mean`` and ``scale`` of
+            its steps.
+    """
+
+    fold: int
+    seed: int
+    bag: int
+    model: nn.Module
+    weights: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answering:
+    """A system that answers.
+
+    Attributes:
+        function: (weights, wave float32 [B, n], length int32 [B]) -> `Answer`; silent behind the
+            true samples it makes recordings itself.
+        weights: its first argument.
+        names: of its members, in the order of `Answer.logits`.
+    """
+
+    function: Callable[[Any, jax.Array, jax.Array], Answer]
+    weights: Any
+    names: tuple[str, ...]
+
+
+def build(
+    ear: Ear,
+    members: Sequence[Member],
+    readouts: Sequence[Mapping[str, Readout]],
+    sequence: float,
+    temperature: float,
+) -> Answering:
+    """Put a system together.
+
+    Args:
+        ear: how it hears.
+        members: those that answer, by fold, seed and bag.
+        readouts: of each fold, view -> read-out in the sum; empty where none is added.
+        sequence: weight of a network's posterior beside the read-outs' 1.
+        temperature: of the calibration; 1 leaves probabilities as they are.
+    """
+    folds = sorted({member.fold for member in members})
+    weights = {
+        "ear": ear.weights,
+        "folds": [_of_fold(ear, k, readouts[k] if readouts else {}) for k in folds],
+        "members": [member.weights for member in members],
+        "temperature": np.float32(temperature),
+    }
+    places = [folds.index(member.fold) for member in members]
+    # Members of one ensemble vote; ensembles of several folds and seeds are averaged.
+    ensembles: dict[tuple[int, int], list[int]] = {}
+    for i, member in enumerate(members):
+        ensembles.setdefault((member.fold, member.seed), []).append(i)
+
+    def function(weights: Any, wave: jax.Array, length: jax.Array) -> Answer:
+        wave = whole.silent_behind(wave, length)
+        heard = ear.hear(weights["ear"], wave, length)
+        of_folds = [_heard_by_fold(heard, fold) for fold in weights["folds"]]
+        logits, attention = [], []
+        for member, place, own in zip(members, places, weights["members"], strict=True):
+            said, looked = _of_member(member.model, own, heard.length, *of_folds[place][:2])
+            logits.append(said)
+            attention.append(looked)
+        shares = [
+            _shares([logits[i] for i in own], of_folds[places[own[0]]][2], sequence)
+            for own in ensembles.values()
+        ]
+        scores = jnp.stack(shares).mean(0)
+        calm = jnp.log(jnp.maximum(scores, LEAST_SHARE)) / weights["temperature"]
+        return Answer(
+            jax.nn.softmax(calm),
+            scores,
+            jnp.stack(logits, axis=1),
+            jnp.stack(attention).mean(0),
+            heard.length.astype(jnp.int32),
+            heard.bounds,
+        )
+
+    names = tuple(_name(member, members) for member in members)
+    return Answering(function, weights, names)
+
+
+def _name(member: Member, members: Sequence[Member]) -> str:
+    name = f"fold {member.fold + 1}, seed {member.seed}"
+    if any(other.bag for other in members):
+        name += f", bag {member.bag + 1}"
+    return name
+
+
+def _of_fold(ear: Ear, k: int, readouts: Mapping[str, Readout]) -> dict[str, Any]:
+    """What all members of a fold share."""
+    found: dict[str, Any] = {
+        "views": {view: _affine(readout) for view, readout in readouts.items()}
+    }
+    for name, projections in (("frames", ear.frames), ("pooled", ear.pooled)):
+        if projections:
+            found[name] = _projecting(projections[k])
+    return found
+
+
+def _affine(readout: Readout) -> dict[str, np.ndarray]:
+    matrix = readout.scale[:, None] * readout.kernel
+    return {
+        "matrix": matrix.astype(np.float32),
+        "bias": (readout.bias - readout.mean @ matrix).astype(np.float32),
+    }
+
+
+def _projecting(projection: Projection) -> dict[str, np.ndarray]:
+    matrix = projection.matrix
+    return {"matrix": matrix, "shift": projection.mean @ matrix}
+
+
+def _matmul(a: jax.Array, b: jax.Array) -> jax.Array:
+    # HIGHEST: accelerators otherwise multiply in fewer bits than parity with training allows.
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def _heard_by_fold(
+    heard: Heard, fold: dict[str, Any]
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    """Steps and pooled statistics, projected, and the sum of the views' scores [B, K]."""
+    frames, pooled = heard.frames, heard.pooled
+    if "frames" in fold:
+        frames = _matmul(frames, fold["frames"]["matrix"]) - fold["frames"]["shift"]
+    if "pooled" in fold:
+        assert pooled is not None
+        pooled = _matmul(pooled, fold["pooled"]["matrix"]) - fold["pooled"]["shift"]
+    else:
+        # As `population.Features.pooled` is where nothing reads it.
+        pooled = jnp.zeros((frames.shape[0], 1), jnp.float32)
+    said = [
+        _matmul(heard.views[view], readout["matrix"]) + readout["bias"]
+        for view, readout in fold["views"].items()
+    ]
+    return frames, pooled, sum(said[1:], said[0]) if said else None
+
+
+def _of_member(
+    model: nn.Module, own: dict[str, Any], length: jax.Array, frames: jax.Array, pooled: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Logits [B, K] and attention [B, S] of one member."""
+    x = (frames - own["mean"]) * own["scale"]
+    x = jnp.where((jnp.arange(x.shape[1]) < length[:, None])[:, :, None], x, 0.0)
+    variables = {name: leaves for name, leaves in own.items() if name not in ("mean", "scale")}
+    return model.apply(variables, x, length, pooled, {}, False)
+
+
+def _shares(logits: Sequence[jax.Array], views: jax.Array | None, sequence: float) -> jax.Array:
+    """Shares [B, K] of one ensemble, with the views' scores [B, K] where there are some."""
+    posterior = _votes(jnp.stack([jax.nn.softmax(said) for said in logits]))
+    if views is None:
+        return posterior
+    clipped = jnp.maximum(sequence * posterior + views, LEAST_SHARE)
+    return clipped / clipped.sum(-1, keepdims=True)
+
+
+def _votes(posterior: jax.Array) -> jax.Array:
+    """`answering.votes` of posteriors [T, B, K]: [B, K]."""
+    size, _, classes = posterior.shape
+    if size == 1:
+        return posterior[0]
+    ballots = jax.nn.one_hot(posterior.argmax(-1), classes).sum(0)
+    return (ballots + 0.5 * posterior.mean(0)) / (size + 0.5)

@@ -1,0 +1,117 @@
+"""Probabilities that mean what they say: one temperature, fitted on dev speakers.
+
+Guo et al. 2017, "On calibration of modern neural networks", ICML: the logarithms of posteriors are
+divided by a number that makes held-out labels most likely; the order of classes stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+
+from jser.answering import softmax, votes
+from jser.artefact.answer import LEAST_SHARE
+from jser.evaluation.calibration import calibration_error
+from jser.preparation import Prepared
+from jser.restoring import Restored
+from jser.training import fusion, loop
+from jser.training.readout import Readout
+from jser.trainings import Trained, plan_of
+
+# Temperatures that are looked at; at their ends dev says nothing of how sure a system may be.
+RANGE = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What dev speakers say of a system's probabilities.
+
+    Attributes:
+        by_fold: temperature of each fold, fitted on its own dev speakers over all seeds.
+        before, after: expected calibration error on dev, by fold, at temperature 1 and at the
+            fold's own; the second is of the labels that it was fitted on.
+    """
+
+    by_fold: dict[int, float]
+    before: dict[int, float]
+    after: dict[int, float]
+
+    def of(self, folds: Sequence[int]) -> float:
+        """The median of some folds' temperatures; of one fold its own."""
+        return float(np.median([self.by_fold[k] for k in folds]))
+
+
+def calibrate(restored: Restored, readouts: Sequence[Mapping[str, Readout]]) -> Calibration:
+    """Fit each fold's temperature on its dev speakers, with what has not been trained on them.
+
+    Args:
+        restored: a finished run with a network.
+        readouts: fitted on train alone, one ``view -> read-out`` a fold; empty: none are added.
+    """
+    said: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for part in restored.trained:
+        for fold, share, label in _on_dev(part, readouts, restored.config.readout.sequence):
+            said.setdefault(fold, []).append((share, label))
+    by_fold, before, after = {}, {}, {}
+    for fold, some in sorted(said.items()):
+        share = np.concatenate([share for share, _ in some])
+        label = np.concatenate([label for _, label in some])
+        by_fold[fold] = temperature(share, label)
+        before[fold] = calibration_error(share, label)
+        after[fold] = calibration_error(tempered(share, by_fold[fold]), label)
+    return Calibration(by_fold, before, after)
+
+
+def tempered(share: np.ndarray, t: float) -> np.ndarray:
+    """Shares [n, K] at a temperature: softmax(log(share) / t)."""
+    return softmax(np.log(np.maximum(share, LEAST_SHARE)) / t)
+
+
+def temperature(share: np.ndarray, label: np.ndarray) -> float:
+    """The temperature in `RANGE` that makes labels int [n] most likely, given shares [n, K]."""
+
+    def surprise(log_t: float) -> float:
+        made = tempered(share, float(np.exp(log_t)))
+        return float(-np.log(np.maximum(made[np.arange(len(label)), label], 1e-12)).mean())
+
+    low, high = np.log(RANGE)
+    found = scipy.optimize.minimize_scalar(surprise, bounds=(low, high), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _on_dev(
+    part: Trained, readouts: Sequence[Mapping[str, Readout]], sequence: float
+) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Fold, shares [V, K] and labels int [V] of each ensemble's dev utterances."""
+    prepared, tables = part.before, part.before.tables
+    rows = tables.dev_index
+    plan = plan_of(prepared)
+    logits = loop.predict(
+        prepared.program, prepared.features, tables, part.before_state, rows, plan
+    )[0]
+    posterior = softmax(logits)
+    size = int(tables.bag.max()) + 1
+    if size > 1:
+        posterior = votes(posterior.reshape(-1, size, *posterior.shape[1:]))
+    found = []
+    for p, own in enumerate(rows[::size]):
+        there, fold = own >= 0, int(tables.fold[p * size])
+        share = posterior[p][there]
+        if readouts:
+            share = fusion.shares(sequence * share + _views(prepared, readouts, fold, own[there]))
+        # The member's own labels: those of its test utterances are not among them.
+        found.append((fold, share, tables.label[p * size][own[there]]))
+    return found
+
+
+def _views(
+    prepared: Prepared, readouts: Sequence[Mapping[str, Readout]], fold: int, rows: np.ndarray
+) -> np.ndarray:
+    """The read-outs' scores [V, K] of utterances int [V] by a fold's own."""
+    many = np.full(len(rows), fold)
+    classes = len(prepared.corpus.classes)
+    scores = fusion.scores(readouts, prepared.inputs.views, many, rows, classes)
+    return np.sum(list(scores.values()), axis=0)

@@ -1,0 +1,219 @@
+"""What an artefact says of itself: ``artefact.json``, and a model card for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jser
+from jser import systems
+from jser.artefact.answer import Member
+from jser.artefact.calibration import Calibration
+from jser.datasets import licences
+from jser.evaluation.formats import percent
+from jser.evaluation.report import installed_versions
+from jser.frontend import likeness
+from jser.frontend.log_mel import LogMelSpec
+from jser.records import selection
+from jser.restoring import Restored
+from jser.systems import ears
+
+# Of what `artefact.json` holds; rises when an older reader would misunderstand a newer file.
+FORMAT = 1
+# Recordings that are looked at for what training was like.
+MOST_MEASURED = 2000
+
+
+def describe(
+    restored: Restored,
+    run_dir: Path,
+    who: Sequence[Member],
+    names: Sequence[str],
+    calibration: Calibration,
+    temperature: float,
+) -> dict[str, Any]:
+    """What ``artefact.json`` holds, but for the parity: docs/files.md says what each entry is.
+
+    Args:
+        restored: the run.
+        run_dir: of it; its report is read.
+        who: the members that answer.
+        names: theirs.
+        calibration: of the run.
+        temperature: of the artefact.
+    """
+    prepared, config = restored.prepared, restored.config
+    corpus = prepared.corpus
+    report = json.loads((run_dir / "report.json").read_text(encoding="utf-8"))
+    folds = sorted({member.fold for member in who})
+    heard = _heard(restored, folds)
+    speakers = sorted({str(s) for s in corpus.speaker[heard]} - {""})
+    everyone = sorted({str(s) for s in corpus.speaker} - {""})
+    origins = [origin.name for origin in selection.origins(corpus)]
+    spec = LogMelSpec()
+    return {
+        "format": FORMAT,
+        "jser": jser.__version__,
+        "system": systems.get(config.system).title(config),
+        "classes": list(corpus.classes),
+        "sample_rate": spec.sample_rate,
+        "hop_seconds": spec.hop / spec.sample_rate,
+        "shortest_samples": ears.FEWEST_SAMPLES,
+        "members": list(names),
+        "normalisation": config.normalisation,
+        "temperature": temperature,
+        "trained_on": {
+            "corpus": corpus.name,
+            "corpora": origins,
+            "fingerprint": corpus.fingerprint,
+            "licences": {name: licences.of(name) for name in origins},
+            "synthetic": corpus.synthetic,
+            "partial": corpus.partial,
+            "note": corpus.note,
+            "speakers": speakers,
+            "unheard_speakers": [name for name in everyone if name not in speakers],
+            "speakers_unknown": bool((corpus.speaker[heard] == "").any()),
+            "n_utterances": len(heard),
+            "pcm_sha256": sorted(digest[:16] for digest in corpus.pcm_sha256[heard]),
+            "like": _like(restored, heard),
+        },
+        "protocol": {
+            "name": prepared.protocol.name,
+            "folds": len(prepared.protocol.folds),
+            "exported_folds": [k + 1 for k in folds],
+            "seeds": sorted({member.seed for member in who}),
+            "refit": bool(config.refit),
+            "leak": report["leak"],
+            "selection": report["selection"],
+        },
+        "result": {name: report[name] for name in ("uar", "wa", "macro_f1", "marks")},
+        "calibration": {
+            "temperature_by_fold": {str(k + 1): t for k, t in calibration.by_fold.items()},
+            "dev_error_uncalibrated": float(np.mean(list(calibration.before.values()))),
+            "dev_error_fitted": float(np.mean(list(calibration.after.values()))),
+        },
+        "parameters": report["parameters"],
+        "versions": installed_versions(),
+    }
+
+
+def _heard(restored: Restored, folds: Sequence[int]) -> np.ndarray:
+    """Utterances int [n] that members of some folds were trained on, or chosen by."""
+    some = [restored.prepared.protocol.folds[k] for k in folds]
+    return np.unique(np.concatenate([part for f in some for part in (f.train, f.dev)]))
+
+
+def _like(restored: Restored, heard: np.ndarray) -> dict[str, list[float]]:
+    """Measure -> lowest and highest of the recordings that were heard, see `likeness`."""
+    corpus = restored.prepared.corpus
+    some = heard[np.unique(np.linspace(0, len(heard) - 1, MOST_MEASURED).astype(int))]
+    found = likeness.ranges([corpus.static(int(u)) for u in some])
+    return {name: [known.low, known.high] for name, known in found.items()}
+
+
+def text(info: Mapping[str, Any]) -> str:
+    """The model card, Markdown with the hub's front matter."""
+    trained, protocol, result = info["trained_on"], info["protocol"], info["result"]
+    uar = result["uar"]
+    between = "" if uar["low"] is None else f" [{percent(uar['low'])}, {percent(uar['high'])}]"
+    marks = "".join(f"- **{mark}**\n" for mark in result["marks"])
+    terms = "".join(f"- `{name}`: {what}\n" for name, what in trained["licences"].items())
+    front = yaml_front(info)
+    unheard = ", ".join(trained["unheard_speakers"]) or "none: all of the corpus was heard"
+    speakers = f"{len(trained['speakers'])} speakers ({', '.join(trained['speakers'])})"
+    parity = "".join(
+        f"| {name} | "
+        + " | ".join(f"{row[what]:.1e}" for what in ("logits", "scores", "probabilities"))
+        + " |\n"
+        for name, row in info["parity"]["formats"].items()
+    )
+    return f"""---
+{front}---
+# {info["system"]}, trained on {trained["corpus"]}
+
+Speech in, emotion out: a mono waveform at {info["sample_rate"]} Hz gives probabilities of
+{", ".join(info["classes"])}. Front end, normalisation, network and read-outs are in it.
+{len(info["members"])} trained member{"s" * (len(info["members"]) != 1)}, \
+whose answers are averaged: {"; ".join(info["members"])}.
+
+## Use
+
+```python
+from load import Artefact          # load.py of this folder; needs jax and flatbuffers
+artefact = Artefact(".")
+artefact([samples])["probabilities"]   # float32 in -1..1, mono, {info["sample_rate"]} Hz
+```
+
+Or `jser predict FOLDER recording.wav`, `jser evaluate FOLDER --data=CORPUS`, `jser serve FOLDER`.
+
+## What it is worth
+
+{marks}Protocol `{protocol["name"]}`, {protocol["folds"]} folds, seeds \
+{", ".join(map(str, protocol["seeds"]))}; each member scored on speakers that it has not heard:
+**UAR {percent(uar["mean"])} %**{between} (95 % by speaker), WA {percent(result["wa"]["mean"])} %, \
+macro F1 {percent(result["macro_f1"]["mean"])} %.
+{_whose_result(info)}
+
+Probabilities are calibrated with one temperature, {info["temperature"]:.2f}, fitted on dev speakers:
+their calibration error is {100 * info["calibration"]["dev_error_uncalibrated"]:.1f} points before \
+and {100 * info["calibration"]["dev_error_fitted"]:.1f} after (on the same labels that it was fitted
+on). On other recordings, other microphones or other languages nothing is promised.
+
+Heard: {speakers}, {trained["n_utterances"]} recordings. Of the corpus not heard: {unheard}.
+A score on recordings of those it has heard says nothing.
+
+## Licences
+
+The weights come from training on these corpora; their terms may bind what you do with them:
+
+{terms}
+The code and `load.py` are Apache-2.0.
+
+## Parity with the run
+
+Largest difference on {info["parity"]["recordings"]} recordings of the corpus, from the shortest to
+the longest; the limit is {info["parity"]["limit"]:g}.
+
+| format | logits | scores | probabilities |
+| --- | ---: | ---: | ---: |
+{parity}"""
+
+
+def _whose_result(info: Mapping[str, Any]) -> str:
+    """What the run's figure says of the exported members."""
+    protocol = info["protocol"]
+    if len(protocol["exported_folds"]) == 1:
+        return (
+            f"The exported members are of fold {protocol['exported_folds'][0]} alone, so they have "
+            "unheard speakers, below."
+        )
+    return (
+        "The figure is of the members one by one. Together, as exported, they have heard "
+        + ("all" if not info["trained_on"]["unheard_speakers"] else "most")
+        + " of the corpus' speakers, and nothing was measured of them together."
+    )
+
+
+def yaml_front(info: Mapping[str, Any]) -> str:
+    """The hub's metadata: names and figures of the model card."""
+    trained, uar = info["trained_on"], info["result"]["uar"]["mean"]
+    rows = [
+        "library_name: jax",
+        "pipeline_tag: audio-classification",
+        "license: other",
+        "license_name: terms-of-the-training-corpora",
+        "tags: [speech-emotion-recognition, audio-classification, jax]",
+        f"datasets: [{', '.join(json.dumps(name) for name in trained['corpora'])}]",
+        "metrics: [recall, accuracy, f1]",
+        "model-index:",
+        f"- name: {json.dumps(info['system'], ensure_ascii=False)}",
+        "  results:",
+        "  - task: {type: audio-classification, name: Speech emotion recognition}",
+        f"    dataset: {{name: {json.dumps(trained['corpus'])}, type: {json.dumps(trained['corpus'])}}}",
+        f"    metrics: [{{type: recall, name: UAR (unweighted average recall), value: {uar}}}]",
+    ]
+    return "\n".join(rows) + "\n"

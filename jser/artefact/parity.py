@@ -1,0 +1,131 @@
+"""Whether an artefact says what the run said: the same recordings, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jser.answering import softmax, votes
+from jser.artefact.answer import Member
+from jser.artefact.calibration import tempered
+from jser.errors import InputError
+from jser.restoring import Restored
+from jser.training import fusion, loop
+from jser.trainings import Trained, plan_of
+
+# Largest difference that an artefact may have, of logits, scores and probabilities alike.
+LIMIT = 1e-4
+# Recordings that are compared, of all lengths that the corpus has.
+RECORDINGS = 12
+
+
+@dataclass(frozen=True)
+class Said:
+    """What members say of n recordings: logits [n, P, K], scores and probabilities [n, K]."""
+
+    logits: np.ndarray
+    scores: np.ndarray
+    probabilities: np.ndarray
+
+    def differences(self, other: Said) -> dict[str, float]:
+        """Largest absolute difference of each; infinite where something is not finite."""
+        found = {}
+        for name in ("logits", "scores", "probabilities"):
+            away = np.abs(getattr(self, name) - getattr(other, name)).max()
+            found[name] = float(away) if np.isfinite(away) else float("inf")
+        return found
+
+
+def rows(restored: Restored, number: int = RECORDINGS) -> np.ndarray:
+    """Utterances int [n] from the shortest to the longest, evenly between."""
+    order = np.argsort(restored.prepared.corpus.length, kind="stable")
+    return order[np.unique(np.linspace(0, len(order) - 1, number).round().astype(int))]
+
+
+def recordings(restored: Restored, utterances: np.ndarray) -> list[np.ndarray]:
+    """Their samples float32 [samples_i], as records have them.
+
+    Raises:
+        InputError: records without sound.
+    """
+    waveform = restored.prepared.corpus.waveform
+    if waveform is None:
+        raise InputError(
+            f"corpus {restored.prepared.corpus.name}: its records have no sound, with which an "
+            "artefact is held against the run; build it with --variant=waveform"
+        )
+    return [waveform[u].astype(np.float32) / 32768 for u in utterances]
+
+
+def of_run(
+    restored: Restored, members: Sequence[Member], utterances: np.ndarray, temperature: float
+) -> Said:
+    """What the run's own programs say, from the features that it was trained on."""
+    logits: dict[tuple[int, int, int], np.ndarray] = {}
+    for part in restored.trained:
+        logits |= _logits(part, utterances)
+    own = [logits[m.fold, m.seed, m.bag] for m in members]
+    readouts, config = restored.beside.together, restored.config
+    shares = []
+    for fold, seed in sorted({(m.fold, m.seed) for m in members}):
+        mine = [
+            softmax(said)
+            for said, m in zip(own, members, strict=True)
+            if (m.fold, m.seed) == (fold, seed)
+        ]
+        posterior = votes(np.stack(mine)[None])[0] if len(mine) > 1 else mine[0]
+        if readouts:
+            classes = posterior.shape[-1]
+            views, many = restored.prepared.inputs.views, np.full(len(utterances), fold)
+            scores = fusion.scores(readouts, views, many, utterances, classes)
+            posterior = fusion.shares(config.readout.sequence * posterior + sum(scores.values()))
+        shares.append(posterior)
+    mean = np.mean(shares, axis=0)
+    return Said(np.stack(own, axis=1), mean, tempered(mean, temperature))
+
+
+def _logits(part: Trained, utterances: np.ndarray) -> dict[tuple[int, int, int], np.ndarray]:
+    """Fold, seed and bag -> logits [n, K] of all members of a part."""
+    prepared, tables = part.prepared, part.prepared.tables
+    asked = np.tile(utterances.astype(np.int32), (len(tables), 1))
+    said = loop.predict(
+        prepared.program, prepared.features, tables, part.state, asked, plan_of(prepared)
+    )[0]
+    who = zip(tables.fold, tables.seed, tables.bag, strict=True)
+    return {(int(k), int(s), int(b)): said[p] for p, (k, s, b) in enumerate(who)}
+
+
+# Recordings -> name -> array with a row each, as `loader.Artefact` answers.
+Artefact = Callable[[Sequence[np.ndarray]], Mapping[str, np.ndarray]]
+
+
+def of_artefact(artefact: Artefact, sound: Sequence[np.ndarray]) -> Said:
+    """What an artefact says: half of the recordings one by one, the others in one call."""
+    half = len(sound) // 2
+    said = [artefact([x]) for x in sound[:half]] + [artefact(sound[half:])]
+    return Said(
+        *(
+            np.concatenate([np.asarray(one[name]) for one in said])
+            for name in ("logits", "scores", "probabilities")
+        )
+    )
+
+
+def check(table: Mapping[str, Mapping[str, float]]) -> None:
+    """Refuse an artefact of which a format says something else than the run.
+
+    Args:
+        table: format -> what is compared -> largest difference.
+
+    Raises:
+        InputError: see above.
+    """
+    for name, differences in table.items():
+        what, worst = max(differences.items(), key=lambda item: item[1])
+        if not worst <= LIMIT:
+            raise InputError(
+                f"{name}: its {what} differ by {worst:.2g} from the run's, and {LIMIT:g} is the "
+                "limit; nothing was exported. Please report it with the run's config.json"
+            )
