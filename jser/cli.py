@@ -183,6 +183,39 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
     add_no_sound(evaluate)
 
+    export = add(
+        "export",
+        commands.export,
+        "Make an artefact of a finished run: waveform in, probabilities out, held against the run.",
+        "jser export runs/emodb --out=artefacts/emodb",
+    )
+    export.add_argument("run", metavar="RUN")
+    export.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    export.add_argument("--fold", type=int, metavar="K", help="from 1; default: all folds together")
+    export.add_argument("--seed", type=int, metavar="S", help="default: all seeds together")
+
+    predict = add(
+        "predict",
+        commands.predict,
+        "Name the emotions of sound files, of any rate and length, with an artefact.",
+        "jser predict artefacts/emodb recordings/ --json",
+    )
+    predict.add_argument("artefact", metavar="ARTEFACT", help="a folder from `jser export`")
+    predict.add_argument(
+        "path", nargs="+", metavar="PATH", help="sound files, folders, or - for the standard input"
+    )
+    form = predict.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a JSON object a line")
+    form.add_argument("--csv", action="store_true", help="comma-separated values")
+    predict.add_argument("--timeline", action="store_true", help="a row a window instead of a file")
+    predict.add_argument(
+        "--sure", type=float, default=0.0, metavar="P", help="below this probability: not sure"
+    )
+    predict.add_argument(
+        "--window", type=float, metavar="S", help="seconds; default: as training recordings were"
+    )
+    predict.add_argument("--hop", type=float, metavar="S", help="seconds; default: half a window")
+
     status = add(
         "status",
         commands.status,

@@ -219,6 +219,55 @@ def _to_read(run: str) -> Iterator[Path]:
         yield copy.folder
 
 
+def export(args: argparse.Namespace) -> None:
+    """A run as an artefact."""
+    from jser import compiled, run_directory
+    from jser.artefact import export
+    from jser.records import places
+
+    run_dir = Path(args.run)
+    compiled.keep(places.of_config(run_directory.config_of(run_dir)))
+    info = export.export(run_dir, Path(args.out), args.fold, args.seed)
+    print(f"{len(info['members'])} members of {info['system']}")
+    parity = info["parity"]
+    print(f"parity with the run on {parity['recordings']} recordings (limit {parity['limit']:g}):")
+    for name, row in parity["formats"].items():
+        print(f"  {name:<12}" + "".join(f"  {what} {value:.1e}" for what, value in row.items()))
+    print(f"artefact: {args.out}, a model card in {Path(args.out) / 'README.md'}")
+
+
+def predict(args: argparse.Namespace) -> None:
+    """What an artefact says of sound files."""
+    from jser import compiled
+    from jser.artefact import listening, opening, predicting
+    from jser.records import places
+
+    if not 0 <= args.sure <= 1:
+        raise InputError(f"--sure={args.sure:g}: is no probability; give one between 0 and 1")
+    folder = Path(args.artefact)
+    info = opening.info(folder)
+    cut = listening.cutting(info, args.window, args.hop)
+    paths = predicting.files(args.path)
+    compiled.keep(places.root(None))
+    artefact = opening.load(folder)
+    refused: list[InputError] = []
+    rows = predicting.predict(
+        paths,
+        artefact,
+        info,
+        cut,
+        timeline=args.timeline,
+        sure=args.sure,
+        refuse=refused.append,
+    )
+    write = predicting.write_table
+    if args.json or args.csv:
+        write = predicting.write_json_lines if args.json else predicting.write_csv
+    write(rows, info["classes"], sys.stdout)
+    if refused:
+        raise InputError("\n".join(str(error) for error in refused))
+
+
 def status(args: argparse.Namespace) -> None:
     """How runs are doing."""
     from jser import status, status_text

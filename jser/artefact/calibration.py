@@ -14,7 +14,8 @@ import scipy.optimize
 
 from jser.answering import softmax, votes
 from jser.artefact.answer import LEAST_SHARE
-from jser.evaluation.calibration import calibration_error
+from jser.evaluation.calibration import by_speaker, calibration_error
+from jser.evaluation.predictions import Judged
 from jser.preparation import Prepared
 from jser.restoring import Restored
 from jser.training import fusion, loop
@@ -31,13 +32,9 @@ class Calibration:
 
     Attributes:
         by_fold: temperature of each fold, fitted on its own dev speakers over all seeds.
-        before, after: expected calibration error on dev, by fold, at temperature 1 and at the
-            fold's own; the second is of the labels that it was fitted on.
     """
 
     by_fold: dict[int, float]
-    before: dict[int, float]
-    after: dict[int, float]
 
     def of(self, folds: Sequence[int]) -> float:
         """The median of some folds' temperatures; of one fold its own."""
@@ -55,14 +52,44 @@ def calibrate(restored: Restored, readouts: Sequence[Mapping[str, Readout]]) -> 
     for part in restored.trained:
         for fold, share, label in _on_dev(part, readouts, restored.config.readout.sequence):
             said.setdefault(fold, []).append((share, label))
-    by_fold, before, after = {}, {}, {}
+    by_fold = {}
     for fold, some in sorted(said.items()):
         share = np.concatenate([share for share, _ in some])
         label = np.concatenate([label for _, label in some])
         by_fold[fold] = temperature(share, label)
-        before[fold] = calibration_error(share, label)
-        after[fold] = calibration_error(tempered(share, by_fold[fold]), label)
-    return Calibration(by_fold, before, after)
+    return Calibration(by_fold)
+
+
+@dataclass(frozen=True)
+class OnTest:
+    """Calibration error on test speakers, whom neither members nor temperatures have heard.
+
+    Attributes:
+        before, after: without and with the temperature of each fold; over all seeds.
+        by_speaker: the second of each speaker alone.
+    """
+
+    before: float
+    after: float
+    by_speaker: dict[str, float]
+
+
+def on_test(judged: Judged, calibration: Calibration, folds: Sequence[str]) -> OnTest:
+    """The error of scored predictions, each at its own fold's temperature.
+
+    Args:
+        judged: of the run, from its ``predictions.csv``.
+        calibration: of the run.
+        folds: names of the protocol's folds.
+    """
+    place = {name: k for k, name in enumerate(folds)}
+    t = np.array([calibration.by_fold[place[str(name)]] for name in judged.fold])
+    calm = softmax(np.log(np.maximum(judged.posterior, LEAST_SHARE)) / t[:, None])
+    return OnTest(
+        calibration_error(judged.posterior, judged.truth),
+        calibration_error(calm, judged.truth),
+        by_speaker(calm, judged.truth, judged.speaker),
+    )
 
 
 def tempered(share: np.ndarray, t: float) -> np.ndarray:

@@ -11,9 +11,12 @@ import numpy as np
 
 import jser
 from jser import systems
+from jser.artefact import calibration as calibrating
+from jser.artefact import loader
 from jser.artefact.answer import Member
 from jser.artefact.calibration import Calibration
 from jser.datasets import licences
+from jser.evaluation import predictions
 from jser.evaluation.formats import percent
 from jser.evaluation.report import installed_versions
 from jser.frontend import likeness
@@ -22,8 +25,6 @@ from jser.records import selection
 from jser.restoring import Restored
 from jser.systems import ears
 
-# Of what `artefact.json` holds; rises when an older reader would misunderstand a newer file.
-FORMAT = 1
 # Recordings that are looked at for what training was like.
 MOST_MEASURED = 2000
 
@@ -55,8 +56,11 @@ def describe(
     everyone = sorted({str(s) for s in corpus.speaker} - {""})
     origins = [origin.name for origin in selection.origins(corpus)]
     spec = LogMelSpec()
+    judged = predictions.read_csv(run_dir / "predictions.csv")
+    named = [fold.name for fold in prepared.protocol.folds]
+    error = calibrating.on_test(judged, calibration, named)
     return {
-        "format": FORMAT,
+        "format": loader.FORMAT,
         "jser": jser.__version__,
         "system": systems.get(config.system).title(config),
         "classes": list(corpus.classes),
@@ -79,6 +83,7 @@ def describe(
             "speakers_unknown": bool((corpus.speaker[heard] == "").any()),
             "n_utterances": len(heard),
             "pcm_sha256": sorted(digest[:16] for digest in corpus.pcm_sha256[heard]),
+            "seconds": _seconds(restored, heard),
             "like": _like(restored, heard),
         },
         "protocol": {
@@ -93,8 +98,11 @@ def describe(
         "result": {name: report[name] for name in ("uar", "wa", "macro_f1", "marks")},
         "calibration": {
             "temperature_by_fold": {str(k + 1): t for k, t in calibration.by_fold.items()},
-            "dev_error_uncalibrated": float(np.mean(list(calibration.before.values()))),
-            "dev_error_fitted": float(np.mean(list(calibration.after.values()))),
+            "test_error_before": round(error.before, 6),
+            "test_error": round(error.after, 6),
+            "test_error_by_speaker": {
+                name or "unknown": round(value, 6) for name, value in error.by_speaker.items()
+            },
         },
         "parameters": report["parameters"],
         "versions": installed_versions(),
@@ -113,6 +121,13 @@ def _like(restored: Restored, heard: np.ndarray) -> dict[str, list[float]]:
     some = heard[np.unique(np.linspace(0, len(heard) - 1, MOST_MEASURED).astype(int))]
     found = likeness.ranges([corpus.static(int(u)) for u in some])
     return {name: [known.low, known.high] for name, known in found.items()}
+
+
+def _seconds(restored: Restored, heard: np.ndarray) -> list[float]:
+    """Length of the recordings that were heard: the median, and the longest."""
+    hop = LogMelSpec().hop / LogMelSpec().sample_rate
+    length = restored.prepared.corpus.length[heard] * hop
+    return [round(float(np.median(length)), 2), round(float(length.max()), 2)]
 
 
 def text(info: Mapping[str, Any]) -> str:
@@ -158,10 +173,9 @@ Or `jser predict FOLDER recording.wav`, `jser evaluate FOLDER --data=CORPUS`, `j
 macro F1 {percent(result["macro_f1"]["mean"])} %.
 {_whose_result(info)}
 
-Probabilities are calibrated with one temperature, {info["temperature"]:.2f}, fitted on dev speakers:
-their calibration error is {100 * info["calibration"]["dev_error_uncalibrated"]:.1f} points before \
-and {100 * info["calibration"]["dev_error_fitted"]:.1f} after (on the same labels that it was fitted
-on). On other recordings, other microphones or other languages nothing is promised.
+Probabilities are calibrated with one temperature, {info["temperature"]:.2f}, fitted on dev
+speakers. {_calibrated(info)}
+On other recordings, other microphones or other languages nothing is promised.
 
 Heard: {speakers}, {trained["n_utterances"]} recordings. Of the corpus not heard: {unheard}.
 A score on recordings of those it has heard says nothing.
@@ -181,6 +195,17 @@ the longest; the limit is {info["parity"]["limit"]:g}.
 | format | logits | scores | probabilities |
 | --- | ---: | ---: | ---: |
 {parity}"""
+
+
+def _calibrated(info: Mapping[str, Any]) -> str:
+    error = info["calibration"]
+    by_speaker = error["test_error_by_speaker"].values()
+    return (
+        "On test speakers, whom neither the members nor their temperatures had heard, the expected "
+        f"calibration error is {100 * error['test_error']:.1f} points, "
+        f"{100 * error['test_error_before']:.1f} without; of single speakers "
+        f"{100 * min(by_speaker):.1f} to {100 * max(by_speaker):.1f}."
+    )
 
 
 def _whose_result(info: Mapping[str, Any]) -> str:
@@ -213,7 +238,7 @@ def yaml_front(info: Mapping[str, Any]) -> str:
         f"- name: {json.dumps(info['system'], ensure_ascii=False)}",
         "  results:",
         "  - task: {type: audio-classification, name: Speech emotion recognition}",
-        f"    dataset: {{name: {json.dumps(trained['corpus'])}, type: {json.dumps(trained['corpus'])}}}",
+        f"    dataset: {{name: {json.dumps(trained['corpus'])}, type: speech}}",
         f"    metrics: [{{type: recall, name: UAR (unweighted average recall), value: {uar}}}]",
     ]
     return "\n".join(rows) + "\n"

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save_file
 
-from jser import restoring, systems
 from jser import readouts as beside
+from jser import restoring, systems
 from jser.artefact import answer, card, loader, members, parity
 from jser.artefact import calibration as calibrating
 from jser.errors import InputError
@@ -72,6 +72,7 @@ def export(
         folder = Path(passing) / "artefact"
         folder.mkdir()
         save_file(named, folder / "model.safetensors", {"format": "jser"})
+        (folder / "model.safetensors").chmod(0o644)
         (folder / "model.stablehlo").write_bytes(stablehlo(answering))
         shutil.copyfile(loader.__file__, folder / "load.py")
         _write_json(folder / "artefact.json", info)

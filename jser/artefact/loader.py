@@ -13,6 +13,8 @@ import jax
 import numpy as np
 from jax import export
 
+# Of artefacts; rises when this file would misunderstand a newer one.
+FORMAT = 1
 # Recordings are padded to a power of two times this, so that few shapes are compiled.
 SHORTEST_SECONDS = 2.0
 _TYPES = {"F32": "<f4", "F16": "<f2", "I32": "<i4"}
@@ -53,7 +55,7 @@ class Artefact:
         shortest = int(SHORTEST_SECONDS * self.sample_rate)
         doublings = max(0, math.ceil(math.log2(max(int(length.max()), 1) / shortest)))
         wave = np.zeros((len(recordings), shortest << doublings), np.float32)
-        for row, x in zip(wave, recordings):
+        for row, x in zip(wave, recordings, strict=True):
             row[: len(x)] = x
         said = self._call(self._weights, wave, length)
         return {name: np.asarray(value) for name, value in said.items()}

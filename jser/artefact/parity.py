@@ -11,6 +11,7 @@ from jser.answering import softmax, votes
 from jser.artefact.answer import Member
 from jser.artefact.calibration import tempered
 from jser.errors import InputError
+from jser.records import places, selection
 from jser.restoring import Restored
 from jser.training import fusion, loop
 from jser.trainings import Trained, plan_of
@@ -48,15 +49,21 @@ def recordings(restored: Restored, utterances: np.ndarray) -> list[np.ndarray]:
     """Their samples float32 [samples_i], as records have them.
 
     Raises:
-        InputError: records without sound.
+        InputError: records with sound are not there, or are others.
     """
-    waveform = restored.prepared.corpus.waveform
-    if waveform is None:
-        raise InputError(
-            f"corpus {restored.prepared.corpus.name}: its records have no sound, with which an "
-            "artefact is held against the run; build it with --variant=waveform"
-        )
-    return [waveform[u].astype(np.float32) / 32768 for u in utterances]
+    corpus, config = restored.prepared.corpus, restored.config
+    if corpus.waveform is None:  # the run needed none
+        data_dir = places.of_config(config)
+        chosen = config.corpus, data_dir, "waveform", config.labels, config.classes
+        heard = selection.load(*chosen, "auto")
+        if heard.fingerprint != corpus.fingerprint:
+            raise InputError(
+                f"corpus {corpus.name}: its records with sound, with which an artefact is held "
+                "against the run, are others than those without; build both again"
+            )
+        corpus = heard
+    assert corpus.waveform is not None
+    return [corpus.waveform[u].astype(np.float32) / 32768 for u in utterances]
 
 
 def of_run(

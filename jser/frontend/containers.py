@@ -17,6 +17,9 @@ from jser.frontend.damage import CONVERT, Damaged, after_id3
 _HEAD_BYTES = 64
 # FLAC, Ogg and MP3 are looked through in memory; nine hours at 16 kHz are about 0.6 GiB of FLAC.
 MOST_CODED_BYTES = 1 << 30
+# Kinds that libsndfile reads and records are not made of, for which nothing but libsndfile says
+# whether they are whole: first bytes -> kind.
+_RARE = {b".snd": "au", b"caff": "caf", b"riff\x2e\x91\xcf\x11": "w64", b"NIST_1A": "nist"}
 _POINTERS = {
     b"version https://git-lfs.github.com/spec/": (
         "is a Git LFS pointer, not audio; fetch the audio with `git lfs pull`"
@@ -54,7 +57,8 @@ class Container:
     """What a file says it is.
 
     Attributes:
-        kind: ``wav``, ``aiff``, ``flac``, ``ogg`` or ``mp3``, whatever the name's suffix.
+        kind: ``wav``, ``aiff``, ``flac``, ``ogg`` or ``mp3``, or a rare one, whatever the name's
+            suffix.
         flac: its header, where it is FLAC.
         frames: samples of a channel, where a wav's chunks say it.
     """
@@ -64,11 +68,12 @@ class Container:
     frames: int | None = None
 
 
-def check(file: BinaryIO) -> Container:
+def check(file: BinaryIO, rare: bool = False) -> Container:
     """Look through a file without decoding it.
 
     Args:
         file: a regular file, open for reading, at its beginning.
+        rare: let Sun AU, Apple CAF, Sony W64 and NIST Sphere through too.
 
     Raises:
         Damaged: it is none of the known kinds, truncated, or contradicts itself.
@@ -103,6 +108,9 @@ def check(file: BinaryIO) -> Container:
     if compressed.is_mp3(head):
         compressed.check_mp3(_whole(file, size))
         return Container("mp3")
+    for first, kind in _RARE.items():
+        if rare and head.startswith(first):
+            return Container(kind)
     raise Damaged(_what_else(head))
 
 

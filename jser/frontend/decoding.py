@@ -112,6 +112,33 @@ def decode_cuts(
                 yield decoded
 
 
+def decode_passing(raw: BinaryIO, container: Container) -> Iterator[Decoded]:
+    """Decode a file of any length, a piece after the other; what is in memory does not grow.
+
+    What only the whole file can tell, a FLAC's MD5, is not looked at where it has several pieces.
+
+    Args:
+        raw: open for reading.
+        container: what `jser.frontend.containers.check` said.
+
+    Raises:
+        Damaged: see the messages; pieces before the damage have been given.
+    """
+    with _opened(raw, container) as (file, errors):
+        _check_layout(file)
+        total = _frames(file, container)
+        for start in range(0, max(total, 1), _BLOCK):
+            before = min(start, 0 if container.kind in _COUNTED else _PREROLL)
+            if start:
+                if not file.seekable():  # GSM 6.10
+                    raise Damaged(
+                        f"is in an encoding in which no place can be looked up; {CONVERT}"
+                    )
+                file.seek(start - before)
+            yield _samples(file, container, min(_BLOCK, total - start), before)
+            _check_errors(errors)
+
+
 @contextlib.contextmanager
 def _opened(raw: BinaryIO, container: Container) -> Iterator[tuple[soundfile.SoundFile, list[str]]]:
     """The file, open in libsndfile, and a list that mpg123's errors are put into."""

@@ -8,7 +8,6 @@ docs/descriptors.md.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Sequence

@@ -37,8 +37,9 @@ def measure(static: np.ndarray, spec: LogMelSpec | None = None) -> dict[str, flo
 
     Returns:
         `level_db`, mean power of the frames with sound; `treble_db`, power from 4.2 kHz on
-        over that between 300 and 3400 Hz; `active_share`, frames with sound among all; `rhythm_db`, standard
-        deviation of the frames' level in dB within `SYLLABLES`, 0 where a recording is too short.
+        over that between 300 and 3400 Hz; `active_share`, frames with sound among all;
+        `rhythm_db`, standard deviation of the frames' level in dB within `SYLLABLES`, 0 where a
+        recording is too short.
     """
     spec = spec or LogMelSpec()
     power = np.exp(static.astype(np.float64))
@@ -82,15 +83,18 @@ def ranges(statics: Sequence[np.ndarray]) -> dict[str, Range]:
     return found
 
 
-def warnings(measured: Mapping[str, float], heard: Mapping[str, Range]) -> list[str]:
-    """In what a recording is unlike those of training, a sentence each; empty: in nothing."""
-    found = []
+def warnings(measured: Mapping[str, float], heard: Mapping[str, Range]) -> dict[str, str]:
+    """In what a recording is unlike those of training: measure -> a sentence; empty: in nothing."""
+    found = {}
     for name, margin in MARGINS.items():
         value, known = measured[name], heard[name]
         if value < known.low - margin:
-            found.append(_SENTENCES[name][0].format(value=value, low=known.low, high=known.high))
+            sentence = _SENTENCES[name][0]
         elif value > known.high + margin:
-            found.append(_SENTENCES[name][1].format(value=value, low=known.low, high=known.high))
+            sentence = _SENTENCES[name][1]
+        else:
+            continue
+        found[name] = sentence.format(value=value, low=known.low, high=known.high)
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -110,6 +110,54 @@ def load(
         raise AudioError(path, str(error)) from error
     except MemoryError as error:
         raise AudioError(path, _TOO_LARGE) from error
+
+
+def passing(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> Iterator[np.ndarray]:
+    """The samples of a sound file of any length, a piece after the other, as `load` makes them.
+
+    What is in memory does not grow with the file, but for coded ones, which are looked through
+    whole. Silence is let through, and so is noise: who listens has to judge stretches of it.
+
+    Args:
+        path: as in `load`, or Sun AU, Apple CAF, Sony W64 or NIST Sphere.
+        sample_rate: Hz of the result.
+
+    Yields:
+        int16 [n], mono, about a minute each.
+
+    Raises:
+        AudioError: see `load`; where decoding fails part of the way, what lies before was given.
+    """
+    try:
+        with opened(path, "sound file") as file, unchanged(file):
+            resampler = None
+            for decoded in decoding.decode_passing(file, containers.check(file, rare=True)):
+                mono = _mono(decoded, silent=True)
+                if decoded.rate == sample_rate:
+                    yield _to_pcm(mono, sample_rate, sample_rate)
+                    continue
+                if resampler is None:
+                    resampler = soxr.ResampleStream(
+                        decoded.rate, sample_rate, 1, dtype="float32", quality="VHQ"
+                    )
+                yield _rounded(resampler.resample_chunk(_floats(mono)))
+            if resampler is not None:
+                yield _rounded(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    except Damaged as error:
+        raise AudioError(path, str(error)) from error
+    except MemoryError as error:
+        raise AudioError(path, _TOO_LARGE) from error
+
+
+def is_heard(pcm: np.ndarray, sample_rate: int = SAMPLE_RATE) -> bool:
+    """Whether int16 [n] is more than silence with a click in it."""
+    if not len(pcm):
+        return False
+    try:
+        _check_heard(pcm, sample_rate, *_span(pcm))
+    except Damaged:
+        return False
+    return True
 
 
 def load_cuts(
@@ -218,11 +266,16 @@ def _clipped(decoded: decoding.Decoded, stored: tuple[float, float]) -> float:
     return float(np.mean(np.abs(x) >= decoded.full_scale))
 
 
-def _mono(decoded: decoding.Decoded) -> np.ndarray:
-    """Samples [n]: int16 as they are stored, or float32, the average of the channels."""
+def _mono(decoded: decoding.Decoded, silent: bool = False) -> np.ndarray:
+    """Samples [n]: int16 as they are stored, or float32, the average of the channels.
+
+    Channels that cancel each other are refused, unless `silent` lets silence through.
+    """
     if decoded.samples.dtype == np.int16:
         return decoded.samples
     mono = decoded.samples.mean(axis=1, dtype=np.float32)
+    if silent:
+        return mono
     if decoded.channels > 1 and np.ptp(mono) < SILENCE < np.ptp(decoded.samples, axis=0).max():
         raise Damaged(
             f"is silent once its {decoded.channels} channels are averaged, because they cancel "
@@ -233,12 +286,19 @@ def _mono(decoded: decoding.Decoded) -> np.ndarray:
 
 def _to_pcm(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     """Samples [n] int16 or float32 -> int16 [m] at `sample_rate`."""
-    if mono.dtype == np.int16:
-        if rate == sample_rate:
-            return mono
-        mono = mono.astype(np.float32) / 32768.0
+    if mono.dtype == np.int16 and rate == sample_rate:
+        return mono
+    mono = _floats(mono)
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate, quality="VHQ")
+    return _rounded(mono)
+
+
+def _floats(mono: np.ndarray) -> np.ndarray:
+    return mono.astype(np.float32) / 32768.0 if mono.dtype == np.int16 else mono
+
+
+def _rounded(mono: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
 
 

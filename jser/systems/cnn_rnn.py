@@ -18,8 +18,9 @@ from jser.models.cnn_rnn import RNNS, CnnRnn, ScaledLevels
 from jser.protocols import Protocol
 from jser.records import pictures, places, selection
 from jser.records.pictures import Pictures
-from jser.systems import checks
+from jser.systems import checks, ears, stem_ear
 from jser.systems.contract import Inputs
+from jser.systems.ears import Ear
 from jser.training import level_features, normalisation, population
 from jser.training.stem_spec import StemSpec
 
@@ -101,6 +102,18 @@ def inputs(config: Any, corpus: Any, protocol: Protocol) -> Inputs:
         steps.frames[None], steps.offset, steps.length, n_levels, constants=constants
     )
     return Inputs({"levels": whole}, "levels", steps.without_frames(), features, model)
+
+
+def ear(config: Any, corpus: Any, protocol: Protocol) -> Ear:
+    """See `contract.System`; of speech alone."""
+    del protocol
+    if isinstance(corpus, Pictures):
+        raise InputError(
+            f"corpus: {config.corpus} is of pictures, and an artefact hears; export a run on speech"
+        )
+    ears.check_normalisation(config.normalisation)
+    weights_dir = places.weights_dir(places.of_config(config))
+    return stem_ear.of_levels(_spec(config), weights_dir)
 
 
 def title(config: Any) -> str:

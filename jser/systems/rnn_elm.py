@@ -16,12 +16,13 @@ from jser.protocols import Protocol
 from jser.records.corpus import Corpus
 from jser.systems import checks, frames
 from jser.systems.contract import FitReadout, FittedReadout, Inputs
+from jser.systems.ears import Ear
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
 from jser.training import elm
 from jser.training.stem_features import StepFeatures
 
 __all__ = [
-    "ARCHITECTURE", "LETTER", "check", "frozen_parameters", "inputs", "level", "load",
+    "ARCHITECTURE", "LETTER", "check", "ear", "frozen_parameters", "inputs", "level", "load",
     "step_bounds", "title", "trim_db",
 ]  # fmt: skip
 
@@ -139,6 +140,15 @@ def _fit(chosen: Any, n_classes: int) -> FitReadout:
         return elm.Judge(machine)
 
     return fit
+
+
+def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
+    """See `contract.System`."""
+    del config, corpus, protocol
+    raise InputError(
+        "system: rnn_elm has no artefact yet: its extreme learning machine and the borders of "
+        "voiced segments are fitted and found outside of the network"
+    )
 
 
 def title(config: Any) -> str:

@@ -15,7 +15,7 @@ from jser.frontend.log_mel import LogMelSpec
 from jser.models.stems import pictures
 from jser.systems import ears
 from jser.systems.ears import Ear, Hear, Heard
-from jser.training import narrow_view, stem_features
+from jser.training import level_features, narrow_view, stem_features
 from jser.training.projection import Projection
 from jser.training.stem_spec import StemSpec
 
@@ -42,6 +42,30 @@ def make(
     """
     params = jax.tree.map(jnp.asarray, spec.params(weights_dir))
     return Ear(_hear(spec, tuple(views), normalisation), params, tuple(frames), tuple(pooled))
+
+
+def of_levels(spec: StemSpec, weights_dir: Path) -> Ear:
+    """The ear of system C: a step is a level of the net, pooled over the whole recording.
+
+    Raises:
+        InputError: the weights are not there.
+    """
+
+    def hear(params: Any, wave: jax.Array, length: jax.Array) -> Heard:
+        static, count = whole.log_mels(wave, length, LogMelSpec())
+        static, first, count = _prepared(static, count, spec)
+        levels = ears.rounded(level_features.of_spectrograms(params, static, count, spec)[0])
+        n = levels.shape[1]
+        bounds = jnp.stack([first, first + count], axis=-1)
+        return Heard(
+            levels,
+            jnp.full_like(count, n),
+            None,
+            {},
+            jnp.repeat(bounds[:, None], n, axis=1).astype(jnp.int32),
+        )
+
+    return Ear(hear, jax.tree.map(jnp.asarray, spec.params(weights_dir)))
 
 
 def _hear(spec: StemSpec, views: tuple[str, ...], normalisation: str) -> Hear:
@@ -93,7 +117,7 @@ def _true_steps(count: jax.Array, spec: StemSpec) -> jax.Array:
 
 
 def _bounds(first: jax.Array, count: jax.Array, steps: Any, spec: StemSpec) -> jax.Array:
-    """`step_times.step_bounds`; a step of a recording filled up to 64 frames is as long as those."""
+    """`step_times.step_bounds`; a recording filled up to 64 frames has a step as long as those."""
     window = segments.SEGMENT_FRAMES if spec.picture == "segments" else spec.window
     shift = spec.shift if window else 0
     begin = first[:, None] + jnp.arange(steps) * shift

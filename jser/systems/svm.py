@@ -17,6 +17,7 @@ from jser.records import places, selection
 from jser.records.corpus import Corpus
 from jser.systems import checks
 from jser.systems.contract import FitReadout, FittedReadout, Inputs
+from jser.systems.ears import Ear
 from jser.training import descriptor_view, fusion, normalisation, svm
 from jser.training.readout import Rows
 from jser.training.svm import SvmSpec
@@ -95,6 +96,12 @@ def _spec(config: Any) -> SvmSpec:
 
 def _described(config: Any) -> DescriptorSpec:
     return DescriptorSpec(level=config.descriptors.level)
+
+
+def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
+    """See `contract.System`."""
+    del config, corpus, protocol
+    raise InputError("system: svm trains no network, and only systems with one are exported")
 
 
 def title(config: Any) -> str:

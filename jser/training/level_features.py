@@ -204,12 +204,12 @@ def compute_speech(
             made.put(index, levels, flat)
             tick(1)
 
-        run = jax.jit(functools.partial(_of_spectrograms, params, spec=spec))
+        run = jax.jit(functools.partial(of_spectrograms, params, spec=spec))
         stem_features.each_utterance(prepared, run, put)
     return made.features()
 
 
-def _of_spectrograms(
+def of_spectrograms(
     params: Any, static: jax.Array, length: jax.Array, spec: StemSpec
 ) -> tuple[jax.Array, jax.Array]:
     """[B, T, M] with true frames [B] -> as `_levels`."""

@@ -1,0 +1,70 @@
+"""An artefact in a folder -> what answers, or why it cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jser.artefact import loader
+from jser.artefact.loader import Artefact
+from jser.errors import InputError
+from jser.frontend.likeness import Range
+
+_FILES = ("artefact.json", "model.safetensors", "model.stablehlo")
+
+
+def is_artefact(folder: Path) -> bool:
+    """Whether a folder says that it is one."""
+    return (folder / "artefact.json").is_file()
+
+
+def info(folder: Path) -> dict[str, Any]:
+    """What an artefact says of itself.
+
+    Raises:
+        InputError: there is none, or one that this version cannot read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no artefact there; make one with `jser export RUN --out=DIR`")
+    if (folder / "config.json").exists() and not is_artefact(folder):
+        raise InputError(
+            f"{folder}: is a run; `jser export {folder} --out=DIR` makes an artefact of it"
+        )
+    for name in _FILES:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: {name} is missing; export the artefact again")
+    path = folder / "artefact.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        number = int(found["format"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not readable ({error}); export the artefact again") from error
+    if number > loader.FORMAT:
+        raise InputError(
+            f"{path}: has format {number}, and this version of jser reads up to {loader.FORMAT}; "
+            "update jser"
+        )
+    return found
+
+
+def load(folder: Path) -> Artefact:
+    """An artefact that answers.
+
+    Raises:
+        InputError: see `info`; or its files are damaged.
+    """
+    info(folder)
+    try:
+        return Artefact(folder)
+    except Exception as error:
+        what = str(error).partition("\n")[0][:200]
+        raise InputError(
+            f"{folder}: model.stablehlo or model.safetensors is damaged, or of another version of "
+            f"jax ({type(error).__name__}: {what}); export the artefact again"
+        ) from error
+
+
+def likeness(info: dict[str, Any]) -> dict[str, Range]:
+    """What the training recordings were like."""
+    return {name: Range(*known) for name, known in info["trained_on"]["like"].items()}
