@@ -176,11 +176,25 @@ def parser() -> argparse.ArgumentParser:
     evaluate = add(
         "evaluate",
         commands.evaluate,
-        "Make a run's report again from its checkpoints, or compare two runs by speaker.",
-        "jser evaluate runs/a runs/b",
+        "Report a run again, compare two by speaker, or score an artefact on any corpus.",
+        "jser evaluate artefacts/emodb --data=ravdess --json",
     )
-    evaluate.add_argument("run", nargs="+", metavar="RUN")
+    evaluate.add_argument("run", nargs="+", metavar="RUN | ARTEFACT")
     evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
+    evaluate.add_argument("--data", metavar="CORPUS", help="a built corpus to score an artefact on")
+    evaluate.add_argument("--manifest", metavar="FILE", help="or a table of recordings and labels")
+    evaluate.add_argument(
+        "--unheard", action="store_true", help="leave out speakers that were heard in training"
+    )
+    evaluate.add_argument(
+        "--allow_leak", metavar="REASON", help="score them too, with the reason on the result"
+    )
+    evaluate.add_argument("--labels", metavar="MAP", help="between label sets; default: shared")
+    evaluate.add_argument(
+        "--out", metavar="DIR", help="gets the report; default: ARTEFACT/evaluated/CORPUS"
+    )
+    evaluate.add_argument("--json", action="store_true", help="the report as JSON on the output")
+    evaluate.add_argument("--data_dir", metavar="DIR", help="default: $JSER_DATA, ~/jser_data")
     add_no_sound(evaluate)
 
     export = add(

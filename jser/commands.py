@@ -172,7 +172,16 @@ def cross(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """A run scored again, or two compared."""
+    """A run scored again, two compared, or an artefact on a corpus."""
+    asked = [name for name in _OF_ARTEFACT if getattr(args, name) not in (None, False)]
+    if len(args.run) == 1 and (Path(args.run[0]) / "artefact.json").is_file():
+        _evaluate_artefact(Path(args.run[0]), args)
+        return
+    if asked:
+        raise InputError(
+            f"--{asked[0]}: is for an artefact, and {args.run[0]} is none; `jser export RUN "
+            "--out=DIR` makes one"
+        )
     if len(args.run) == 2:
         from jser.evaluation import compare, page, tables
         from jser.evaluation.atomic import check_writable, write_text
@@ -204,6 +213,44 @@ def evaluate(args: argparse.Namespace) -> None:
         compiled.keep(places.of_config(run_directory.config_of(run_dir)))
         report = experiment.evaluate(run_dir, not args.no_sound)
     _show(report, run_dir)
+
+
+# Options of `jser evaluate` that only an artefact has.
+_OF_ARTEFACT = ("data", "manifest", "unheard", "allow_leak", "out", "json", "labels", "data_dir")
+
+
+def _evaluate_artefact(folder: Path, args: argparse.Namespace) -> None:
+    from jser import compiled, emotions
+    from jser.artefact import evaluating
+    from jser.records import places
+
+    if (args.data is None) == (args.manifest is None):
+        raise InputError(
+            f"{folder}: an artefact is scored on --data=CORPUS, a built one, or on "
+            "--manifest=FILE; give one of them"
+        )
+    if args.html:
+        raise InputError(f"--html={args.html}: is for two runs; --out=DIR gets report.html")
+    corpus = args.data
+    if corpus is None:
+        from jser.records import sidecar
+        from jser.records.manifest import corpus as own
+
+        result, _ = own.build(args.manifest, None, None, args.data_dir, "waveform")
+        sidecar.push(result.path)
+        corpus = own.name_of(Path(args.manifest).expanduser(), options.Options())
+    chosen = evaluating.Options(
+        corpus, args.data_dir, args.labels or emotions.SHARED, args.unheard, args.allow_leak
+    )
+    out = Path(args.out) if args.out else folder / "evaluated" / corpus
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out={out}: is a file; name a folder")
+    compiled.keep(places.root(args.data_dir))
+    report = evaluating.evaluate(folder, chosen, out)
+    if args.json:
+        print(json.dumps(report, allow_nan=False))
+    else:
+        _show(report, out)
 
 
 @contextlib.contextmanager

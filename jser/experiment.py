@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import resource
 import time
 from pathlib import Path
@@ -33,7 +32,7 @@ from jser.evaluation.atomic import write_text
 from jser.preparation import Prepared, check, prepare
 from jser.store import data
 from jser.training import fusion, hosts
-from jser.training.platform import on_cpu
+from jser.training.platform import device_name
 
 _LEVEL = {
     "recorded": "as recorded",
@@ -85,7 +84,7 @@ def run(
     run_directory.claim(run_dir, config, write=False)
     groups = grid.groups(config)
     check(groups[0].config)  # what is refused at once is no start
-    with run_log.recorded(run_dir, config.system, config.corpus, _device()):
+    with run_log.recorded(run_dir, config.system, config.corpus, device_name()):
         return _run(config, groups, run_dir, allow_leak, sound)
 
 
@@ -154,7 +153,7 @@ def _run(
         parameters=size.parameters(config, network, beside) + answered.parameters,
         seconds=seconds,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        device=_device(),
+        device=device_name(),
         selection="test" if prepared.protocol.test_selects else "nested",
         refit=prepared.config.refit,
         baseline=results.baseline,
@@ -205,10 +204,3 @@ def _by_fold(config: Any, chosen: trainings.Chosen) -> dict[str, Any]:
         "chosen": grid.of_folds(config),
         "dev_uar": [None if np.isnan(x) else float(x) for x in dev],
     }
-
-
-def _device() -> str:
-    if on_cpu():
-        return f"CPU, {len(os.sched_getaffinity(0))} cores"
-    devices = jax.devices()
-    return f"{len(devices)} x {devices[0].device_kind}"

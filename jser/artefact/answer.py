@@ -199,7 +199,8 @@ def _of_member(
     x = (frames - own["mean"]) * own["scale"]
     x = jnp.where((jnp.arange(x.shape[1]) < length[:, None])[:, :, None], x, 0.0)
     variables = {name: leaves for name, leaves in own.items() if name not in ("mean", "scale")}
-    return model.apply(variables, x, length, pooled, {}, False)
+    logits, attention = model.apply(variables, x, length, pooled, {}, False)
+    return logits, attention
 
 
 def _shares(logits: Sequence[jax.Array], views: jax.Array | None, sequence: float) -> jax.Array:

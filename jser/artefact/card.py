@@ -15,13 +15,12 @@ from jser.artefact import calibration as calibrating
 from jser.artefact import loader
 from jser.artefact.answer import Member
 from jser.artefact.calibration import Calibration
-from jser.datasets import licences
 from jser.evaluation import predictions
 from jser.evaluation.formats import percent
 from jser.evaluation.report import installed_versions
 from jser.frontend import likeness
 from jser.frontend.log_mel import LogMelSpec
-from jser.records import selection
+from jser.records import places, recordings, selection
 from jser.restoring import Restored
 from jser.systems import ears
 
@@ -55,7 +54,8 @@ def describe(
     speakers = sorted({str(s) for s in corpus.speaker[heard]} - {""})
     everyone = sorted({str(s) for s in corpus.speaker} - {""})
     origins = [origin.name for origin in selection.origins(corpus)]
-    spec = LogMelSpec()
+    spec, data_dir = LogMelSpec(), places.of_config(config)
+    counts = np.bincount(corpus.label[heard], minlength=len(corpus.classes)).tolist()
     judged = predictions.read_csv(run_dir / "predictions.csv")
     named = [fold.name for fold in prepared.protocol.folds]
     error = calibrating.on_test(judged, calibration, named)
@@ -69,12 +69,17 @@ def describe(
         "shortest_samples": ears.FEWEST_SAMPLES,
         "members": list(names),
         "normalisation": config.normalisation,
+        "level": report["level"],
         "temperature": temperature,
         "trained_on": {
             "corpus": corpus.name,
             "corpora": origins,
             "fingerprint": corpus.fingerprint,
-            "licences": {name: licences.of(name) for name in origins},
+            "licences": {
+                origin.name: recordings.licence(origin.name, data_dir, origin.variant)
+                or "not stated"
+                for origin in selection.origins(corpus)
+            },
             "synthetic": corpus.synthetic,
             "partial": corpus.partial,
             "note": corpus.note,
@@ -82,6 +87,7 @@ def describe(
             "unheard_speakers": [name for name in everyone if name not in speakers],
             "speakers_unknown": bool((corpus.speaker[heard] == "").any()),
             "n_utterances": len(heard),
+            "class_counts": dict(zip(corpus.classes, counts, strict=True)),
             "pcm_sha256": sorted(digest[:16] for digest in corpus.pcm_sha256[heard]),
             "seconds": _seconds(restored, heard),
             "like": _like(restored, heard),

@@ -1,0 +1,188 @@
+"""A run becomes an artefact that says what the run says, or nothing is left behind."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from jser.artefact import calibration, export, loader, opening, parity
+from jser.errors import InputError
+from jser.evaluation.predictions import read_csv
+from jser.records import corpus as records
+
+
+def test_an_artefact_is_whole(artefact):
+    info = json.loads((artefact / "artefact.json").read_text())
+    assert sorted(path.name for path in artefact.iterdir()) == [
+        "README.md", "artefact.json", "load.py", "model.safetensors", "model.stablehlo",
+    ]  # fmt: skip
+    assert sorted(info["classes"]) == ["anger", "fear", "happiness", "neutral", "sadness"]
+    assert info["members"] == [f"fold {k}, seed 0" for k in (1, 2, 3, 4)]
+    assert info["trained_on"]["n_utterances"] == 20
+    assert info["trained_on"]["unheard_speakers"] == []
+    assert info["trained_on"]["synthetic"] is True
+    assert len(info["trained_on"]["pcm_sha256"]) == 20
+    assert info["trained_on"]["licences"] == {"synthetic": "Apache-2.0"}
+    assert info["parity"]["recordings"] == parity.RECORDINGS
+    for differences in info["parity"]["formats"].values():
+        assert max(differences.values()) <= parity.LIMIT
+
+
+def test_it_answers_as_the_run_did(first_fold, tiny_run, data):
+    """Against predictions.csv, which the run wrote in a process of its own."""
+    judged = read_csv(tiny_run / "run" / "predictions.csv")
+    mine = judged.fold == judged.fold[0]
+    corpus = records.load("synthetic", data, "waveform")
+    place = {str(u): i for i, u in enumerate(corpus.utterance_id)}
+    sound = [corpus.waveform[place[u]] / np.float32(32768) for u in judged.utterance_id[mine]]
+    said = loader.Artefact(first_fold)(sound)
+    np.testing.assert_allclose(said["scores"], judged.posterior[mine], atol=1e-4)
+    assert np.array_equal(said["probabilities"].argmax(1), judged.predicted[mine])
+    np.testing.assert_allclose(said["probabilities"].sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(said["attention"].sum(1), 1, atol=1e-4)
+
+
+def test_members_are_averaged(artefact, first_fold, data):
+    corpus = records.load("synthetic", data, "waveform")
+    sound = [corpus.waveform[0] / np.float32(32768)]
+    whole, one = loader.Artefact(artefact)(sound), loader.Artefact(first_fold)(sound)
+    assert whole["logits"].shape == (1, 4, 5)
+    np.testing.assert_allclose(whole["logits"][:, 0], one["logits"][:, 0], atol=1e-5)
+    assert np.abs(whole["scores"] - one["scores"]).max() > 1e-4
+
+
+def test_padding_and_company_change_nothing(artefact, data):
+    corpus = records.load("synthetic", data, "waveform")
+    sound = [x / np.float32(32768) for x in corpus.waveform[:3]]
+    loaded = loader.Artefact(artefact)
+    together = loaded([*sound, np.zeros(4 * 16000 + 1, np.float32)])
+    for i, x in enumerate(sound):
+        alone = loaded([x])
+        np.testing.assert_allclose(together["scores"][i], alone["scores"][0], atol=2e-5)
+        assert together["steps"][i] == alone["steps"][0]
+
+
+def test_the_loader_needs_nothing_of_jser(artefact, tmp_path):
+    """In a process where jser, flax and tensorflow cannot be imported."""
+    shutil.copytree(artefact, tmp_path / "artefact")
+    code = """
+import sys
+for name in ("jser", "flax", "orbax", "tensorflow", "librosa", "safetensors"):
+    sys.modules[name] = None
+import numpy as np
+from load import Artefact
+said = Artefact(".")([np.sin(np.arange(9000) / 9).astype(np.float32)])
+print(said["probabilities"].shape, float(said["probabilities"].sum()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "artefact",
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    shape, total = done.stdout.rsplit(" ", 1)
+    assert shape == "(1, 5)"
+    assert float(total) == pytest.approx(1, abs=1e-5)
+
+
+def test_safetensors_are_read_as_by_their_library(artefact):
+    ours = loader.read_safetensors(artefact / "model.safetensors")
+    theirs = load_file(artefact / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_difference_is_an_error_and_leaves_nothing(run_copy, tmp_path, monkeypatch):
+    said = parity.of_artefact
+
+    def wrong(*args):
+        true = said(*args)
+        return dataclasses.replace(true, scores=true.scores + 2e-4)
+
+    monkeypatch.setattr(parity, "of_artefact", wrong)
+    with pytest.raises(InputError, match="StableHLO: its scores differ by 0.0002"):
+        export.export(run_copy, tmp_path / "out" / "artefact", fold=2)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [({"fold": 9}, "--fold=9: the run has 1, 2, 3, 4"), ({"seed": 3}, "--seed=3: the run has 0")],
+)
+def test_no_such_member(run_copy, tmp_path, asked, sentence):
+    with pytest.raises(InputError, match=sentence):
+        export.export(run_copy, tmp_path / "out", **asked)
+
+
+def test_a_place_that_is_taken(run_copy, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    with pytest.raises(InputError, match="is a file; name a folder"):
+        export.export(run_copy, tmp_path / "file")
+    with pytest.raises(InputError, match="is not empty; name a new folder"):
+        export.export(run_copy, tmp_path / "full")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(InputError, match="no run there"):
+        export.export(tmp_path / "nothing", tmp_path / "out")
+
+
+# --- opening one ----------------------------------------------------------------------------------
+
+
+def test_what_is_no_artefact(run_copy, artefact, tmp_path):
+    with pytest.raises(InputError, match=r"no artefact there; make one with `jser export"):
+        opening.info(tmp_path / "nothing")
+    with pytest.raises(InputError, match=r"is a run; `jser export .* makes an artefact of it"):
+        opening.info(run_copy)
+    broken = shutil.copytree(artefact, tmp_path / "broken")
+    (broken / "model.stablehlo").write_bytes(b"x" * 100)
+    with pytest.raises(InputError, match="damaged"):
+        opening.load(broken)
+    (broken / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"model.safetensors is missing"):
+        opening.info(broken)
+    newer = shutil.copytree(artefact, tmp_path / "newer")
+    info = json.loads((newer / "artefact.json").read_text()) | {"format": loader.FORMAT + 1}
+    (newer / "artefact.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match="has format 2, and this version of jser reads up to 1"):
+        opening.info(newer)
+    (newer / "artefact.json").write_text("{")
+    with pytest.raises(InputError, match="not readable"):
+        opening.info(newer)
+
+
+# --- calibration ----------------------------------------------------------------------------------
+
+
+def test_a_temperature_finds_what_made_the_labels():
+    """Labels drawn from posteriors that are then made twice as sure: the temperature is 2."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (4000, 4))
+    honest = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    label = np.array([rng.choice(4, p=p) for p in honest])
+    sure = np.exp(2 * logits) / np.exp(2 * logits).sum(1, keepdims=True)
+    found = calibration.temperature(sure, label)
+    assert found == pytest.approx(2, rel=0.06)
+    np.testing.assert_allclose(calibration.tempered(sure, 2.0), honest, atol=2e-3)
+
+
+def test_each_fold_has_a_temperature(artefact):
+    made = json.loads((artefact / "artefact.json").read_text())["calibration"]
+    assert sorted(made["temperature_by_fold"]) == ["1", "2", "3", "4"]
+    low, high = calibration.RANGE
+    assert all(low <= t <= high for t in made["temperature_by_fold"].values())
+    assert 0 <= made["test_error"] <= 1
+    assert len(made["test_error_by_speaker"]) == 4
