@@ -49,8 +49,9 @@ def calibrate(restored: Restored, readouts: Sequence[Mapping[str, Readout]]) -> 
         readouts: fitted on train alone, one ``view -> read-out`` a fold; empty: none are added.
     """
     said: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    sequence = restored.config.readout.get("sequence", 1.0)
     for part in restored.trained:
-        for fold, share, label in _on_dev(part, readouts, restored.config.readout.sequence):
+        for fold, share, label in _on_dev(part, readouts, sequence):
             said.setdefault(fold, []).append((share, label))
     by_fold = {}
     for fold, some in sorted(said.items()):

@@ -61,7 +61,7 @@ def export(
     )
     calibration = calibrating.calibrate(restored, beside.fit_on_train(prepared, run_dir))
     temperature = calibration.of(sorted({m.fold for m in who}))
-    sequence = restored.config.readout.sequence if restored.beside.together else 1.0
+    sequence = restored.config.readout.get("sequence", 1.0)
     answering = answer.build(ear, who, restored.beside.together, sequence, temperature)
     named = flat(answering.weights)
     utterances = parity.rows(restored)

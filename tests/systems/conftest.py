@@ -4,6 +4,7 @@ import pytest
 
 from jser import config as configs
 from jser import experiment
+from jser.artefact import export
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,13 @@ def run_system(data_without_ledger, xla_cache, tmp_path_factory):
         return experiment.run(config, folder), folder
 
     return run
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """A function that exports a run, which fails where the artefact says something else."""
+
+    def make(folder, **which):
+        return export.export(folder, tmp_path / "artefact", **which)
+
+    return make

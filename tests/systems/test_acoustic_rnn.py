@@ -16,7 +16,7 @@ def small(run_system):
     return run_system("acoustic_rnn", model__lstm="8,8", model__dense="8")
 
 
-def test_a_short_run(small):
+def test_a_short_run(small, exported):
     report, folder = small
     assert report["system"] == "G (LSTM on chosen descriptors)"
     assert report["n_utterances"] == 20
@@ -24,6 +24,7 @@ def test_a_short_run(small):
     assert json.loads((folder / "report.json").read_text())["uar"] == report["uar"]
     # (48 + 8) inputs to 4 gates of 8 and their bias; 8 + 8 again; a dense layer; 5 emotions.
     assert report["parameters"] == (56 * 32 + 32) + (16 * 32 + 32) + 9 * 8 + 9 * 5
+    assert exported(folder, fold=1)["members"] == ["fold 1, seed 0"]
 
 
 def load(data, **changed):

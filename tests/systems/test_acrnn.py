@@ -14,8 +14,8 @@ SMALL = {
 }  # fmt: skip
 
 
-def test_a_short_run_of_an_ensemble(run_system):
-    report, _ = run_system(
+def test_a_short_run_of_an_ensemble(run_system, exported):
+    report, folder = run_system(
         "acrnn", **SMALL, epochs=1, ensemble__method="redagging", ensemble__size=2
     )
     assert report["system"] == "F (Redagging of 2 3-D ACRNN), not the paper's sizes"
@@ -25,6 +25,8 @@ def test_a_short_run_of_an_ensemble(run_system):
     one = (15 * 3 * 3 + 3) + (15 * 3 * 4 + 4) + (2 * 4 * 6 + 6)
     one += 2 * (6 + 5 + 1) * 20 + 11 + (10 * 5 + 2 * 5) + (5 * 5 + 5)
     assert report["parameters"] == 2 * one
+    members = exported(folder, fold=1)["members"]
+    assert members == ["fold 1, seed 0, bag 1", "fold 1, seed 0, bag 2"]
 
 
 def load(data, **changed):

@@ -12,12 +12,13 @@ SMALL = {
 }  # fmt: skip
 
 
-def test_a_short_run(run_system):
-    report, _ = run_system("conv_lstm", **SMALL, epochs=1)
+def test_a_short_run(run_system, exported):
+    report, folder = run_system("conv_lstm", **SMALL, epochs=1)
     assert report["system"] == "D (CNN and LSTM)"
     assert report["n_utterances"] == 20
     convolutions = 9 * (1 * 3 + 3 * 3 + 3 * 4 + 4 * 4) + 2 * (3 + 3 + 4 + 4)
     assert report["parameters"] == convolutions + (4 + 5 + 1) * 20 + 6 * 6 + 7 * 5
+    assert exported(folder, fold=1)["members"] == ["fold 1, seed 0"]
 
 
 def test_impossible_settings(data):

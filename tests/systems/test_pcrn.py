@@ -12,12 +12,13 @@ SMALL = {
 }  # fmt: skip
 
 
-def test_a_short_run(run_system):
-    report, _ = run_system("pcrn", **SMALL, epochs=1)
+def test_a_short_run(run_system, exported):
+    report, folder = run_system("pcrn", **SMALL, epochs=1)
     assert report["system"] == "E (PCRN, 4 frames a step of the LSTM)"
     assert report["n_utterances"] == 20
     lstm, cnn = (32 + 5 + 1) * 20, 9 * (3 * 3 + 3 * 4) + 2 * (3 + 4) + 5 * 6
     assert report["parameters"] == lstm + cnn + 2 * (5 + 6) + (5 + 6 + 1) * 5
+    assert exported(folder, fold=1)["members"] == ["fold 1, seed 0"]
 
 
 def load(data, **changed):
