@@ -9,7 +9,6 @@ from typing import Any
 from jser.artefact import loader
 from jser.artefact.loader import Artefact
 from jser.errors import InputError
-from jser.frontend.likeness import Range
 
 _FILES = ("artefact.json", "model.safetensors", "model.stablehlo")
 
@@ -63,8 +62,3 @@ def load(folder: Path) -> Artefact:
             f"{folder}: model.stablehlo or model.safetensors is damaged, or of another version of "
             f"jax ({type(error).__name__}: {what}); export the artefact again"
         ) from error
-
-
-def likeness(info: dict[str, Any]) -> dict[str, Range]:
-    """What the training recordings were like."""
-    return {name: Range(*known) for name, known in info["trained_on"]["like"].items()}
