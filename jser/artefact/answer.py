@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jser.frontend import whole
+from jser.models.blstm import STREAM
 from jser.systems.ears import Ear, Heard
 from jser.training.projection import Projection
 from jser.training.readout import Readout
@@ -70,11 +71,14 @@ class Answering:
     Attributes:
         function: (weights, wave float32 [B, n], length int32 [B]) -> `Answer`; silent behind the
             true samples it makes recordings itself.
-        weights: its first argument.
+        stream: the same of one window of streams, with what they carry: (weights, state, wave,
+            length) -> (`Answer`, state). A state is a tree of arrays [..., B, H] for each member.
+        weights: the first argument of both.
         names: of its members, in the order of `Answer.logits`.
     """
 
     function: Callable[[Any, jax.Array, jax.Array], Answer]
+    stream: Callable[[Any, Any, jax.Array, jax.Array], tuple[Answer, Any]]
     weights: Any
     names: tuple[str, ...]
 
@@ -109,21 +113,30 @@ def build(
         ensembles.setdefault((member.fold, member.seed), []).append(i)
 
     def function(weights: Any, wave: jax.Array, length: jax.Array) -> Answer:
+        return run(weights, None, wave, length)[0]
+
+    def run(
+        weights: Any, states: Any, wave: jax.Array, length: jax.Array
+    ) -> tuple[Answer, list[Any]]:
         wave = whole.silent_behind(wave, length)
         heard = ear.hear(weights["ear"], wave, length)
         of_folds = [_heard_by_fold(heard, fold) for fold in weights["folds"]]
-        logits, attention = [], []
-        for member, place, own in zip(members, places, weights["members"], strict=True):
-            said, looked = _of_member(member.model, own, heard.length, *of_folds[place][:2])
+        logits, attention, carried = [], [], []
+        for i, (member, place) in enumerate(zip(members, places, strict=True)):
+            own, state = weights["members"][i], None if states is None else states[i]
+            said, looked, state = _of_member(
+                member.model, own, state, heard.length, *of_folds[place][:2]
+            )
             logits.append(said)
             attention.append(looked)
+            carried.append(state)
         shares = [
             _shares([logits[i] for i in own], of_folds[places[own[0]]][2], sequence)
             for own in ensembles.values()
         ]
         scores = jnp.stack(shares).mean(0)
         calm = jnp.log(jnp.maximum(scores, LEAST_SHARE)) / weights["temperature"]
-        return Answer(
+        answer = Answer(
             jax.nn.softmax(calm),
             scores,
             jnp.stack(logits, axis=1),
@@ -131,9 +144,10 @@ def build(
             heard.length.astype(jnp.int32),
             heard.bounds,
         )
+        return answer, carried
 
     names = tuple(_name(member, members) for member in members)
-    return Answering(function, weights, names)
+    return Answering(function, run, weights, names)
 
 
 def _name(member: Member, members: Sequence[Member]) -> str:
@@ -193,14 +207,25 @@ def _heard_by_fold(
 
 
 def _of_member(
-    model: nn.Module, own: dict[str, Any], length: jax.Array, frames: jax.Array, pooled: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Logits [B, K] and attention [B, S] of one member."""
+    model: nn.Module,
+    own: dict[str, Any],
+    state: Any,
+    length: jax.Array,
+    frames: jax.Array,
+    pooled: jax.Array,
+) -> tuple[jax.Array, jax.Array, Any]:
+    """Logits [B, K] and attention [B, S] of one member, and what it carries on in a stream."""
     x = (frames - own["mean"]) * own["scale"]
     x = jnp.where((jnp.arange(x.shape[1]) < length[:, None])[:, :, None], x, 0.0)
     variables = {name: leaves for name, leaves in own.items() if name not in ("mean", "scale")}
-    logits, attention = model.apply(variables, x, length, pooled, {}, False)
-    return logits, attention
+    if state is None:
+        logits, attention = model.apply(variables, x, length, pooled, {}, False)
+        return logits, attention, None
+    variables |= state
+    (logits, attention), state = model.apply(
+        variables, x, length, pooled, {}, False, mutable=[STREAM]
+    )
+    return logits, attention, dict(state)
 
 
 def _shares(logits: Sequence[jax.Array], views: jax.Array | None, sequence: float) -> jax.Array:

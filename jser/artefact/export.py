@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.export
-import jax.numpy as jnp
-import numpy as np
 from safetensors.numpy import save_file
 
 from jser import readouts as beside
 from jser import restoring, systems
-from jser.artefact import answer, card, loader, members, parity
+from jser.artefact import answer, card, formats, loader, members, parity
 from jser.artefact import calibration as calibrating
 from jser.errors import InputError
-from jser.models import computing
-from jser.systems import ears
-
-PLATFORMS = ("cpu", "cuda", "tpu")
-# By Winograd's tiles for every platform would be wrong, and compiles four times as long.
-_COMPUTING = computing.Computing(tiles=False)
 
 
 def export(
@@ -63,7 +53,7 @@ def export(
     temperature = calibration.of(sorted({m.fold for m in who}))
     sequence = restored.config.readout.get("sequence", 1.0)
     answering = answer.build(ear, who, restored.beside.together, sequence, temperature)
-    named = flat(answering.weights)
+    named = formats.flat(answering.weights)
     utterances = parity.rows(restored)
     sound = parity.recordings(restored, utterances)
     info = card.describe(restored, run_dir, who, answering.names, calibration, temperature)
@@ -73,7 +63,11 @@ def export(
         folder.mkdir()
         save_file(named, folder / "model.safetensors", {"format": "jser"})
         (folder / "model.safetensors").chmod(0o644)
-        (folder / "model.stablehlo").write_bytes(stablehlo(answering))
+        (folder / "model.stablehlo").write_bytes(formats.stablehlo(answering))
+        windows = formats.streaming(ear.carries, info["trained_on"]["seconds"][0])
+        program, state = formats.stream_stablehlo(answering, windows)
+        (folder / "stream.stablehlo").write_bytes(program)
+        info["stream"] = {**dataclasses.asdict(windows), "state": state}
         shutil.copyfile(loader.__file__, folder / "load.py")
         _write_json(folder / "artefact.json", info)
         expected = parity.of_run(restored, who, utterances, temperature)
@@ -98,34 +92,3 @@ def _check_out(out: Path) -> None:
 
 def _write_json(path: Path, what: Any) -> None:
     path.write_text(json.dumps(what, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def flat(weights: Any) -> dict[str, np.ndarray]:
-    """Leaves of a tree of dicts and lists by their paths, ``members/0/params/output/kernel``."""
-    found = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
-        name = "/".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path)
-        found[name] = np.ascontiguousarray(leaf)
-    return found
-
-
-def stablehlo(answering: answer.Answering) -> bytes:
-    """The function of (weights by name, wave, length) for any batch and length, serialised."""
-    named, tree = flat(answering.weights), jax.tree.structure(answering.weights)
-    order = list(named)
-
-    def function(weights: Mapping[str, jax.Array], wave: jax.Array, length: jax.Array) -> Any:
-        given = jax.tree.unflatten(tree, [weights[name] for name in order])
-        with computing.by(_COMPUTING):
-            return answering.function(given, wave, length)._asdict()
-
-    batch, samples = jax.export.symbolic_shape(
-        "b, n", constraints=[f"n >= {ears.FEWEST_SAMPLES}", "b >= 1"]
-    )
-    arguments = (
-        {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for name, leaf in named.items()},
-        jax.ShapeDtypeStruct((batch, samples), jnp.float32),
-        jax.ShapeDtypeStruct((batch,), jnp.int32),
-    )
-    exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(*arguments)
-    return bytes(exported.serialize())

@@ -1,8 +1,10 @@
-"""Loads an artefact of jser. It needs jax and flatbuffers, and nothing else of jser.
+"""Loads an artefact of jser; needs jax and flatbuffers, and nothing else of jser.
 
-from load import Artefact
-artefact = Artefact(".")
-artefact([samples])["probabilities"]     # samples: float32 at artefact.sample_rate, mono
+>>> from load import Artefact, Stream
+>>> artefact = Artefact(".")
+>>> artefact([samples])["probabilities"]  # samples: float32 at artefact.sample_rate, mono
+>>> for answer in Stream(artefact).feed(piece):  # pieces of any size, as they come
+...     answer["end"], answer["probabilities"]
 """
 
 import json
@@ -38,13 +40,17 @@ class Artefact:
     """A trained system: `info` says what it is, `classes` name its answers, in order."""
 
     def __init__(self, folder):
-        folder = pathlib.Path(folder)
-        self.info = json.loads((folder / "artefact.json").read_text(encoding="utf-8"))
+        self.folder = pathlib.Path(folder)
+        self.info = json.loads((self.folder / "artefact.json").read_text(encoding="utf-8"))
         self.classes = self.info["classes"]
         self.sample_rate = self.info["sample_rate"]
-        self._weights = jax.device_put(read_safetensors(folder / "model.safetensors"))
-        program = export.deserialize(bytearray((folder / "model.stablehlo").read_bytes()))
-        self._call = jax.jit(program.call)
+        self.weights = jax.device_put(read_safetensors(self.folder / "model.safetensors"))
+        self._call = self.program("model")
+
+    def program(self, name):
+        """One of its functions, ``model`` or ``stream``, ready to be called."""
+        written = bytearray((self.folder / f"{name}.stablehlo").read_bytes())
+        return jax.jit(export.deserialize(written).call)
 
     def __call__(self, recordings):
         """Answers on recordings [samples_i] of any lengths: name -> array with a row each.
@@ -57,5 +63,54 @@ class Artefact:
         wave = np.zeros((len(recordings), shortest << doublings), np.float32)
         for row, x in zip(wave, recordings, strict=True):
             row[: len(x)] = x
-        said = self._call(self._weights, wave, length)
+        said = self._call(self.weights, wave, length)
         return {name: np.asarray(value) for name, value in said.items()}
+
+
+class Stream:
+    """A running answer to sound that comes piece by piece.
+
+    Every `hop` samples there is one, of the last `window` at most. What recurrent layers know of
+    the time before the window is carried on in their forward direction; backward directions see the
+    window. While a stream is no longer than a window, an answer is that of an `Artefact` to all of
+    it. The work for an answer does not grow with the stream.
+    """
+
+    def __init__(self, artefact):
+        self._artefact = artefact
+        self._call = artefact.program("stream")
+        self.window = artefact.info["stream"]["window"]
+        self.hop = artefact.info["stream"]["hop"]
+        self.restart(0)
+
+    def restart(self, sample):
+        """Forget all; what is fed next begins at this sample of the stream."""
+        shapes = self._artefact.info["stream"]["state"]
+        self._state = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        self._after = self._state
+        self._held = np.zeros(0, np.float32)
+        self._start = sample
+        self._answered = sample
+
+    def feed(self, samples):
+        """Answers that a piece float32 [n] of the stream completes: an iterator of dicts.
+
+        Each has what an `Artefact` gives, of the one recording, and `start` and `end`, the samples
+        of its window.
+        """
+        self._held = np.concatenate([self._held, samples]).astype(np.float32)
+        while self._start + len(self._held) >= self._answered + self.hop:
+            self._answered += self.hop
+            if self._answered - self._start > self.window:
+                self._held = self._held[self.hop :]
+                self._start += self.hop
+                self._state = self._after
+            length = self._answered - self._start
+            wave = np.zeros((1, self.window), np.float32)
+            wave[0, :length] = self._held[:length]
+            said = self._call(
+                self._artefact.weights, self._state, wave, np.array([length], np.int32)
+            )
+            self._after = {name: said.pop(f"state/{name}") for name in self._state}
+            answer = {name: np.asarray(value)[0] for name, value in said.items()}
+            yield answer | {"start": self._start, "end": self._answered}

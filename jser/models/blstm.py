@@ -8,11 +8,16 @@ order: input, forget, cell, output.
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jser.models import computing, cudnn
+
+# The collection of variables that a stream carries from window to window.
+STREAM = "stream"
 
 
 def reverse_valid(x: jax.Array, length: jax.Array) -> jax.Array:
@@ -31,8 +36,12 @@ def reverse_valid(x: jax.Array, length: jax.Array) -> jax.Array:
 
 
 def lstm_scan(
-    gates: jax.Array, recurrent: jax.Array, mask: jax.Array, unroll: int = 1
-) -> jax.Array:
+    gates: jax.Array,
+    recurrent: jax.Array,
+    mask: jax.Array,
+    unroll: int = 1,
+    start: tuple[jax.Array, jax.Array] | None = None,
+) -> tuple[jax.Array, jax.Array | None]:
     """Run LSTM cells whose input products are already known.
 
     Args:
@@ -40,16 +49,17 @@ def lstm_scan(
         recurrent: [G, H, 4 H].
         mask: bool [S, B], False on padding, where the state stands still.
         unroll: steps of the scan in one loop iteration (1 is right on a CPU).
+        start: hidden and cell states [G, B, H] before the first step; None: zero.
 
     Returns:
-        Hidden states [S, G, B, H].
+        Hidden states [S, G, B, H], and cell states of the same shape where `start` is given.
     """
     _, directions, batch, width = gates.shape
     zero = jnp.zeros((directions, batch, width // 4), gates.dtype)
 
     def step(
         carry: tuple[jax.Array, jax.Array], xs: tuple[jax.Array, jax.Array]
-    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+    ) -> tuple[tuple[jax.Array, jax.Array], Any]:
         h, c = carry
         x, alive = xs
         # One product a direction: XLA's CPU backend has no fast batched one.
@@ -59,9 +69,36 @@ def lstm_scan(
         new_h = nn.sigmoid(o) * jnp.tanh(new_c)
         keep = alive[None, :, None]
         h, c = jnp.where(keep, new_h, h), jnp.where(keep, new_c, c)
-        return (h, c), h
+        return (h, c), h if start is None else (h, c)
 
-    _, hidden = jax.lax.scan(step, (zero, zero), (gates, mask), unroll=unroll)
+    _, found = jax.lax.scan(step, start or (zero, zero), (gates, mask), unroll=unroll)
+    return (found, None) if start is None else found
+
+
+def streamed(
+    module: nn.Module, gates: jax.Array, recurrent: jax.Array, mask: jax.Array, unroll: int = 1
+) -> jax.Array:
+    """`lstm_scan`'s hidden states of one window of a stream, the first direction carried on.
+
+    Where the collection `STREAM` of the module is mutable, its variable ``state`` [2, B, H] (hidden
+    and cell state of the first direction before the window) is where the scan starts from; it
+    becomes the state after `computing.now().advance` steps, which is that before the next window.
+    Other directions start anew with every window.
+
+    Args:
+        module: whose variable it is.
+        gates, recurrent, mask, unroll: see `lstm_scan`.
+    """
+    if not module.is_mutable_collection(STREAM) or module.is_initializing():
+        return lstm_scan(gates, recurrent, mask, unroll)[0]
+    _, directions, batch, width = gates.shape
+    zero = jnp.zeros((directions, batch, width // 4), gates.dtype)
+    state = module.variable(STREAM, "state", lambda: jnp.stack([zero[0], zero[0]]))
+    h, c = (zero.at[0].set(part) for part in state.value)
+    hidden, cells = lstm_scan(gates, recurrent, mask, unroll, (h, c))
+    assert cells is not None
+    last = computing.now().advance - 1
+    state.value = jnp.stack([hidden[last, 0], cells[last, 0]])
     return hidden
 
 
@@ -99,11 +136,12 @@ class BLSTM(nn.Module):
         if computing.now().lstm == "cudnn":
             out = cudnn.blstm(x, length, kernel, recurrent, offset)
         else:
-            out = _scanned(x, length, kernel, recurrent, offset, self.unroll)
+            out = _scanned(self, x, length, kernel, recurrent, offset, self.unroll)
         return jnp.where(mask[:, :, None], out, 0.0)
 
 
 def _scanned(
+    module: nn.Module,
     x: jax.Array,
     length: jax.Array,
     kernel: jax.Array,
@@ -111,10 +149,10 @@ def _scanned(
     bias: jax.Array,
     unroll: int,
 ) -> jax.Array:
-    """States [B, S, 2 H] by `lstm_scan`; behind the true steps as they fall out."""
+    """States [B, S, 2 H] by `streamed`; behind the true steps as they fall out."""
     steps = jnp.swapaxes(x, 0, 1), jnp.swapaxes(reverse_valid(x, length), 0, 1)
     gates = jnp.stack([steps[k] @ kernel[k] + bias[k] for k in range(2)], axis=1)
     mask = jnp.arange(x.shape[1])[:, None] < length[None, :]
-    hidden = lstm_scan(gates, recurrent, mask, unroll)
+    hidden = streamed(module, gates, recurrent, mask, unroll)
     forward, backward = jnp.moveaxis(hidden, 0, 2)  # each [B, S, H]
     return jnp.concatenate([forward, reverse_valid(backward, length)], axis=-1)

@@ -30,12 +30,15 @@ class Computing:
             computed again where it needs more.
         spread: devices that share a member, each with a part of a batch; see `spread_rows`.
         tiles: on a CPU, convolutions may go by Winograd's tiles, which compile four times as long.
+        advance: steps from one window of a stream to the next; see `jser.models.blstm`. 0: what is
+            heard is no stream.
     """
 
     lstm: str = "scan"
     remat: bool = False
     tiles: bool = True
     spread: int = 1
+    advance: int = 0
 
 
 PLAIN = Computing()

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jser.models.blstm import lstm_scan
+from jser.models.blstm import streamed
 
 
 class LSTM(nn.Module):
@@ -36,7 +36,7 @@ class LSTM(nn.Module):
         recurrent = self.param("recurrent", uniform, (h, 4 * h))
         gates = jnp.swapaxes(x, 0, 1) @ kernel + self.param("bias", offset, (4 * h,))
         mask = jnp.arange(x.shape[1])[:, None] < length[None, :]
-        hidden = lstm_scan(gates[:, None], recurrent[None], mask)
+        hidden = streamed(self, gates[:, None], recurrent[None], mask)
         return jnp.swapaxes(hidden[:, 0], 0, 1)
 
 

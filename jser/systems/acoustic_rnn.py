@@ -69,7 +69,8 @@ def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
     def deviation() -> np.ndarray:
         return _steps(config, corpus).frames.astype(np.float32).std(0)
 
-    return frames_ear.make(config, [frames_ear.described(config, DESCRIPTORS)], deviation)
+    groups = [frames_ear.described(config, DESCRIPTORS)]
+    return frames_ear.make(config, groups, deviation, recurrent=True)
 
 
 def _selection(config: Any) -> SelectionSpec:

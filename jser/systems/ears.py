@@ -53,12 +53,15 @@ class Ear:
         weights: its first argument, arrays that nobody trains here.
         frames: a fold's projection of steps; empty: none.
         pooled: a fold's projection of what is pooled; empty: none.
+        carries: frames from one step to the next, where recurrent layers go along these steps and
+            can go on from window to window of a stream; 0: each window is heard by itself.
     """
 
     hear: Hear
     weights: Any
     frames: Sequence[Projection] = field(default_factory=tuple)
     pooled: Sequence[Projection] = field(default_factory=tuple)
+    carries: int = 0
 
 
 def check_normalisation(mode: str) -> None:

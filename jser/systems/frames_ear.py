@@ -44,7 +44,12 @@ def log_mel(config: Any, n_mels: int, channels: int) -> Columns:
     return columns
 
 
-def make(config: Any, groups: Sequence[Columns], corpus_deviation: Callable[[], np.ndarray]) -> Ear:
+def make(
+    config: Any,
+    groups: Sequence[Columns],
+    corpus_deviation: Callable[[], np.ndarray],
+    recurrent: bool = False,
+) -> Ear:
     """The ear of a system on frames.
 
     Args:
@@ -52,6 +57,7 @@ def make(config: Any, groups: Sequence[Columns], corpus_deviation: Callable[[], 
         groups: of columns, in the order in which the model reads them.
         corpus_deviation: [D] of all columns over the corpus' frames; asked for where the
             normalisation of an utterance by itself needs it.
+        recurrent: recurrent layers go along the frames, not along what convolutions leave of them.
 
     Raises:
         InputError: the normalisation needs other recordings of a speaker.
@@ -75,4 +81,4 @@ def make(config: Any, groups: Sequence[Columns], corpus_deviation: Callable[[], 
         bounds = jnp.stack([begin, begin + 1], axis=-1).astype(jnp.int32)
         return Heard(x, count, None, {}, bounds)
 
-    return Ear(hear, weights)
+    return Ear(hear, weights, carries=int(recurrent and trim_db == 0))

@@ -41,7 +41,11 @@ def make(
         InputError: the weights are not there.
     """
     params = jax.tree.map(jnp.asarray, spec.params(weights_dir))
-    return Ear(_hear(spec, tuple(views), normalisation), params, tuple(frames), tuple(pooled))
+    hear = _hear(spec, tuple(views), normalisation)
+    # Where silence is cut off, steps of one window are not those of the next.
+    windowed = spec.picture == "segments" or spec.window > 0
+    carries = spec.shift if windowed and spec.trim_db == 0 else 0
+    return Ear(hear, params, tuple(frames), tuple(pooled), carries)
 
 
 def of_levels(spec: StemSpec, weights_dir: Path) -> Ear:

@@ -21,6 +21,7 @@ def test_an_artefact_is_whole(artefact):
     info = json.loads((artefact / "artefact.json").read_text())
     assert sorted(path.name for path in artefact.iterdir()) == [
         "README.md", "artefact.json", "load.py", "model.safetensors", "model.stablehlo",
+        "stream.stablehlo",
     ]  # fmt: skip
     assert sorted(info["classes"]) == ["anger", "fear", "happiness", "neutral", "sadness"]
     assert info["members"] == [f"fold {k}, seed 0" for k in (1, 2, 3, 4)]
