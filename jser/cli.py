@@ -230,6 +230,20 @@ def parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--hop", type=float, metavar="S", help="seconds; default: half a window")
 
+    listen = add(
+        "listen",
+        commands.listen,
+        "Name emotions while somebody speaks: 16-bit mono samples in, a line every half second.",
+        "arecord -q -f S16_LE -r 16000 -t raw | jser listen artefacts/emodb",
+    )
+    listen.add_argument("artefact", metavar="ARTEFACT", help="a folder from `jser export`")
+    listen.add_argument("--rate", type=int, default=16000, metavar="HZ", help="of the samples")
+    listen.add_argument("--microphone", action="store_true", help="instead of the standard input")
+    listen.add_argument("--json", action="store_true", help="a JSON object a line")
+    listen.add_argument(
+        "--sure", type=float, default=0.0, metavar="P", help="below this probability: not sure"
+    )
+
     status = add(
         "status",
         commands.status,

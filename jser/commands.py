@@ -11,8 +11,9 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jser.errors import InputError
 from jser.records.manifest import options
@@ -289,8 +290,7 @@ def predict(args: argparse.Namespace) -> None:
     from jser.artefact import listening, opening, predicting
     from jser.records import places
 
-    if not 0 <= args.sure <= 1:
-        raise InputError(f"--sure={args.sure:g}: is no probability; give one between 0 and 1")
+    _check_sure(args.sure)
     folder = Path(args.artefact)
     info = opening.info(folder)
     cut = listening.cutting(info, args.window, args.hop)
@@ -313,6 +313,34 @@ def predict(args: argparse.Namespace) -> None:
     write(rows, info["classes"], sys.stdout)
     if refused:
         raise InputError("\n".join(str(error) for error in refused))
+
+
+def _check_sure(sure: float) -> None:
+    if not 0 <= sure <= 1:
+        raise InputError(f"--sure={sure:g}: is no probability; give one between 0 and 1")
+
+
+def listen(args: argparse.Namespace) -> None:
+    """A running answer to live sound."""
+    from jser import compiled
+    from jser.artefact import live, opening, predicting
+    from jser.records import places
+
+    _check_sure(args.sure)
+    live.check_rate(args.rate)
+    folder = Path(args.artefact)
+    info = opening.info(folder)
+    compiled.keep(places.root(None))
+    artefact = opening.load(folder)
+    source = live.from_microphone(args.rate)
+    if not args.microphone:
+        source = live.from_pipe(cast(BufferedReader, sys.stdin.buffer))
+    rows = (
+        predicting.row("live", said, info, args.sure)
+        for said in live.listen(source, args.rate, artefact, info)
+    )
+    write = predicting.write_json_lines if args.json else predicting.write_table
+    write(rows, info["classes"], sys.stdout)
 
 
 def status(args: argparse.Namespace) -> None:

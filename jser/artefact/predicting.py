@@ -95,12 +95,12 @@ def predict(
                 for said in listening.answer(windows, artefact, info):
                     summary.add(said)
                     if timeline:
-                        yield _row(path, said, info, sure)
+                        yield row(path, said, info, sure)
         except AudioError as error:
             refuse(AudioError(path, error.reason))
             continue
         if not timeline:
-            yield _row(path, summary.said(), info, sure)
+            yield row(path, summary.said(), info, sure)
 
 
 class _named:
@@ -123,7 +123,8 @@ class _named:
             Path(self._copy).unlink(missing_ok=True)
 
 
-def _row(path: str, said: Said, info: Mapping[str, Any], sure: float) -> Row:
+def row(path: str, said: Said, info: Mapping[str, Any], sure: float) -> Row:
+    """A row, with the most likely class, or that nobody is `sure` enough of it."""
     if said.probabilities is None:
         return Row(path, said, SILENCE)
     best = int(np.argmax(said.probabilities))

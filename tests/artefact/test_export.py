@@ -110,7 +110,7 @@ def test_a_difference_is_an_error_and_leaves_nothing(run_copy, tmp_path, monkeyp
         return dataclasses.replace(true, scores=true.scores + 2e-4)
 
     monkeypatch.setattr(parity, "of_artefact", wrong)
-    with pytest.raises(InputError, match="StableHLO: its scores differ by 0.0002"):
+    with pytest.raises(InputError, match=r"StableHLO: its scores differ by 0\.0002"):
         export.export(run_copy, tmp_path / "out" / "artefact", fold=2)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -45,7 +45,7 @@ def test_how_long_windows_are():
     assert listening.cutting(INFO) == Cutting(80000, 32000, 16000)
     assert listening.cutting(INFO, window=1.5) == Cutting(24000, 24000, 12000)
     assert listening.cutting(INFO, window=3.0, hop=1.0) == Cutting(48000, 48000, 16000)
-    with pytest.raises(InputError, match="--hop=4: give seconds between 0.1 and 3"):
+    with pytest.raises(InputError, match=r"--hop=4: give seconds between 0\.1 and 3"):
         listening.cutting(INFO, window=3.0, hop=4.0)
     with pytest.raises(InputError, match="--window=0: give seconds"):
         listening.cutting(INFO, window=0.0)

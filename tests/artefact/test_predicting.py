@@ -1,4 +1,4 @@
-"""`jser predict`: files of any kind in, rows out; what cannot be read is said, and the rest goes on."""
+"""`jser predict`: files of any kind in, rows out; what cannot be read is said."""
 
 import csv
 import io

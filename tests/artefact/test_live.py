@@ -1,0 +1,97 @@
+"""`jser listen`: raw samples through a pipe, or a microphone that is not there."""
+
+import io
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+import soxr
+
+from jser import cli
+from jser.artefact import live
+from jser.artefact.loader import Artefact, Stream
+from jser.errors import InputError
+from jser.records import corpus as records
+
+
+@pytest.fixture(scope="module")
+def speech(data):
+    corpus = records.load("synthetic", data, "waveform")
+    return np.concatenate([corpus.waveform[0], np.zeros(64000, np.int16), corpus.waveform[1]])
+
+
+def test_a_pipe_may_cut_samples_in_two():
+    raw = np.arange(1000, dtype="<i2").tobytes()
+
+    class Pipe:
+        def __init__(self):
+            self.at = 0
+
+        def read1(self, n):
+            self.at += 7
+            return raw[self.at - 7 : self.at]
+
+    np.testing.assert_array_equal(np.concatenate(list(live.from_pipe(Pipe()))), np.arange(1000))
+
+
+def test_command(artefact, speech, monkeypatch, capsys):
+    raw = io.TextIOWrapper(io.BufferedReader(io.BytesIO(speech.astype("<i2").tobytes())))
+    monkeypatch.setattr(sys, "stdin", raw)
+    assert cli.main(["listen", str(artefact), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    stream = Stream(Artefact(artefact))
+    assert len(rows) == len(speech) // stream.hop
+    assert [round(row["end"] * 16000) for row in rows] == [
+        stream.hop * (i + 1) for i in range(len(rows))
+    ]
+    assert "silence" in {row["label"] for row in rows}  # in the middle of the pause
+    *_, last = stream.feed(speech / np.float32(32768))
+    np.testing.assert_allclose(
+        list(rows[-1]["probabilities"].values()), last["probabilities"], atol=2e-6
+    )
+    assert rows[-1]["end"] - rows[-1]["start"] <= stream.window / 16000 + 1e-3
+
+
+def test_another_rate(artefact, speech):
+    info = json.loads((artefact / "artefact.json").read_text())
+    there = soxr.resample(speech, 16000, 44100)
+    pieces = iter([there[i : i + 4410] for i in range(0, len(there), 4410)])
+    found = list(live.listen(pieces, 44100, Artefact(artefact), info))
+    expected = list(live.listen(iter([speech]), 16000, Artefact(artefact), info))
+    assert len(found) == len(expected)
+    assert [a.end for a in found] == [a.end for a in expected]
+
+
+@pytest.mark.parametrize("words", [["--rate=100"], ["--rate=999999"], ["--sure=2"]])
+def test_what_is_no_rate(artefact, words, capsys):
+    assert cli.main(["listen", str(artefact), *words]) == 1
+    assert words[0] in capsys.readouterr().err
+
+
+def test_no_microphone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(InputError, match=r"--microphone: the package sounddevice"):
+        next(live.from_microphone(16000))
+
+
+def test_a_microphone_that_nobody_hears_loses_the_oldest(monkeypatch):
+    class Device:
+        PortAudioError = OSError
+
+        class InputStream:
+            def __init__(self, callback, blocksize, **_):
+                for i in range(30):
+                    callback(np.full((blocksize, 1), i, np.int16))
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                return None
+
+    fake = types.SimpleNamespace(PortAudioError=OSError, InputStream=Device.InputStream)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    heard = live.from_microphone(16000, most_seconds=1.0)
+    assert [int(next(heard)[0]) for _ in range(10)] == list(range(20, 30))
