@@ -218,9 +218,10 @@ def _of_member(
     x = (frames - own["mean"]) * own["scale"]
     x = jnp.where((jnp.arange(x.shape[1]) < length[:, None])[:, :, None], x, 0.0)
     variables = {name: leaves for name, leaves in own.items() if name not in ("mean", "scale")}
+    logits: jax.Array
     if state is None:
-        logits, attention = model.apply(variables, x, length, pooled, {}, False)
-        return logits, attention, None
+        logits, attention = model.apply(variables, x, length, pooled, {}, False)  # type: ignore[assignment]
+        return logits, attention, None  # type: ignore[return-value]
     variables |= state
     (logits, attention), state = model.apply(
         variables, x, length, pooled, {}, False, mutable=[STREAM]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jser.artefact.loader import padded
 from jser.errors import InputError
 from jser.frontend import likeness
 from jser.frontend.likeness import Range
@@ -76,7 +77,7 @@ def cutting(
     """How an artefact cuts, or as it is told to.
 
     Args:
-        info: of the artefact; windows are as long as its training recordings were as a rule.
+        info: of the artefact; windows are about as long as its training recordings were.
         window, hop: seconds; None: by the artefact, and half a window.
 
     Raises:
@@ -87,7 +88,8 @@ def cutting(
     for name, value, most in (("window", window, 60.0), ("hop", hop, window or usual)):
         if value is not None and not 0.1 <= value <= most:
             raise InputError(f"--{name}={value:g}: give seconds between 0.1 and {most:g}")
-    length = round((window or usual) * rate)
+    # As long as a shape that is compiled anyway, so that no window is padded.
+    length = round(window * rate) if window else padded(usual * rate, rate)
     whole = length if window is not None else max(length, round(longest * rate))
     return Cutting(whole, length, round(hop * rate) if hop else max(1, length // 2))
 

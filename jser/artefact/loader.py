@@ -17,7 +17,7 @@ from jax import export
 
 # Of artefacts; rises when this file would misunderstand a newer one.
 FORMAT = 1
-# Recordings are padded to a power of two times this, so that few shapes are compiled.
+# Recordings are padded to this, or 1.5, 2, 3, 4, 6, 8 ... times as much: few shapes are compiled.
 SHORTEST_SECONDS = 2.0
 _TYPES = {"F32": "<f4", "F16": "<f2", "I32": "<i4"}
 
@@ -34,6 +34,13 @@ def read_safetensors(path):
             flat = np.frombuffer(data[start:stop], _TYPES[entry["dtype"]])
             found[name] = flat.reshape(entry["shape"])
     return found
+
+
+def padded(samples, sample_rate):
+    """Samples that a recording of so many is padded to."""
+    shortest = int(SHORTEST_SECONDS * sample_rate)
+    whole = shortest << max(0, math.ceil(math.log2(max(int(samples), 1) / shortest)))
+    return whole * 3 // 4 if shortest < whole and samples <= whole * 3 // 4 else whole
 
 
 class Artefact:
@@ -58,9 +65,7 @@ class Artefact:
         Behind a recording's own `steps`, `attention` is 0 and `bounds` are without meaning.
         """
         length = np.array([len(x) for x in recordings], np.int32)
-        shortest = int(SHORTEST_SECONDS * self.sample_rate)
-        doublings = max(0, math.ceil(math.log2(max(int(length.max()), 1) / shortest)))
-        wave = np.zeros((len(recordings), shortest << doublings), np.float32)
+        wave = np.zeros((len(recordings), padded(length.max(), self.sample_rate)), np.float32)
         for row, x in zip(wave, recordings, strict=True):
             row[: len(x)] = x
         said = self._call(self.weights, wave, length)

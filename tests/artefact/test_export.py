@@ -95,6 +95,13 @@ print(said["probabilities"].shape, float(said["probabilities"].sum()))
     assert float(total) == pytest.approx(1, abs=1e-5)
 
 
+def test_few_shapes_serve_every_length():
+    sizes = [loader.padded(n, 16000) for n in range(1, 20 * 16000, 1000)]
+    assert sorted(set(sizes)) == [16000 * s for s in (2, 3, 4, 6, 8, 12, 16, 24)]
+    assert all(n <= size for n, size in zip(range(1, 20 * 16000, 1000), sizes, strict=True))
+    assert loader.padded(48000, 16000) == 48000
+
+
 def test_safetensors_are_read_as_by_their_library(artefact):
     ours = loader.read_safetensors(artefact / "model.safetensors")
     theirs = load_file(artefact / "model.safetensors")

@@ -43,6 +43,8 @@ def test_nothing_has_no_window():
 
 def test_how_long_windows_are():
     assert listening.cutting(INFO) == Cutting(80000, 32000, 16000)
+    long = {**INFO, "trained_on": INFO["trained_on"] | {"seconds": [2.2, 5.0]}}
+    assert listening.cutting(long) == Cutting(80000, 48000, 24000)
     assert listening.cutting(INFO, window=1.5) == Cutting(24000, 24000, 12000)
     assert listening.cutting(INFO, window=3.0, hop=1.0) == Cutting(48000, 48000, 16000)
     with pytest.raises(InputError, match=r"--hop=4: give seconds between 0\.1 and 3"):
