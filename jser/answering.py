@@ -42,41 +42,71 @@ class Answered:
     parameters: int = 0
 
 
+@dataclass(frozen=True)
+class Behind:
+    """Read-outs that answer for members, behind their networks or where there are none.
+
+    Attributes:
+        shown: float [P, N, E], what all utterances are to each member.
+        fitted: each member's, fitted on its own utterances.
+    """
+
+    shown: np.ndarray
+    fitted: list[FittedReadout]
+
+
+def behind(prepared: Prepared, state: population.State, plan: Plan) -> Behind | None:
+    """The read-outs behind trained members; None where their networks answer themselves."""
+    if prepared.inputs.fit_readout is None:
+        return None
+    tables = prepared.tables
+    everyone = np.arange(len(prepared.corpus.label), dtype=np.int32)
+    rows = np.tile(everyone, (len(tables), 1))
+    shown = loop.predict(prepared.program, prepared.features, tables, state, rows, plan)[2]
+    return Behind(shown, _fitted(prepared, shown))
+
+
+def behind_view(prepared: Ready) -> Behind:
+    """The read-outs of the inputs' baseline view, where there is no network."""
+    x = prepared.inputs.views[prepared.inputs.baseline]
+    shown = np.broadcast_to(x, (len(prepared.tables), *x.shape))
+    return Behind(shown, _fitted(prepared, shown))
+
+
+def read(prepared: Ready, them: Behind, rows: np.ndarray) -> np.ndarray:
+    """Shares float32 [P, V, K] that read-outs give to the members' rows int [P, V]; -1 pads."""
+    found = np.zeros((*rows.shape, len(prepared.corpus.classes)), np.float32)
+    for p, answer in enumerate(them.fitted):
+        mine = rows[p] >= 0
+        found[p, mine] = answer(them.shown[p][rows[p][mine]])
+    return found
+
+
 def by_network(prepared: Prepared, state: population.State, plan: Plan) -> Answered:
     """Answers of the trained members, each on its own fold's test utterances."""
-    tables, inputs = prepared.tables, prepared.inputs
     rows = _test_rows(prepared)
     logits, attention, _ = loop.predict(
-        prepared.program, prepared.features, tables, state, rows, plan
+        prepared.program, prepared.features, prepared.tables, state, rows, plan
     )
     posterior = softmax(logits)
     content = digest(state.best_params, state.best_stats)
     network = _predictions(prepared, rows, posterior, attention)
-    if inputs.fit_readout is None:
+    them = behind(prepared, state, plan)
+    if them is None:
         return Answered(network, content)
-    everyone = np.arange(len(prepared.corpus.label), dtype=np.int32)
-    shown = loop.predict(
-        prepared.program,
-        prepared.features,
-        tables,
-        state,
-        np.tile(everyone, (len(tables), 1)),
-        plan,
-    )[2]
-    fitted = _fitted(prepared, shown)
-    read = _predictions(prepared, rows, _read(prepared, fitted, shown, rows), attention)
-    return Answered(read, content, {NETWORK: network}, _size(prepared, fitted))
+    shares = _predictions(prepared, rows, read(prepared, them, rows), attention)
+    return Answered(shares, content, {NETWORK: network}, _size(prepared, them.fitted))
 
 
 def by_view(prepared: Ready) -> Answered:
     """Answers of a read-out of the inputs' baseline view, where there is no network."""
-    x = prepared.inputs.views[prepared.inputs.baseline]
-    shown = np.broadcast_to(x, (len(prepared.tables), *x.shape))
+    them = behind_view(prepared)
     rows = _test_rows(prepared)
-    fitted = _fitted(prepared, shown)
-    scores = _read(prepared, fitted, shown, rows)
+    scores = read(prepared, them, rows)
     predictions = _predictions(prepared, rows, scores, None)
-    return Answered(predictions, digest({"scores": scores}), parameters=_size(prepared, fitted))
+    return Answered(
+        predictions, digest({"scores": scores}), parameters=_size(prepared, them.fitted)
+    )
 
 
 def together(parts: Sequence[Answered]) -> Answered:
@@ -160,17 +190,6 @@ def _fitted(prepared: Ready, shown: np.ndarray) -> list[FittedReadout]:
             dev = tables.dev_index[p][tables.dev_index[p] >= 0]
             found.append(fit(shown[p], tables.label[p], train, dev, int(tables.seed[p])))
             tick(1)
-    return found
-
-
-def _read(
-    prepared: Ready, fitted: Sequence[FittedReadout], shown: np.ndarray, rows: np.ndarray
-) -> np.ndarray:
-    """Shares float32 [P, V, K] of the members' rows int [P, V] of shown [P, N, E]."""
-    found = np.zeros((*rows.shape, len(prepared.corpus.classes)), np.float32)
-    for p, answer in enumerate(fitted):
-        mine = rows[p] >= 0
-        found[p, mine] = answer(shown[p][rows[p][mine]])
     return found
 
 

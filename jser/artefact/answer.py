@@ -16,9 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jser.artefact.readouts import Traced
 from jser.frontend import whole
 from jser.models.blstm import STREAM
 from jser.systems.ears import Ear, Heard
+from jser.training import population
 from jser.training.projection import Projection
 from jser.training.readout import Readout
 
@@ -32,7 +34,7 @@ class Answer(NamedTuple):
     Attributes:
         probabilities: float32 [B, K], calibrated; of several members their mean.
         scores: float32 [B, K], before calibration: shares of the classes.
-        logits: float32 [B, P, K], of each member's network.
+        logits: float32 [B, P, K], of each member's network; without a network its shares.
         attention: float32 [B, S], where the members looked, their mean; 0 behind the true steps.
         steps: int32 [B], true steps.
         bounds: int32 [B, S, 2], first 10 ms frame of each step and one past its last.
@@ -52,16 +54,21 @@ class Member:
 
     Attributes:
         fold, seed, bag: which it is.
-        model: of the network.
+        model: of the network; None: the read-out answers to `view`.
         weights: ``params`` and perhaps other collections of the model's, ``mean`` and ``scale`` of
-            its steps.
+            its steps; empty without a network.
+        readout: answers in the network's place to what it sows as its embedding; None: the network
+            answers.
+        view: what a read-out without a network sees.
     """
 
     fold: int
     seed: int
     bag: int
-    model: nn.Module
+    model: nn.Module | None
     weights: dict[str, Any]
+    readout: Traced | None = None
+    view: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +111,7 @@ def build(
         "ear": ear.weights,
         "folds": [_of_fold(ear, k, readouts[k] if readouts else {}) for k in folds],
         "members": [member.weights for member in members],
+        "readouts": [member.readout.weights if member.readout else {} for member in members],
         "temperature": np.float32(temperature),
     }
     places = [folds.index(member.fold) for member in members]
@@ -121,17 +129,14 @@ def build(
         wave = whole.silent_behind(wave, length)
         heard = ear.hear(weights["ear"], wave, length)
         of_folds = [_heard_by_fold(heard, fold) for fold in weights["folds"]]
-        logits, attention, carried = [], [], []
+        said = []
         for i, (member, place) in enumerate(zip(members, places, strict=True)):
             own, state = weights["members"][i], None if states is None else states[i]
-            said, looked, state = _of_member(
-                member.model, own, state, heard.length, *of_folds[place][:2]
-            )
-            logits.append(said)
-            attention.append(looked)
-            carried.append(state)
+            frames, pooled, _ = of_folds[place]
+            behind = weights["readouts"][i]
+            said.append(_of_member(member, own, behind, state, heard, frames, pooled))
         shares = [
-            _shares([logits[i] for i in own], of_folds[places[own[0]]][2], sequence)
+            _shares([said[i].posterior for i in own], of_folds[places[own[0]]][2], sequence)
             for own in ensembles.values()
         ]
         scores = jnp.stack(shares).mean(0)
@@ -139,12 +144,12 @@ def build(
         answer = Answer(
             jax.nn.softmax(calm),
             scores,
-            jnp.stack(logits, axis=1),
-            jnp.stack(attention).mean(0),
+            jnp.stack([one.logits for one in said], axis=1),
+            jnp.stack([one.attention for one in said]).mean(0),
             heard.length.astype(jnp.int32),
             heard.bounds,
         )
-        return answer, carried
+        return answer, [one.state for one in said]
 
     names = tuple(_name(member, members) for member in members)
     return Answering(function, run, weights, names)
@@ -206,35 +211,51 @@ def _heard_by_fold(
     return frames, pooled, sum(said[1:], said[0]) if said else None
 
 
+class _Said(NamedTuple):
+    """What one member says: logits and posterior [B, K], attention [B, S], what it carries on."""
+
+    logits: jax.Array
+    posterior: jax.Array
+    attention: jax.Array
+    state: Any
+
+
 def _of_member(
-    model: nn.Module,
+    member: Member,
     own: dict[str, Any],
+    readout: dict[str, Any],
     state: Any,
-    length: jax.Array,
+    heard: Heard,
     frames: jax.Array,
     pooled: jax.Array,
-) -> tuple[jax.Array, jax.Array, Any]:
-    """Logits [B, K] and attention [B, S] of one member, and what it carries on in a stream."""
+) -> _Said:
+    """What a member says; `own` and `readout` are its weights."""
+    if member.model is None:
+        assert member.readout is not None
+        shares = member.readout.function(readout, heard.views[member.view])
+        return _Said(shares, shares, jnp.ones(frames.shape[:2], jnp.float32), state)
     x = (frames - own["mean"]) * own["scale"]
-    x = jnp.where((jnp.arange(x.shape[1]) < length[:, None])[:, :, None], x, 0.0)
+    x = jnp.where((jnp.arange(x.shape[1]) < heard.length[:, None])[:, :, None], x, 0.0)
     variables = {name: leaves for name, leaves in own.items() if name not in ("mean", "scale")}
-    logits: jax.Array
-    if state is None:
-        logits, attention = model.apply(variables, x, length, pooled, {}, False)  # type: ignore[assignment]
-        return logits, attention, None  # type: ignore[return-value]
-    variables |= state
-    (logits, attention), state = model.apply(
-        variables, x, length, pooled, {}, False, mutable=[STREAM]
+    written = [population.SHOWN, *([] if state is None else [STREAM])]
+    (logits, attention), found = member.model.apply(
+        variables | (state or {}), x, heard.length, pooled, {}, False, mutable=written
     )
-    return logits, attention, dict(state)
+    posterior = jax.nn.softmax(logits)
+    if member.readout is not None:
+        embedding = population.embedding_of(found)
+        assert embedding is not None, "a read-out behind a network reads its embedding"
+        posterior = member.readout.function(readout, embedding)
+    carried = None if state is None else {k: v for k, v in found.items() if k == STREAM}
+    return _Said(logits, posterior, attention, carried)
 
 
-def _shares(logits: Sequence[jax.Array], views: jax.Array | None, sequence: float) -> jax.Array:
+def _shares(posterior: Sequence[jax.Array], views: jax.Array | None, sequence: float) -> jax.Array:
     """Shares [B, K] of one ensemble, with the views' scores [B, K] where there are some."""
-    posterior = _votes(jnp.stack([jax.nn.softmax(said) for said in logits]))
+    voted = _votes(jnp.stack(posterior))
     if views is None:
-        return posterior
-    clipped = jnp.maximum(sequence * posterior + views, LEAST_SHARE)
+        return voted
+    clipped = jnp.maximum(sequence * voted + views, LEAST_SHARE)
     return clipped / clipped.sum(-1, keepdims=True)
 
 

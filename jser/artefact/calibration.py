@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.optimize
 
+from jser import answering
 from jser.answering import softmax, votes
 from jser.artefact.answer import LEAST_SHARE
 from jser.evaluation.calibration import by_speaker, calibration_error
@@ -23,7 +24,7 @@ from jser.training.readout import Readout
 from jser.trainings import Trained, plan_of
 
 # Temperatures that are looked at; at their ends dev says nothing of how sure a system may be.
-RANGE = (0.05, 20.0)
+RANGE = (0.1, 10.0)
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,11 @@ def calibrate(restored: Restored, readouts: Sequence[Mapping[str, Readout]]) -> 
     """Fit each fold's temperature on its dev speakers, with what has not been trained on them.
 
     Args:
-        restored: a finished run with a network.
+        restored: a finished run.
         readouts: fitted on train alone, one ``view -> read-out`` a fold; empty: none are added.
     """
+    if not restored.trained:  # a machine that has calibrated itself on held-out rows
+        return Calibration(dict.fromkeys(map(int, restored.prepared.tables.fold), 1.0))
     said: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     sequence = restored.config.readout.get("sequence", 1.0)
     for part in restored.trained:
@@ -120,7 +123,8 @@ def _on_dev(
     logits = loop.predict(
         prepared.program, prepared.features, tables, part.before_state, rows, plan
     )[0]
-    posterior = softmax(logits)
+    them = answering.behind(prepared, part.before_state, plan)
+    posterior = softmax(logits) if them is None else answering.read(prepared, them, rows)
     size = int(tables.bag.max()) + 1
     if size > 1:
         posterior = votes(posterior.reshape(-1, size, *posterior.shape[1:]))

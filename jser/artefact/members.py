@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
+from jser import answering
 from jser.artefact.answer import Member
+from jser.artefact.readouts import traced
 from jser.errors import InputError
+from jser.preparation import Ready
 from jser.restoring import Restored
 from jser.training import population
-from jser.trainings import Trained
+from jser.trainings import Trained, plan_of
 
 
 def chosen(restored: Restored, fold: int | None = None, seed: int | None = None) -> list[Member]:
     """The members that answer, by fold, seed and bag.
 
     Args:
-        restored: a finished run with a network.
+        restored: a finished run.
         fold: from 1, as reports count; None: all.
         seed: None: all.
 
     Raises:
         InputError: there is no such fold or seed, or nobody of them has lived through training.
     """
-    everyone = [(part, p) for part in restored.trained for p in range(len(part.prepared.tables))]
+    parts = restored.trained
+    everyone: list[Ready] = [part.prepared for part in parts] or [restored.prepared]
     for name, asked, there in (
-        ("fold", fold, sorted({1 + int(part.prepared.tables.fold[p]) for part, p in everyone})),
-        ("seed", seed, sorted({int(part.prepared.tables.seed[p]) for part, p in everyone})),
+        ("fold", fold, {1 + int(k) for one in everyone for k in one.tables.fold}),
+        ("seed", seed, {int(s) for one in everyone for s in one.tables.seed}),
     ):
         if asked is not None and asked not in there:
-            some = ", ".join(map(str, there))
+            some = ", ".join(map(str, sorted(there)))
             raise InputError(f"--{name}={asked}: the run has {some}")
-    found = [
-        _member(part, p)
-        for part, p in everyone
-        if (fold is None or int(part.prepared.tables.fold[p]) == fold - 1)
-        and (seed is None or int(part.prepared.tables.seed[p]) == seed)
-        and not bool(part.state.failed[p])
-    ]
+    found: list[Member] = []
+    for part in parts:
+        mine = [p for p in _asked(part.prepared, fold, seed) if not bool(part.state.failed[p])]
+        found += _of_part(part, mine) if mine else []
+    if not parts:
+        found = _of_view(restored.prepared, _asked(restored.prepared, fold, seed))
     if not found:
         raise InputError("no member to export: the loss of all of them stopped being finite")
     return sorted(found, key=lambda m: (m.fold, m.seed, m.bag))
+
+
+def _asked(prepared: Ready, fold: int | None, seed: int | None) -> list[int]:
+    tables = prepared.tables
+    return [
+        p
+        for p in range(len(tables))
+        if (fold is None or int(tables.fold[p]) == fold - 1)
+        and (seed is None or int(tables.seed[p]) == seed)
+    ]
+
+
+def _of_part(part: Trained, mine: Iterable[int]) -> list[Member]:
+    """Members of one compiled program."""
+    them = answering.behind(part.prepared, part.state, plan_of(part.prepared))
+    found = []
+    for p in mine:
+        member = _member(part, p)
+        if them is not None:
+            member = dataclasses.replace(member, readout=traced(them.fitted[p]))
+        found.append(member)
+    return found
 
 
 def _member(part: Trained, p: int) -> Member:
@@ -61,3 +88,20 @@ def _member(part: Trained, p: int) -> Member:
         prepared.program.model,
         {**variables, "mean": tables.mean, "scale": tables.scale},
     )
+
+
+def _of_view(prepared: Ready, mine: Iterable[int]) -> list[Member]:
+    """Members without a network."""
+    them, tables = answering.behind_view(prepared), prepared.tables
+    return [
+        Member(
+            int(tables.fold[p]),
+            int(tables.seed[p]),
+            int(tables.bag[p]),
+            None,
+            {},
+            traced(them.fitted[p]),
+            prepared.inputs.baseline,
+        )
+        for p in mine
+    ]

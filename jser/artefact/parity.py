@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jser import answering
 from jser.answering import softmax, votes
 from jser.artefact.answer import Member
 from jser.artefact.calibration import tempered
 from jser.errors import InputError
+from jser.preparation import Ready
 from jser.records import places, selection
 from jser.restoring import Restored
 from jser.training import fusion, loop
 from jser.trainings import Trained, plan_of
 
-# Largest difference that an artefact may have, of logits, scores and probabilities alike.
+# Largest difference that an artefact may have, of logits and scores; a temperature below 1 makes
+# differences of scores larger by as much, so of probabilities it is this over the temperature.
 LIMIT = 1e-4
 # Recordings that are compared, of all lengths that the corpus has.
 RECORDINGS = 12
@@ -70,16 +73,18 @@ def of_run(
     restored: Restored, members: Sequence[Member], utterances: np.ndarray, temperature: float
 ) -> Said:
     """What the run's own programs say, from the features that it was trained on."""
-    logits: dict[tuple[int, int, int], np.ndarray] = {}
+    found: dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray]] = {}
     for part in restored.trained:
-        logits |= _logits(part, utterances)
-    own = [logits[m.fold, m.seed, m.bag] for m in members]
+        found |= _of_part(part, utterances)
+    if not restored.trained:
+        found = _of_view(restored.prepared, utterances)
+    own = [found[m.fold, m.seed, m.bag] for m in members]
     readouts, config = restored.beside.together, restored.config
     shares = []
     for fold, seed in sorted({(m.fold, m.seed) for m in members}):
         mine = [
-            softmax(said)
-            for said, m in zip(own, members, strict=True)
+            posterior
+            for (_, posterior), m in zip(own, members, strict=True)
             if (m.fold, m.seed) == (fold, seed)
         ]
         posterior = votes(np.stack(mine)[None])[0] if len(mine) > 1 else mine[0]
@@ -90,18 +95,34 @@ def of_run(
             posterior = fusion.shares(config.readout.sequence * posterior + sum(scores.values()))
         shares.append(posterior)
     mean = np.mean(shares, axis=0)
-    return Said(np.stack(own, axis=1), mean, tempered(mean, temperature))
+    return Said(np.stack([logits for logits, _ in own], axis=1), mean, tempered(mean, temperature))
 
 
-def _logits(part: Trained, utterances: np.ndarray) -> dict[tuple[int, int, int], np.ndarray]:
-    """Fold, seed and bag -> logits [n, K] of all members of a part."""
-    prepared, tables = part.prepared, part.prepared.tables
+# Fold, seed and bag -> logits and posterior [n, K].
+_Found = dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray]]
+
+
+def _of_part(part: Trained, utterances: np.ndarray) -> _Found:
+    """What all members of a compiled program say."""
+    prepared, tables, plan = part.prepared, part.prepared.tables, plan_of(part.prepared)
     asked = np.tile(utterances.astype(np.int32), (len(tables), 1))
-    said = loop.predict(
-        prepared.program, prepared.features, tables, part.state, asked, plan_of(prepared)
-    )[0]
+    said = loop.predict(prepared.program, prepared.features, tables, part.state, asked, plan)[0]
+    them = answering.behind(prepared, part.state, plan)
+    posterior = softmax(said) if them is None else answering.read(prepared, them, asked)
+    return _by_member(prepared, said, posterior)
+
+
+def _of_view(prepared: Ready, utterances: np.ndarray) -> _Found:
+    """What members without a network say."""
+    asked = np.tile(utterances.astype(np.int32), (len(prepared.tables), 1))
+    shares = answering.read(prepared, answering.behind_view(prepared), asked)
+    return _by_member(prepared, shares, shares)
+
+
+def _by_member(prepared: Ready, logits: np.ndarray, posterior: np.ndarray) -> _Found:
+    tables = prepared.tables
     who = zip(tables.fold, tables.seed, tables.bag, strict=True)
-    return {(int(k), int(s), int(b)): said[p] for p, (k, s, b) in enumerate(who)}
+    return {(int(k), int(s), int(b)): (logits[p], posterior[p]) for p, (k, s, b) in enumerate(who)}
 
 
 # Recordings -> name -> array with a row each, as `loader.Artefact` answers.
@@ -120,19 +141,21 @@ def of_artefact(artefact: Artefact, sound: Sequence[np.ndarray]) -> Said:
     )
 
 
-def check(table: Mapping[str, Mapping[str, float]]) -> None:
+def check(table: Mapping[str, Mapping[str, float]], temperature: float) -> None:
     """Refuse an artefact of which a format says something else than the run.
 
     Args:
         table: format -> what is compared -> largest difference.
+        temperature: of the artefact.
 
     Raises:
         InputError: see above.
     """
     for name, differences in table.items():
-        what, worst = max(differences.items(), key=lambda item: item[1])
-        if not worst <= LIMIT:
-            raise InputError(
-                f"{name}: its {what} differ by {worst:.2g} from the run's, and {LIMIT:g} is the "
-                "limit; nothing was exported. Please report it with the run's config.json"
-            )
+        for what, worst in differences.items():
+            limit = LIMIT / min(temperature, 1.0) if what == "probabilities" else LIMIT
+            if not worst <= limit:
+                raise InputError(
+                    f"{name}: its {what} differ by {worst:.2g} from the run's, and {limit:.2g} is "
+                    "the limit; nothing was exported. Please report it with the run's config.json"
+                )

@@ -126,6 +126,27 @@ def set_of(
     return descriptor_sets.of_block(block, track, frames, name, spec), frames
 
 
+def voiced_segments(voiced: jax.Array, shortest_gap: int, shortest_region: int) -> jax.Array:
+    """`voiced.voiced_segments` of bool [B, T], False behind the ends: 1 where a segment starts."""
+    time, end = jnp.arange(voiced.shape[1]), voiced.shape[1]
+
+    def last(there: jax.Array) -> jax.Array:
+        return jax.lax.cummax(jnp.where(there, time, -1), axis=1)
+
+    def following(there: jax.Array) -> jax.Array:
+        return jax.lax.cummin(jnp.where(there, time, end), axis=1, reverse=True)
+
+    before, after = last(voiced), following(voiced)
+    inside = (before >= 0) & (after < end)
+    closed = voiced | (inside & (after - before - 1 < shortest_gap))
+    # The run that a frame lies in reaches from the last frame outside to the next one.
+    length = following(~closed) - last(~closed) - 1
+    kept = closed & (length >= shortest_region)
+    before, after = last(kept), following(kept)
+    middle = (before + 1 + after) // 2
+    return (~kept & (before >= 0) & (after < end) & (time == middle)).astype(jnp.float32)
+
+
 def functionals_of(wave: jax.Array, length: jax.Array, spec: DescriptorSpec) -> jax.Array:
     """`functionals.functionals` of recordings: float32 [B, U]."""
     rows, frames = descriptors_of(wave, length, spec)

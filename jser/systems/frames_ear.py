@@ -17,6 +17,8 @@ from jser.systems.ears import Ear, Heard
 
 # Recordings [B, n] and true samples [B] -> columns [B, T, C], made by `described` or `log_mel`.
 Columns = Callable[[jax.Array, jax.Array], jax.Array]
+# Columns [B, T, C], trimmed, and true frames [B] -> further ones.
+Flags = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def described(config: Any, name: str) -> Columns:
@@ -49,6 +51,7 @@ def make(
     groups: Sequence[Columns],
     corpus_deviation: Callable[[], np.ndarray],
     recurrent: bool = False,
+    flags: Flags | None = None,
 ) -> Ear:
     """The ear of a system on frames.
 
@@ -58,6 +61,7 @@ def make(
         corpus_deviation: [D] of all columns over the corpus' frames; asked for where the
             normalisation of an utterance by itself needs it.
         recurrent: recurrent layers go along the frames, not along what convolutions leave of them.
+        flags: columns that stand behind the others and are not normalised.
 
     Raises:
         InputError: the normalisation needs other recordings of a speaker.
@@ -75,8 +79,10 @@ def make(
         if trim_db > 0:
             first, stop = whole.speech_bounds(static, count, trim_db)
             x, count = whole.shifted(x, first, stop)
+        behind = [flags(x, count)] if flags else []
         if "least" in weights:
             x = ears.of_utterance(x, count, weights["least"])
+        x = jnp.concatenate([x, *behind], axis=-1)
         begin = jnp.minimum(first[:, None] + jnp.arange(x.shape[1]), stop[:, None] - 1)
         bounds = jnp.stack([begin, begin + 1], axis=-1).astype(jnp.int32)
         return Heard(x, count, None, {}, bounds)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jser.errors import InputError
-from jser.frontend import descriptor_sets
+from jser.frontend import descriptor_sets, whole
 from jser.frontend.voiced import voiced_segments
 from jser.models.dnn_elm import DnnElm
 from jser.models.rnn_elm import LABELS, RnnElm
 from jser.protocols import Protocol
 from jser.records.corpus import Corpus
-from jser.systems import checks, frames
+from jser.systems import checks, frames, frames_ear
 from jser.systems.contract import FitReadout, FittedReadout, Inputs
 from jser.systems.ears import Ear
 from jser.systems.frames import frozen_parameters, level, step_bounds, trim_db
@@ -144,11 +146,22 @@ def _fit(chosen: Any, n_classes: int) -> FitReadout:
 
 def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
     """See `contract.System`."""
-    del config, corpus, protocol
-    raise InputError(
-        "system: rnn_elm has no artefact yet: its extreme learning machine and the borders of "
-        "voiced segments are fitted and found outside of the network"
-    )
+    del protocol
+    rnn = config.network == "rnn"
+    f0 = descriptor_sets.names(_DESCRIPTORS).index("f0_hz")
+    chosen = config.segments.to_dict() if rnn else {}
+
+    def borders(x: jax.Array, count: jax.Array) -> jax.Array:
+        voiced = (x[..., f0] > 0) & (jnp.arange(x.shape[1]) < count[:, None])
+        return whole.voiced_segments(voiced, **chosen)[..., None]
+
+    def deviation() -> np.ndarray:
+        steps = frames.described(config, corpus, _DESCRIPTORS)
+        steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+        return steps.frames.astype(np.float32).std(0)
+
+    groups = [frames_ear.described(config, _DESCRIPTORS)]
+    return frames_ear.make(config, groups, deviation, recurrent=rnn, flags=borders if rnn else None)
 
 
 def title(config: Any) -> str:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jser.errors import InputError
+from jser.frontend import whole
 from jser.frontend.descriptors import DescriptorSpec
 from jser.protocols import Protocol
 from jser.records import places, selection
 from jser.records.corpus import Corpus
-from jser.systems import checks
+from jser.systems import checks, ears
 from jser.systems.contract import FitReadout, FittedReadout, Inputs
-from jser.systems.ears import Ear
+from jser.systems.ears import Ear, Heard
 from jser.training import descriptor_view, fusion, normalisation, svm
 from jser.training.readout import Rows
 from jser.training.svm import SvmSpec
@@ -100,8 +103,20 @@ def _described(config: Any) -> DescriptorSpec:
 
 def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
     """See `contract.System`."""
-    del config, corpus, protocol
-    raise InputError("system: svm trains no network, and only systems with one are exported")
+    del corpus, protocol
+    ears.check_normalisation(config.normalisation)
+    spec = _described(config)
+
+    def hear(weights: Any, wave: jax.Array, length: jax.Array) -> Heard:
+        del weights
+        view = whole.functionals_of(wave, length, spec)
+        one = jnp.ones(wave.shape[0], jnp.int32)
+        count = whole.frames_of(length, spec.window, spec.hop)
+        bounds = jnp.stack([jnp.zeros_like(count), count], axis=-1)[:, None]
+        nothing = jnp.zeros((wave.shape[0], 1, 1), jnp.float32)
+        return Heard(nothing, one, None, {"descriptors": view}, bounds.astype(jnp.int32))
+
+    return Ear(hear, {})
 
 
 def title(config: Any) -> str:

@@ -32,7 +32,8 @@ def test_an_artefact_is_whole(artefact):
     assert info["trained_on"]["licences"] == {"synthetic": "Apache-2.0"}
     assert info["parity"]["recordings"] == parity.RECORDINGS
     for differences in info["parity"]["formats"].values():
-        assert max(differences.values()) <= parity.LIMIT
+        assert max(differences["logits"], differences["scores"]) <= parity.LIMIT
+        assert differences["probabilities"] <= parity.LIMIT / min(info["temperature"], 1)
 
 
 def test_it_answers_as_the_run_did(first_fold, tiny_run, data):

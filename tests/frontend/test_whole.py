@@ -9,6 +9,7 @@ from jser.frontend import descriptor_sets, descriptors, functionals, segments, w
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.level import standardised
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
+from jser.frontend.voiced import voiced_segments
 from tests.frontend.known_pitch import glide
 
 SPEC = DescriptorSpec()
@@ -88,3 +89,17 @@ def test_any_size_is_one_program():
     static, count = exported.call(wave, length)
     assert static.shape == (3, 75, 64)
     assert count.tolist() == [75] * 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_segments_of_voice(seed):
+    rng = np.random.default_rng(seed)
+    lengths = [60, 41, 1]
+    flags = np.zeros((3, 60), bool)
+    for row, n in zip(flags, lengths, strict=True):
+        row[:n] = np.repeat(rng.random(20) < 0.5, 3)[:n] & (rng.random(n) < 0.9)
+    for gap, region in ((1, 2), (4, 3), (10, 5)):
+        found = np.asarray(whole.voiced_segments(flags, gap, region))
+        for row, of, n in zip(found, flags, lengths, strict=True):
+            np.testing.assert_array_equal(row[:n], voiced_segments(of[:n], gap, region))
+            assert not row[n:].any()

@@ -102,10 +102,16 @@ def test_scored_again_it_is_the_same(seen):
     assert (seen / "run" / "ledger.jsonl").read_text() == ledger
 
 
-def test_speech_from_end_to_end(data_without_ledger, tmp_path):
+def test_pictures_are_not_heard(seen, exported):
+    with pytest.raises(InputError, match=r"is of pictures, and an artefact hears"):
+        exported(seen / "run")
+
+
+def test_speech_from_end_to_end(data_without_ledger, tmp_path, exported):
     """A transplant: by speaker, with examples on the page."""
     config = load("synthetic", data_without_ledger, dev_speakers="1", epochs="2", refit="false")
     made = experiment.run(config, tmp_path / "run")
+    assert exported(tmp_path / "run", fold=1)["members"] == ["fold 1, seed 0"]
     assert made["unit"] == "speaker"
     assert made["n_speakers"] == 4
     assert made["system"].startswith("C-frozen (CNN-RNN of speech: Bi-GRU over conv1, conv2 of")

@@ -19,7 +19,7 @@ def load(name, data="", **changed):
     return configs.load(f"{name}:synthetic", [(k.replace("__", "."), v) for k, v in fields.items()])
 
 
-def test_a_short_run(run_system):
+def test_a_short_run(run_system, exported):
     report, folder = run_system(
         "rnn_elm", model__units="8", model__layers="1", elm__widths="1", population__width="4"
     )
@@ -32,13 +32,15 @@ def test_a_short_run(run_system):
     # rows of four statistics of 5 emotions, and their coefficients.
     layer = 2 * 32 * (32 + 8 + 1)
     assert report["parameters"] == layer + 17 * 6 + 10 * (4 * 5 + 5)
+    assert exported(folder, fold=1)["members"] == ["fold 1, seed 0"]
 
 
-def test_a_short_run_of_the_baseline(run_system):
-    report, _ = run_system("dnn_elm", model__dense="8")
+def test_a_short_run_of_the_baseline(run_system, exported):
+    report, folder = run_system("dnn_elm", model__dense="8")
     assert report["system"] == "B-DNN (DNN-ELM, loudest 30 %), not the paper's sizes"
     # The network; 120 units on four statistics of 5 emotions.
     assert report["parameters"] == (25 * 32 + 1) * 8 + 9 * 5 + 120 * (20 + 1 + 5)
+    assert exported(folder, fold=2)["members"] == ["fold 2, seed 0"]
 
 
 def test_the_last_column_says_where_segments_start(data):

@@ -24,6 +24,10 @@ def small(data_without_ledger, xla_cache, tmp_path_factory):
     return experiment.run(load(data_without_ledger), folder), folder
 
 
+def test_exported(small, exported):
+    assert exported(small[1], fold=1)["temperature"] == 1.0
+
+
 def test_a_short_run(small):
     report, folder = small
     assert report["system"] == "S (SVM on functionals of descriptors, linear or rbf kernel)"
