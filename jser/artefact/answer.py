@@ -26,6 +26,8 @@ from jser.training.readout import Readout
 
 # Below this a share counts as nothing, see `fusion.shares`.
 LEAST_SHARE = 1e-6
+# Shares below this are as much to a temperature: the logarithm of next to nothing is rounding.
+FLOOR = 1e-3
 
 
 class Answer(NamedTuple):
@@ -140,7 +142,7 @@ def build(
             for own in ensembles.values()
         ]
         scores = jnp.stack(shares).mean(0)
-        calm = jnp.log(jnp.maximum(scores, LEAST_SHARE)) / weights["temperature"]
+        calm = jnp.log(jnp.maximum(scores, FLOOR)) / weights["temperature"]
         answer = Answer(
             jax.nn.softmax(calm),
             scores,

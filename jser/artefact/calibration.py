@@ -14,7 +14,7 @@ import scipy.optimize
 
 from jser import answering
 from jser.answering import softmax, votes
-from jser.artefact.answer import LEAST_SHARE
+from jser.artefact.answer import FLOOR
 from jser.evaluation.calibration import by_speaker, calibration_error
 from jser.evaluation.predictions import Judged
 from jser.preparation import Prepared
@@ -88,7 +88,7 @@ def on_test(judged: Judged, calibration: Calibration, folds: Sequence[str]) -> O
     """
     place = {name: k for k, name in enumerate(folds)}
     t = np.array([calibration.by_fold[place[str(name)]] for name in judged.fold])
-    calm = softmax(np.log(np.maximum(judged.posterior, LEAST_SHARE)) / t[:, None])
+    calm = softmax(np.log(np.maximum(judged.posterior, FLOOR)) / t[:, None])
     return OnTest(
         calibration_error(judged.posterior, judged.truth),
         calibration_error(calm, judged.truth),
@@ -97,8 +97,8 @@ def on_test(judged: Judged, calibration: Calibration, folds: Sequence[str]) -> O
 
 
 def tempered(share: np.ndarray, t: float) -> np.ndarray:
-    """Shares [n, K] at a temperature: softmax(log(share) / t)."""
-    return softmax(np.log(np.maximum(share, LEAST_SHARE)) / t)
+    """Shares [n, K] at a temperature: softmax(log(max(share, FLOOR)) / t)."""
+    return softmax(np.log(np.maximum(share, FLOOR)) / t)
 
 
 def temperature(share: np.ndarray, label: np.ndarray) -> float:
