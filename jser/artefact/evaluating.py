@@ -21,7 +21,7 @@ from jser.artefact import opening
 from jser.artefact.listening import Answers
 from jser.errors import InputError, one_line
 from jser.evaluation import ledger, metrics, page, report
-from jser.evaluation.atomic import write_text
+from jser.evaluation.atomic import check_writable, write_text
 from jser.evaluation.predictions import Predictions
 from jser.protocols import Fold, Protocol
 from jser.records import places, selection
@@ -75,6 +75,7 @@ def evaluate(artefact: Path, options: Options, out: Path) -> dict[str, Any]:
     protocol = _protocol(info, corpus, whose, options, artefact)
     certificate = protocols.certificate(corpus, protocol, options.allow_leak)
     certificate = dataclasses.replace(certificate, leak=protocol.leak, text_seen=None)
+    check_writable(out / "report.json", "--out")  # before anything is scored
     loaded = time.monotonic()
     answers = opening.load(artefact)
     test = protocol.folds[0].test

@@ -16,7 +16,8 @@ from jser import readouts as beside
 from jser import restoring, systems
 from jser.artefact import answer, card, formats, loader, members, parity
 from jser.artefact import calibration as calibrating
-from jser.errors import InputError
+from jser.errors import InputError, check_folder
+from jser.evaluation.atomic import check_writable
 
 
 def export(
@@ -83,6 +84,9 @@ def _check_out(out: Path) -> None:
         raise InputError(f"--out={out}: is a file; name a folder")
     if out.exists() and any(out.iterdir()):
         raise InputError(f"--out={out}: is not empty; name a new folder")
+    check_folder(out, "--out")
+    # Beside it: the artefact is made there and renamed.
+    check_writable(out.parent / f"{out.name}.json", "--out")
 
 
 def _write_json(path: Path, what: Any) -> None:

@@ -195,3 +195,9 @@ def test_each_fold_has_a_temperature(artefact):
     assert all(low <= t <= high for t in made["temperature_by_fold"].values())
     assert 0 <= made["test_error"] <= 1
     assert len(made["test_error_by_speaker"]) == 4
+
+
+def test_a_place_that_cannot_be_written(run_copy, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"--out=.*cannot be written \(Not a directory\)"):
+        export.export(run_copy, tmp_path / "file" / "artefact")
