@@ -199,5 +199,5 @@ def test_each_fold_has_a_temperature(artefact):
 
 def test_a_place_that_cannot_be_written(run_copy, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"--out=.*cannot be written \(Not a directory\)"):
+    with pytest.raises(InputError, match=r"--out=.*cannot be written \("):
         export.export(run_copy, tmp_path / "file" / "artefact")
