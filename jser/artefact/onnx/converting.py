@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ RULES: dict[str, Rule] = {
     **reductions.RULES,
     **shaping.RULES,
 }
+
+# Programs are looked into; and of known numbers the rules of these make known ones by themselves.
+_NOT_AHEAD = {*control.RULES, "broadcast_in_dim", "convert_element_type"}
 
 
 def convert(
@@ -70,6 +74,8 @@ def graph_of(
     if len(program.out_avals) != len(outputs):
         raise ValueError(f"{len(program.out_avals)} results and {len(outputs)} names")
     graph = Graph()
+    for name in (*inputs, *outputs):
+        graph.claim(name)
     leaves = jax.tree_util.tree_leaves_with_path(weights)
     arguments = []
     for (place, leaf), aval in zip(leaves, program.in_avals, strict=False):
@@ -111,9 +117,7 @@ def _bind_sizes(graph: Graph, name: str, shape: Sequence[Size]) -> None:
             graph.bind_size(graph.node("Gather", [whole, place], axis=0), str(size))
 
 
-def inline(
-    graph: Graph, program: ClosedJaxpr | Jaxpr, arguments: Sequence[Value]
-) -> list[Value]:
+def inline(graph: Graph, program: ClosedJaxpr | Jaxpr, arguments: Sequence[Value]) -> list[Value]:
     """Convert a program into a graph; returns its results."""
     jaxpr = program.jaxpr if isinstance(program, ClosedJaxpr) else program
     consts = program.consts if isinstance(program, ClosedJaxpr) else []
@@ -123,7 +127,8 @@ def inline(
 
     def read(atom: Any) -> Value:
         if isinstance(atom, Literal):
-            return known(np.asarray(atom.val, atom.aval.dtype))
+            aval: Any = atom.aval
+            return known(np.asarray(atom.val, aval.dtype))
         return values[atom]
 
     for eqn in jaxpr.eqns:
@@ -141,7 +146,7 @@ def _apply(graph: Graph, eqn: Any, inputs: list[Value]) -> list[Value]:
     name = eqn.primitive.name
     if name not in RULES:
         raise NotImplementedError(f"ONNX: there is no rule for the primitive {name}")
-    if name not in control.RULES and (now := _computed(eqn, inputs)):
+    if name not in _NOT_AHEAD and (now := _computed(eqn, inputs)):
         return now
     equation = Equation(
         primitive=name,
@@ -157,14 +162,16 @@ def _apply(graph: Graph, eqn: Any, inputs: list[Value]) -> list[Value]:
 def _computed(eqn: Any, inputs: list[Value]) -> list[Value]:
     """The results, where the inputs are known and the results are not much larger."""
     avals = [var.aval for var in eqn.outvars]
-    if not inputs or any(v.known is None or v.stored != v.shape for v in inputs):
+    if not inputs or any(v.known is None or not is_static(v.shape) for v in inputs):
         return []
     if not all(is_static(aval.shape) and aval.dtype.kind != "c" for aval in avals):
         return []
     if any(jax.export.is_symbolic_dim(leaf) for leaf in jax.tree.leaves(dict(eqn.params))):
         return []
     given = sum(v.known.nbytes for v in inputs if v.known is not None)
-    if sum(int(np.prod(a.shape)) * a.dtype.itemsize for a in avals) > max(given, MOST_BYTES):
+    whole = [math.prod(x.shape) * x.dtype.itemsize for x in (*avals, *inputs)]
+    if max(whole) > max(given, MOST_BYTES):
         return []
-    made = eqn.primitive.bind(*(v.known for v in inputs), **eqn.params)
+    numbers = [np.broadcast_to(v.known, v.shape) for v in inputs if v.known is not None]
+    made = eqn.primitive.bind(*numbers, **eqn.params)
     return [known(np.asarray(x)) for x in (made if eqn.primitive.multiple_results else [made])]

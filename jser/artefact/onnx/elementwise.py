@@ -161,6 +161,9 @@ def _convert(graph: Graph, equation: Equation) -> list[Value]:
         return [Value(x.shape, equation.dtype, x.stored, real, imaginary=zero)]
     if x.dtype == equation.dtype:
         return [x]
+    if x.known is not None:
+        numbers = x.known.astype(equation.dtype)
+        return [Value(x.shape, equation.dtype, x.stored, known=numbers)]
     return result(equation, graph.cast(graph.name(x), equation.dtype))
 
 

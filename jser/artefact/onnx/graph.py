@@ -77,14 +77,23 @@ class Graph:
         self._root: Graph = parent._root if parent else self
         if parent is None:
             self._count = 0
+            self._taken: set[str] = set()
             self._tensors: dict[str, onnx.TensorProto] = {}
             self._constants: dict[tuple[Any, ...], str] = {}
             self._sizes: dict[str, str] = {}
 
+    def claim(self, name: str) -> str:
+        """Let nothing else have this name."""
+        self._root._taken.add(name)
+        return name
+
     def fresh(self, word: str) -> str:
         """A name that nothing has."""
-        self._root._count += 1
-        return f"{word}_{self._root._count}"
+        root = self._root
+        while True:
+            root._count += 1
+            if (name := f"{word}_{root._count}") not in root._taken:
+                return self.claim(name)
 
     def node(self, operator: str, inputs: Sequence[str], count: int = 1, **attributes: Any) -> Any:
         """Add a node; returns its output's name, or the names of `count` outputs."""
@@ -97,7 +106,8 @@ class Graph:
         root, array = self._root, np.asarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in root._constants:
-            name = label if label and label not in root._tensors else self.fresh(label or "constant")
+            free = label and label not in root._taken
+            name = self.claim(label) if free else self.fresh(label or "constant")
             root._tensors[name] = numpy_helper.from_array(np.array(array, order="C"), name)
             root._constants[key] = name
         return root._constants[key]

@@ -53,7 +53,7 @@ def _convolution(graph: Graph, equation: Equation) -> list[Value]:
     )
     shape = tuple(equation.shape[axis] for axis in layout.out_spec)
     out = Value(shape, equation.dtype, shape, made)
-    return [graph.transpose(out, np.argsort(layout.out_spec))]
+    return [graph.transpose(out, [int(a) for a in np.argsort(layout.out_spec)])]
 
 
 def _angles(n: int) -> np.ndarray:

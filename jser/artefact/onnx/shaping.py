@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jser.artefact.onnx.equation import Equation, Rule, unsupported
-from jser.artefact.onnx.graph import Graph, Size, Value, is_one, is_static, known
+from jser.artefact.onnx.graph import Graph, Size, Value, is_static, known
 
 # Numbers of constants that are written out rather than computed when the graph runs.
 MOST_NUMBERS = 1 << 18
