@@ -34,6 +34,9 @@ RULES: dict[str, Rule] = {
 # Programs are looked into; and of known numbers the rules of these make known ones by themselves.
 _NOT_AHEAD = {*control.RULES, "broadcast_in_dim", "convert_element_type"}
 
+# Complex numbers are two arrays, of which these alone know.
+_COMPLEX = {"complex", "convert_element_type", "fft", "imag", "jit", "pad", "pjit", "real"}
+
 
 def convert(
     function: Callable[..., Any],
@@ -146,6 +149,9 @@ def _apply(graph: Graph, eqn: Any, inputs: list[Value]) -> list[Value]:
     name = eqn.primitive.name
     if name not in RULES:
         raise NotImplementedError(f"ONNX: there is no rule for the primitive {name}")
+    strange = any(np.dtype(v.aval.dtype).kind == "c" for v in (*eqn.invars, *eqn.outvars))
+    if strange and name not in _COMPLEX:
+        raise NotImplementedError(f"ONNX: {name} of complex numbers is not converted")
     if name not in _NOT_AHEAD and (now := _computed(eqn, inputs)):
         return now
     equation = Equation(

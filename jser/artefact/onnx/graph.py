@@ -102,9 +102,9 @@ class Graph:
         return names[0] if count == 1 else names
 
     def constant(self, array: Any, label: str = "") -> str:
-        """The name of a constant; equal ones are one."""
+        """The name of a constant; equal ones of one label are one."""
         root, array = self._root, np.asarray(array)
-        key = (array.dtype.str, array.shape, array.tobytes())
+        key = (label, array.dtype.str, array.shape, array.tobytes())
         if key not in root._constants:
             free = label and label not in root._taken
             name = self.claim(label) if free else self.fresh(label or "constant")
@@ -180,7 +180,8 @@ class Graph:
             return value
         shape, stored = (tuple(s[axis] for axis in order) for s in (value.shape, value.stored))
         if value.known is not None:
-            return Value(shape, value.dtype, stored, known=value.known.transpose(order))
+            numbers = value.known.transpose(order)
+            return Value(shape, value.dtype, stored, known=numbers, label=value.label)
         name = self.node("Transpose", [value.name], perm=order)
         return Value(shape, value.dtype, stored, name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import string
 
 import numpy as np
@@ -56,17 +57,18 @@ def _convolution(graph: Graph, equation: Equation) -> list[Value]:
     return [graph.transpose(out, [int(a) for a in np.argsort(layout.out_spec)])]
 
 
-def _angles(n: int) -> np.ndarray:
-    """2 pi k t / n of the frequencies k and times t of a transform of n real numbers, [k, t]."""
+def _waves(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and negative sines of 2 pi k t / n, for k and t from 0 to n // 2, float64 [k, t]."""
     # Whole turns are taken out while the numbers are integers.
-    turns = np.outer(np.arange(n // 2 + 1), np.arange(n)) % n
-    return 2 * np.pi / n * turns
+    angles = 2 * np.pi / n * (np.outer(np.arange(n // 2 + 1), np.arange(n // 2 + 1)) % n)
+    return np.cos(angles), -np.sin(angles)
 
 
 def _fft(graph: Graph, equation: Equation) -> list[Value]:
-    """Transforms of real numbers, as products with a matrix.
+    """Transforms of real numbers, as products with matrices.
 
-    ONNX has an operator, but onnxruntime's loses digits where the length is no power of two.
+    ONNX has an operator, but onnxruntime's loses digits where the length is no power of two. A
+    cosine is the same at t and n - t, and a sine its negative, so half a matrix is enough.
     """
     kind, lengths = equation.params["fft_type"], equation.params["fft_lengths"]
     if len(lengths) != 1 or kind not in (lax.FftType.RFFT, lax.FftType.IRFFT):
@@ -74,38 +76,63 @@ def _fft(graph: Graph, equation: Equation) -> list[Value]:
     (n,) = lengths
     (x,) = equation.inputs
     if kind == lax.FftType.RFFT:
-        name = graph.full_name(x)
-        parts = []
-        for wave in (np.cos(_angles(n)), -np.sin(_angles(n))):
-            matrix = graph.constant(wave.T.astype(np.float32))
-            parts.append(graph.node("MatMul", [name, matrix]))
-        shape = equation.shape
-        imaginary = Value(shape, np.dtype(np.float32), shape, parts[1])
-        return [Value(shape, equation.dtype, shape, parts[0], imaginary=imaginary)]
+        return _forward(graph, equation, x, n)
+    return equation.result(_backward(graph, *_parts(x), n))
+
+
+def _forward(graph: Graph, equation: Equation, x: Value, n: int) -> list[Value]:
+    rank, pairs = len(x.shape), (n - 1) // 2
+    name, last, back = graph.full_name(x), graph.integers(rank - 1), graph.integers(-1)
+    edges = [graph.integers(0), graph.integers(n // 2 + 1)]
+    first = graph.node("Slice", [name, *edges, last])
+    # The numbers at n - 1, n - 2, ... stand beside those at 1, 2, ...
+    edges = [graph.integers(n - 1), graph.integers(n - 1 - pairs)]
+    mirrored = graph.node("Slice", [name, *edges, last, back])
+    around = [0] * (rank - 1)
+    around = [*around, 1, *around, n // 2 - pairs]
+    mirrored = graph.node("Pad", [mirrored, graph.integers(*around)])
+    parts = []
+    for operator, wave in zip(("Add", "Sub"), _waves(n), strict=True):
+        both = graph.node(operator, [first, mirrored])
+        matrix = graph.constant(wave.T.astype(np.float32))
+        parts.append(graph.node("MatMul", [both, matrix]))
+    shape = equation.shape
+    imaginary = Value(shape, np.dtype(np.float32), shape, parts[1])
+    return [Value(shape, equation.dtype, shape, parts[0], imaginary=imaginary)]
+
+
+def _backward(graph: Graph, real: Value, imaginary: Value, n: int) -> str:
     # A frequency stands for its negative twin too, but for the first and, of even n, the last.
-    twice = np.full(n // 2 + 1, 2 / n)
-    twice[0] = 1 / n
+    share = np.full(n // 2 + 1, 2 / n)
+    share[0] = 1 / n
     if n % 2 == 0:
-        twice[-1] = 1 / n
-    real, imaginary = _parts(x)
-    made = ""
-    for part, wave in ((real, np.cos(_angles(n))), (imaginary, -np.sin(_angles(n)))):
-        if part.known is not None and not part.known.any():
-            continue
-        matrix = graph.constant((twice[:, None] * wave).astype(np.float32))
-        product = graph.node("MatMul", [graph.full_name(part), matrix])
-        made = graph.node("Add", [made, product]) if made else product
-    return equation.result(made)
+        share[-1] = 1 / n
+    cosine, sine = (graph.constant((share[:, None] * w).astype(np.float32)) for w in _waves(n))
+    front = mirrored = graph.node("MatMul", [graph.full_name(real), cosine])
+    if imaginary.known is None or imaginary.known.any():
+        odd = graph.node("MatMul", [graph.full_name(imaginary), sine])
+        front = graph.node("Add", [mirrored, odd])
+        mirrored = graph.node("Sub", [mirrored, odd])
+    edges = [graph.integers((n - 1) // 2), graph.integers(0)]
+    last = graph.integers(len(real.shape) - 1)
+    behind = graph.node("Slice", [mirrored, *edges, last, graph.integers(-1)])
+    return graph.node("Concat", [front, behind], axis=-1)
 
 
 def _parts(x: Value) -> tuple[Value, Value]:
     """Real and imaginary part of a complex value."""
     if x.imaginary is None:
         raise NotImplementedError("ONNX: a complex constant is not converted")
-    return Value(x.shape, np.dtype(np.float32), x.stored, x.name), x.imaginary
+    return dataclasses.replace(x, dtype=np.dtype(np.float32), imaginary=None), x.imaginary
+
+
+def _complex(graph: Graph, equation: Equation) -> list[Value]:
+    real, imaginary = (graph.full(v) for v in equation.inputs)
+    return [dataclasses.replace(real, dtype=equation.dtype, imaginary=imaginary)]
 
 
 RULES: dict[str, Rule] = {
+    "complex": _complex,
     "conv_general_dilated": _convolution,
     "dot_general": _dot_general,
     "fft": _fft,

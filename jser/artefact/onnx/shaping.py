@@ -23,7 +23,7 @@ def _broadcast(graph: Graph, equation: Equation) -> list[Value]:
         stored[place] = size
     if x.known is not None:
         numbers = x.known.reshape([int(size) for size in stored])
-        return [Value(equation.shape, x.dtype, tuple(stored), known=numbers)]
+        return [Value(equation.shape, x.dtype, tuple(stored), known=numbers, label=x.label)]
     name = graph.node("Unsqueeze", [x.name, graph.integers(*missing)]) if missing else x.name
     return [Value(equation.shape, x.dtype, tuple(stored), name)]
 
@@ -101,6 +101,8 @@ def _pad(graph: Graph, equation: Equation) -> list[Value]:
         raise unsupported(equation, "padding between elements")
     if all(_is_zero(low) and _is_zero(high) for low, high, _ in config):
         return [x]
+    if x.imaginary is not None:
+        raise unsupported(equation, "complex numbers")
     around = graph.sizes([low for low, _, _ in config] + [high for _, high, _ in config])
     name = graph.node("Pad", [graph.full_name(x), around, graph.name(value)], mode="constant")
     return equation.result(name)
