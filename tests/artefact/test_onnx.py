@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jser.frontend import descriptors, functionals, log_mel, statistics
+from jser.frontend import descriptors, functionals, log_mel, whole
 from jser.models import stems
 from jser.models.acrnn import Acrnn
 from jser.models.attention import AttentionPooling
@@ -48,9 +48,13 @@ def converted(tmp_path, function, inputs, weights=None):
         name: jax.ShapeDtypeStruct([symbols.get(size, size) for size in shape], dtype)
         for name, (shape, dtype) in inputs.items()
     }
-    count = len(jax.tree.leaves(jax.eval_shape(function, weights, *specs.values())))
     path = tmp_path / "function.onnx"
-    convert(function, weights, specs, [f"out{number}" for number in range(count)], path)
+
+    def named(weights, *values):
+        leaves = jax.tree.leaves(function(weights, *values))
+        return {f"out{number:02d}": leaf for number, leaf in enumerate(leaves)}
+
+    convert(named, weights, specs, path)
     onnx.checker.check_model(path)
     run = session(path)
     return lambda *values: run.run(None, dict(zip(inputs, values, strict=True)))
@@ -73,7 +77,7 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def whole(*shape, low=-9, high=9, seed=0):
+def integers(*shape, low=-9, high=9, seed=0):
     return np.random.default_rng(seed).integers(low, high, shape).astype(np.int32)
 
 
@@ -200,7 +204,7 @@ PRIMITIVES = {
 def test_a_primitive_means_the_same(tmp_path, name):
     function = PRIMITIVES[name]
     inputs = {"x": (("b", "t"), np.float32), "i": (("b", "t"), np.int32)}
-    arguments = [(normal(b, t), whole(b, t)) for b, t in SIZES]
+    arguments = [(normal(b, t), integers(b, t)) for b, t in SIZES]
     check(tmp_path, lambda _, x, i: function(x, i), inputs, arguments, relative=1e-5)
 
 
@@ -322,14 +326,8 @@ def test_models(tmp_path, name):
 def described(_, wave, length):
     """Periods [b, t] and descriptors [b, t, D] of whole recordings."""
     spec = descriptors.DescriptorSpec()
-    before, after = descriptors.margins(spec)
-    frames = 1 + (wave.shape[1] - spec.window) // spec.hop
-    behind = (frames - 1) * spec.hop + after - wave.shape[1]
-    blocks = jnp.pad(wave, ((0, 0), (before, behind)))
-    true = jnp.maximum(1, 1 + (length - spec.window) // spec.hop)
-    found = descriptors._candidates(blocks, jnp.abs(wave).max(1), spec=spec)
-    track = descriptors._track(found, true, spec=spec)
-    return track[..., 0], descriptors._rows(blocks, track, spec=spec)
+    block, track, _ = whole.tracked(wave, length, spec)
+    return track[..., 0], descriptors.rows_of(block, track, spec)
 
 
 def test_pitch_and_descriptors(tmp_path):
@@ -354,10 +352,8 @@ def test_functionals(tmp_path):
     length = np.array([66, 131, 9], np.int32)
 
     def function(_, x, length):
-        def one(x, n):
-            return functionals.functionals_of(x, n, spec, statistics.sorted_statistics)
-
-        return jax.vmap(one)(x, length)
+        with by(Computing(bits=False)):
+            return jax.vmap(lambda x, n: functionals.functionals_of(x, n, spec))(x, length)
 
     inputs = {"x": (("b", "t", len(names)), np.float32), "length": (("b",), np.int32)}
     run = converted(tmp_path, function, inputs)
@@ -377,11 +373,11 @@ def test_weights_lie_in_the_file_under_their_names(tmp_path):
     def dense(w, x):
         return x @ w["dense"]["kernel"] + w["dense"]["bias"]
 
-    convert(dense, weights, spec, ["y"], path, metadata={"labels": "a b c"})
+    convert(dense, weights, spec, path, outputs=["y"], metadata={"labels": "a b c"})
     model = onnx.load(path)
     held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    np.testing.assert_array_equal(held["dense.kernel"], weights["dense"]["kernel"])
-    np.testing.assert_array_equal(held["dense.bias"].ravel(), weights["dense"]["bias"])
+    np.testing.assert_array_equal(held["dense/kernel"], weights["dense"]["kernel"])
+    np.testing.assert_array_equal(held["dense/bias"].ravel(), weights["dense"]["bias"])
     assert "not read" not in held
     run = session(path)
     assert [(i.name, i.shape) for i in run.get_inputs()] == [("x", ["b", 4])]
@@ -392,12 +388,14 @@ def test_weights_lie_in_the_file_under_their_names(tmp_path):
 def test_what_cannot_be_converted_is_named(tmp_path):
     spec = {"x": jax.ShapeDtypeStruct((2, 2), np.float32)}
     with pytest.raises(NotImplementedError, match="primitive erf_inv"):
-        convert(lambda _, x: lax.erf_inv(x), {}, spec, ["y"], tmp_path / "never.onnx")
+        convert(lambda _, x: lax.erf_inv(x), {}, spec, tmp_path / "never.onnx", outputs=["y"])
     with pytest.raises(NotImplementedError, match="mul of complex numbers"):
-        convert(lambda _, x: (x * 1j).real, {}, spec, ["y"], tmp_path / "never.onnx")
+        convert(lambda _, x: (x * 1j).real, {}, spec, tmp_path / "never.onnx", outputs=["y"])
     with pytest.raises(ValueError, match="1 results and 2 names"):
-        convert(lambda _, x: x, {}, spec, ["y", "z"], tmp_path / "never.onnx")
+        convert(lambda _, x: x, {}, spec, tmp_path / "never.onnx", outputs=["y", "z"])
     halved = {"x": jax.ShapeDtypeStruct(jax.export.symbolic_shape("2*b, 4"), np.float32)}
     with pytest.raises(ValueError, match="no input has b as a size"):
-        convert(lambda _, x: x * (x.shape[0] // 2), {}, halved, ["y"], tmp_path / "never.onnx")
+        convert(
+            lambda _, x: x * (x.shape[0] // 2), {}, halved, tmp_path / "never.onnx", outputs=["y"]
+        )
     assert not list(tmp_path.iterdir())

@@ -42,9 +42,9 @@ def convert(
     function: Callable[..., Any],
     weights: Any,
     inputs: Mapping[str, jax.ShapeDtypeStruct],
-    outputs: Sequence[str],
     path: Path | str,
     *,
+    outputs: Sequence[str] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a function as an ONNX file.
@@ -54,18 +54,19 @@ def convert(
         weights: a pytree of arrays, which the file holds under their names in the tree.
         inputs: names, shapes and types of the other arguments. Shapes may be symbolic
             (`jax.export.symbolic_shape`); every symbol is some input's size as it stands.
-        outputs: names of the results, in the order of their leaves.
         path: the file.
+        outputs: names of the results, in the order of their leaves; none: the results are a dict,
+            whose keys are the names.
         metadata: texts to go with it.
 
     Raises:
         NotImplementedError: the function has a primitive that there is no rule for; named.
         ValueError: not so many results as names; or a symbol that is no input's size.
     """
-    onnx.save(graph_of(function, weights, inputs, outputs, metadata or {}), str(path))
+    onnx.save(model_of(function, weights, inputs, outputs, metadata or {}), str(path))
 
 
-def graph_of(
+def model_of(
     function: Callable[..., Any],
     weights: Any,
     inputs: Mapping[str, jax.ShapeDtypeStruct],
@@ -73,7 +74,8 @@ def graph_of(
     metadata: Mapping[str, str],
 ) -> onnx.ModelProto:
     """What `convert` writes."""
-    program = jax.make_jaxpr(function)(weights, *inputs.values())
+    program, shapes = jax.make_jaxpr(function, return_shape=True)(weights, *inputs.values())
+    outputs = outputs or [_path(place) for place, _ in jax.tree_util.tree_leaves_with_path(shapes)]
     if len(program.out_avals) != len(outputs):
         raise ValueError(f"{len(program.out_avals)} results and {len(outputs)} names")
     graph = Graph()
@@ -82,8 +84,7 @@ def graph_of(
     leaves = jax.tree_util.tree_leaves_with_path(weights)
     arguments = []
     for (place, leaf), aval in zip(leaves, program.in_avals, strict=False):
-        label = jax.tree_util.keystr(place, simple=True, separator=".")
-        arguments.append(known(np.asarray(leaf, aval.dtype), label))
+        arguments.append(known(np.asarray(leaf, aval.dtype), _path(place)))
     described = []
     for (name, spec), aval in zip(inputs.items(), program.in_avals[len(leaves) :], strict=True):
         described.append(_described(name, aval.shape, aval.dtype))
@@ -103,6 +104,11 @@ def graph_of(
     )
     helper.set_model_props(model, dict(metadata))
     return model
+
+
+def _path(place: Any) -> str:
+    """The name of a leaf by its place in a tree, ``members/0/dense/kernel``."""
+    return jax.tree_util.keystr(place, simple=True, separator="/")
 
 
 def _described(name: str, shape: Sequence[Size], dtype: Any) -> onnx.ValueInfoProto:
