@@ -379,6 +379,7 @@ def test_weights_lie_in_the_file_under_their_names(tmp_path):
     np.testing.assert_array_equal(held["dense/kernel"], weights["dense"]["kernel"])
     np.testing.assert_array_equal(held["dense/bias"].ravel(), weights["dense"]["bias"])
     assert "not read" not in held
+    assert len({node.name for node in model.graph.node} - {""}) == len(model.graph.node)
     run = session(path)
     assert [(i.name, i.shape) for i in run.get_inputs()] == [("x", ["b", 4])]
     assert [(o.name, o.shape) for o in run.get_outputs()] == [("y", ["b", 3])]

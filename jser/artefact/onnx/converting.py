@@ -93,7 +93,8 @@ def model_of(
     made = inline(graph, program, arguments)
     results = []
     for name, value, aval in zip(outputs, made, program.out_avals, strict=True):
-        graph.nodes.append(helper.make_node("Identity", [graph.full_name(value)], [name]))
+        last = helper.make_node("Identity", [graph.full_name(value)], [name], name=name)
+        graph.nodes.append(last)
         results.append(_described(name, aval.shape, aval.dtype))
     graph.prune(outputs)
     model = helper.make_model(

@@ -98,7 +98,9 @@ class Graph:
     def node(self, operator: str, inputs: Sequence[str], count: int = 1, **attributes: Any) -> Any:
         """Add a node; returns its output's name, or the names of `count` outputs."""
         names = [self.fresh(operator.lower()) for _ in range(count)]
-        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        # Older onnxruntimes join nodes under names made of theirs, so each needs one of its own.
+        node = helper.make_node(operator, list(inputs), names, name=names[0], **attributes)
+        self.nodes.append(node)
         return names[0] if count == 1 else names
 
     def constant(self, array: Any, label: str = "") -> str:
