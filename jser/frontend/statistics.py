@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jser.models import computing
+
 PERCENTILES = (0.01, 0.2, 0.5, 0.8, 0.99)
 UP_LEVELS = (0.25, 0.5, 0.75, 0.9)
 CONTOUR = (
@@ -42,6 +44,8 @@ def order_statistics(x: jax.Array, inside: jax.Array, shares: Sequence[float]) -
     Returns:
         [Q, D]: for each share q the value at rank ``q (n - 1)`` of the n sorted values.
     """
+    if not computing.now().bits:
+        return _by_sorting(x, inside, shares)
     # Floats sort as their bits do, once those of negative ones are turned over.
     bits = jax.lax.bitcast_convert_type(x, jnp.int32)
     keys = jnp.where(inside, jnp.where(bits < 0, bits ^ HIGHEST, bits), HIGHEST)
@@ -70,6 +74,20 @@ def order_statistics(x: jax.Array, inside: jax.Array, shares: Sequence[float]) -
 
     share = rank - below
     return jnp.where(n > 0, value(key) * (1 - share) + value(above) * share, 0)
+
+
+def _by_sorting(x: jax.Array, inside: jax.Array, shares: Sequence[float]) -> jax.Array:
+    """`order_statistics` for programs that cannot read a float's bits."""
+    n = inside.sum(0)
+    last = jnp.maximum(n - 1, 0)
+    in_order = jnp.sort(jnp.where(inside, x, jnp.inf), axis=0)
+    rank = jnp.asarray(shares, jnp.float32)[:, None] * last
+    below = jnp.floor(rank)
+    first = below.astype(jnp.int32)
+    places = first, jnp.minimum(first + 1, last)
+    low, high = (jnp.take_along_axis(in_order, place, axis=0) for place in places)
+    share = rank - below
+    return jnp.where(n > 0, low * (1 - share) + high * share, 0)
 
 
 def mean_and_std(x: jax.Array, inside: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -32,6 +32,7 @@ class Computing:
         tiles: on a CPU, convolutions may go by Winograd's tiles, which compile four times as long.
         advance: steps from one window of a stream to the next; see `jser.models.blstm`. 0: what is
             heard is no stream.
+        bits: the program may read a float's bits; False: what is quicker with them goes without.
     """
 
     lstm: str = "scan"
@@ -39,6 +40,7 @@ class Computing:
     tiles: bool = True
     spread: int = 1
     advance: int = 0
+    bits: bool = True
 
 
 PLAIN = Computing()

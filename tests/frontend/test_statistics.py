@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 
 from jser.frontend import statistics as st
+from jser.models.computing import Computing, by
 
 HOP = 0.01
 
@@ -23,23 +24,27 @@ def of(contours, column):
     return np.where(inside[:, column])[0], x[inside[:, column], column].astype(float)
 
 
-def test_order_statistics_are_exact(contours):
+@pytest.mark.parametrize("bits", [True, False])
+def test_order_statistics_are_exact(contours, bits):
     x, inside = contours
     shares = (0.0, 0.01, 0.2, 0.5, 0.8, 0.99, 1.0)
-    ours = np.asarray(st.order_statistics(x, inside, shares))
+    with by(Computing(bits=bits)):
+        ours = np.asarray(st.order_statistics(x, inside, shares))
     for column in range(4):
         theirs = np.quantile(of(contours, column)[1], shares)
         np.testing.assert_allclose(ours[:, column], theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("bits", [True, False])
 @pytest.mark.parametrize(
     "values",
     [[3.0], [-1.0, -1.0, -1.0], [-0.0, 0.0, 5.0], [1e-30, -1e30, 1e30], [2.0, 1.0, 2.0, 1.0]],
 )
-def test_order_statistics_of_odd_values(values):
+def test_order_statistics_of_odd_values(values, bits):
     x = np.array([*values, 99.0], np.float32)[:, None]
     inside = np.array([True] * len(values) + [False])[:, None]
-    ours = st.order_statistics(x, inside, (0.0, 0.5, 1.0))[:, 0]
+    with by(Computing(bits=bits)):
+        ours = st.order_statistics(x, inside, (0.0, 0.5, 1.0))[:, 0]
     np.testing.assert_array_equal(ours, np.quantile(np.float32(values), [0, 0.5, 1]))
 
 
