@@ -207,6 +207,9 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--out", required=True, metavar="DIR", help="a new folder")
     export.add_argument("--fold", type=int, metavar="K", help="from 1; default: all folds together")
     export.add_argument("--seed", type=int, metavar="S", help="default: all seeds together")
+    export.add_argument(
+        "--onnx", action="store_true", help="model.onnx too; pip install 'jser[onnx]'"
+    )
 
     predict = add(
         "predict",

@@ -275,7 +275,7 @@ def export(args: argparse.Namespace) -> None:
 
     run_dir = Path(args.run)
     compiled.keep(places.of_config(run_directory.config_of(run_dir)))
-    info = export.export(run_dir, Path(args.out), args.fold, args.seed)
+    info = export.export(run_dir, Path(args.out), args.fold, args.seed, args.onnx)
     print(f"{len(info['members'])} members of {info['system']}")
     parity = info["parity"]
     print(f"parity with the run on {parity['recordings']} recordings (limit {parity['limit']:g}):")

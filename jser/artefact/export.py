@@ -21,7 +21,11 @@ from jser.evaluation.atomic import check_writable
 
 
 def export(
-    run_dir: Path, out: Path, fold: int | None = None, seed: int | None = None
+    run_dir: Path,
+    out: Path,
+    fold: int | None = None,
+    seed: int | None = None,
+    onnx: bool = False,
 ) -> dict[str, Any]:
     """Export a run, hold the artefact against it, and put it into a folder of its own.
 
@@ -30,6 +34,7 @@ def export(
         out: must not be there, or be empty; it gets the whole artefact or nothing.
         fold: from 1, whose members answer; None: all folds'.
         seed: whose members answer; None: all seeds'.
+        onnx: write ``model.onnx`` too.
 
     Returns:
         What ``artefact.json`` holds.
@@ -69,6 +74,12 @@ def export(
         expected = parity.of_run(restored, who, utterances, temperature)
         got = parity.of_artefact(loader.Artefact(folder), sound)
         table = {"StableHLO": expected.differences(got)}
+        if onnx:
+            path = folder / "model.onnx"
+            said = {"classes": ", ".join(info["classes"]), "sample_rate": str(info["sample_rate"])}
+            formats.write_onnx(answering, path, said)
+            by_onnx = parity.of_artefact(formats.onnx_artefact(path), sound)
+            table["ONNX"] = expected.differences(by_onnx)
         parity.check(table, temperature)
         info["parity"] = {"recordings": len(sound), "limit": parity.LIMIT, "formats": table}
         _write_json(folder / "artefact.json", info)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jser.artefact.answer import Answering
+from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
 from jser.models import computing
 from jser.systems import ears
@@ -64,15 +66,17 @@ def flat(tree: Any) -> dict[str, np.ndarray]:
     return found
 
 
-def by_name(answering: Answering) -> Callable[..., dict[str, jax.Array]]:
-    """The function of (weights by name, wave, length) -> answers by name."""
+def by_name(
+    answering: Answering, by: computing.Computing = _COMPUTING
+) -> Callable[..., dict[str, jax.Array]]:
+    """The function of (weights by name, wave, length) -> answers by name, computed so."""
     order, tree = list(flat(answering.weights)), jax.tree.structure(answering.weights)
 
     def function(
         weights: Mapping[str, jax.Array], wave: jax.Array, length: jax.Array
     ) -> dict[str, jax.Array]:
         given = jax.tree.unflatten(tree, [weights[name] for name in order])
-        with computing.by(_COMPUTING):
+        with computing.by(by):
             return answering.function(given, wave, length)._asdict()
 
     return function
@@ -84,6 +88,60 @@ def stablehlo(answering: Answering) -> bytes:
         "b, n", constraints=[f"n >= {ears.FEWEST_SAMPLES}", "b >= 1"]
     )
     return _serialised(by_name(answering), _shapes(answering.weights), batch, samples)
+
+
+def write_onnx(answering: Answering, path: Path, metadata: Mapping[str, str]) -> None:
+    """`by_name` for any batch and length as an ONNX file, with its weights in it.
+
+    Args:
+        answering: the system.
+        path: of the file.
+        metadata: words that go into it.
+
+    Raises:
+        InputError: onnx is not installed, or the system has something that ONNX cannot say.
+    """
+    try:
+        from jser.artefact.onnx import convert
+    except ModuleNotFoundError as error:
+        raise InputError(f"--onnx: needs {error.name}; pip install 'jser[onnx]'") from error
+    batch, samples = jax.export.symbolic_shape(
+        "batch, samples", constraints=[f"samples >= {ears.FEWEST_SAMPLES}", "batch >= 1"]
+    )
+    inputs = {
+        "wave": jax.ShapeDtypeStruct((batch, samples), jnp.float32),
+        "length": jax.ShapeDtypeStruct((batch,), jnp.int32),
+    }
+    function = by_name(answering, dataclasses.replace(_COMPUTING, bits=False))
+    try:
+        convert(function, flat(answering.weights), inputs, path, metadata=dict(metadata))
+    except NotImplementedError as error:
+        raise InputError(
+            f"--onnx: {error}; export without it, and please report it with the run's config.json"
+        ) from error
+
+
+def onnx_artefact(path: Path) -> Callable[[Sequence[np.ndarray]], dict[str, np.ndarray]]:
+    """What answers as an ``Artefact`` does, by onnxruntime.
+
+    Raises:
+        InputError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise InputError(f"--onnx: needs {error.name}; pip install 'jser[onnx]'") from error
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def answer(recordings: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        length = np.array([len(x) for x in recordings], np.int32)
+        wave = np.zeros((len(recordings), max(ears.FEWEST_SAMPLES, int(length.max()))), np.float32)
+        for row, x in zip(wave, recordings, strict=True):
+            row[: len(x)] = x
+        return dict(zip(names, session.run(names, {"wave": wave, "length": length}), strict=True))
+
+    return answer
 
 
 def stream_stablehlo(answering: Answering, windows: Streaming) -> tuple[bytes, dict[str, Any]]:

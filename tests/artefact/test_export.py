@@ -50,6 +50,36 @@ def test_it_answers_as_the_run_did(first_fold, tiny_run, data):
     np.testing.assert_allclose(said["attention"].sum(1), 1, atol=1e-4)
 
 
+def test_onnx_answers_alike(first_fold, data):
+    """By onnxruntime alone: for recordings of any length, alone and together."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    corpus = records.load("synthetic", data, "waveform")
+    sound = [corpus.waveform[i] / np.float32(32768) for i in (0, 7, 13)]
+    wave = np.zeros((3, max(map(len, sound)) + 999), np.float32)
+    for row, x in zip(wave, sound, strict=True):
+        row[: len(x)] = x
+    length = np.array([len(x) for x in sound], np.int32)
+    session = onnxruntime.InferenceSession(str(first_fold / "model.onnx"))
+    names = [output.name for output in session.get_outputs()]
+    found = dict(zip(names, session.run(names, {"wave": wave, "length": length}), strict=True))
+    said = loader.Artefact(first_fold)(sound)
+    for name in ("logits", "scores", "probabilities"):
+        np.testing.assert_allclose(found[name], said[name], atol=1e-4)
+    info = json.loads((first_fold / "artefact.json").read_text())
+    assert set(info["parity"]["formats"]) == {"StableHLO", "ONNX"}
+    meta = session.get_modelmeta().custom_metadata_map
+    assert meta["classes"].split(", ") == info["classes"]
+
+
+def test_onnx_is_an_extra(run_copy, tmp_path, monkeypatch):
+    for name in ("onnx", "jser.artefact.onnx", "jser.artefact.onnx.converting"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=r"--onnx: needs .* pip install 'jser\[onnx\]'"):
+        export.export(run_copy, tmp_path / "out", fold=2, onnx=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_members_are_averaged(artefact, first_fold, data):
     corpus = records.load("synthetic", data, "waveform")
     sound = [corpus.waveform[0] / np.float32(32768)]
