@@ -96,3 +96,19 @@ def check(reference, overrides):
     fusion.check_views(config.readout.views)
     if "narrow" in config.readout.views:
         narrow_view.check(spec)
+
+
+def test_scripts_are_there():
+    """`python tests/benchmarks/soak.py`, `launch/slurm.sh`, and files that are only named."""
+    named = {
+        (page.name, path)
+        for page in PAGES
+        for path in re.findall(
+            r"(?<![\w/.<])((?:tests|launch|configs|jser|docs)/[\w/]+\.(?:py|sh|yaml|md))\b",
+            page.read_text(),
+        )
+    }
+    missing = {(page, path) for page, path in named if not (ROOT / path).exists()}
+    assert {path for _, path in missing} <= {
+        "jser/models/mean_mlp.py", "jser/systems/mean_mlp.py", "configs/mean_mlp.py"
+    }  # fmt: skip
