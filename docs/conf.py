@@ -38,6 +38,7 @@ exclude_patterns = ["docs/_*", ".*", "jser", "launch", "runs", "build"]
 templates_path = [str(HERE / "_templates")]
 
 myst_heading_anchors = 4  # headings are link targets, named as on GitHub
+highlight_language = "none"  # of blocks that name none
 lexers["csv"] = TextLexer()  # Pygments has none
 
 # A name in single backticks is a link where it is one of ours, and code where it is not.

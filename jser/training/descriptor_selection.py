@@ -162,8 +162,8 @@ def select(
     Returns:
         A column is significant if its mean or its deviation is. Two columns say the same if the
         utterances' means do: ``|r|`` > `spec.correlation`; the one with the larger F (the larger of
-        its two) stays. Where nothing is significant, the column with the largest F stays alone, so that
-        there is something to look at.
+        its two) stays. Where nothing is significant, the column with the largest F stays alone, so
+        that there is something to look at.
 
     Raises:
         InputError: fewer than two classes, or no more utterances than classes.
