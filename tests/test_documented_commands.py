@@ -31,11 +31,15 @@ COMMANDS = {
 
 
 def lines(page):
-    """Lines of fenced blocks, and of the comments of scripts, continued ones as one."""
+    """Lines of fenced blocks, and of the comments of scripts, continued ones as one.
+
+    Of the guides also what stands between words.
+    """
     text = page.read_text().replace("\\\n", " ")
     if page.suffix == ".md":
         fences = re.findall(r"^ *```(?:sh)?\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-        return [line for block in fences for line in block.splitlines()]
+        inline = re.findall(r"`(jser \w+ [^`]+)`", text) if page.parent.name == "guides" else []
+        return [line for block in fences for line in block.splitlines()] + inline
     return re.findall(r"^#  +(.*)", text, re.MULTILINE)
 
 
