@@ -45,7 +45,8 @@ lexers["csv"] = TextLexer()  # Pygments has none
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "ignore-module-all": True}
-autosummary_ignore_module_all = False  # a room's page lists what it hands out
+# All modules of a room have a page, also where the room itself hands out some of their names.
+autosummary_ignore_module_all = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 # Lists of names and what they are, so that two names may share a line: `low, high: of the interval`

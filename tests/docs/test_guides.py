@@ -27,7 +27,7 @@ FENCE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass
