@@ -4,10 +4,13 @@ The source folder is the repository itself (`launch/local.sh docs`), so the page
 another, to the READMEs of other folders and to files of code are those that hold in a checkout.
 """
 
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
 from sphinx.highlighting import lexers
 
 import jser
@@ -44,7 +47,11 @@ lexers["csv"] = TextLexer()  # Pygments has none
 # A name in single backticks is a link where it is one of ours, and code where it is not.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "ignore-module-all": True}
+autodoc_default_options = {
+    "members": True,
+    "special-members": "__call__",
+    "ignore-module-all": True,
+}
 # All modules of a room have a page, also where the room itself hands out some of their names.
 autosummary_ignore_module_all = True
 napoleon_numpy_docstring = False
@@ -60,3 +67,23 @@ html_show_copyright = False
 html_additional_pages = {"index": "front.html"}  # leads to docs/index.html
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+
+
+def setup(app: Sphinx) -> None:
+    """See the functions below."""
+    app.connect("autodoc-process-docstring", plain_letters, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", own_fields)
+
+
+def plain_letters(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]):
+    """`n_classes: K.` is a name and a letter, and no list with an item K."""
+    lines[:] = [re.sub(r"(: [A-Z])\.$", r"\1", line) for line in lines]
+
+
+def own_fields(
+    app: Sphinx, what: str, name: str, found: Any, options: Any, given: str | None, returned: Any
+) -> tuple[str | None, Any]:
+    """A Flax module's own fields, without the two that Flax adds."""
+    if what == "class" and given:
+        given = re.sub(r"(, )?parent: [^)]*_Sentinel object>, name: str \| None = None", "", given)
+    return given, returned
