@@ -3,6 +3,7 @@
 #
 #   launch/local.sh quickstart   set up, then cross-validate the main system on the synthetic corpus
 #   launch/local.sh test         set up with the test extra, then lint, type check and fast tests
+#   launch/local.sh docs         set up with the docs extra, then build the documentation: docs/_build/html
 #   launch/local.sh setup        set up alone
 #
 # PYTHON=python3.12 launch/local.sh setup   chooses the interpreter of a new environment.
@@ -34,7 +35,7 @@ setup() {
   [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
   echo "installing jser ($extra) into .venv: about 1.3 GB, a few minutes the first time"
   local target=.
-  [ "$extra" = test ] && target='.[test]'
+  [ "$extra" = base ] || target=".[$extra]"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable "$target"
   echo "$want" >"$stamp"
 }
@@ -60,8 +61,13 @@ case "${1:-}" in
     shift
     .venv/bin/python -m pytest -q -n "${JSER_TEST_WORKERS:-2}" "$@"
     ;;
+  docs)
+    setup docs
+    .venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d docs/_build/doctrees . docs/_build/html
+    echo "done: docs/_build/html/index.html"
+    ;;
   *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac

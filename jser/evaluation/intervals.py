@@ -152,9 +152,9 @@ class SignFlip:
 def sign_flip_test(differences: Sequence[float] | np.ndarray, seed: int = 0) -> SignFlip:
     """Test that differences [G], one a speaker, are symmetric about 0 (Fisher 1935).
 
-    p is the share of the 2^G ways to choose the signs whose |sum| is at least the one seen. Up to
-    `EXACT_SPEAKERS` all ways are counted: the sums of both halves of the speakers are listed, one
-    half sorted, and pairs counted by bisection. Beyond that, 100,000 seeded draws.
+    p is the share of the 2^G ways to choose the signs whose ``|sum|`` is at least the one seen. Up
+    to `EXACT_SPEAKERS` all ways are counted: the sums of both halves of the speakers are listed,
+    one half sorted, and pairs counted by bisection. Beyond that, 100,000 seeded draws.
     """
     d = np.asarray(differences, np.float64)
     n = len(d)

@@ -82,7 +82,7 @@ def harmonic(
 
     - harmonic energy E_H = sum a_h^2 / 2 and noise energy E - E_H, in dB of full scale, neither
       less than -40 dB of E; noiseness, the share of the noise in E;
-    - inharmonicity 2 / F0 sum |f_h - h F0| a_h^2 / sum a_h^2, 0 to 0.5;
+    - inharmonicity 2 / F0 ``sum |f_h - h F0| a_h^2 / sum a_h^2``, 0 to 0.5;
     - tristimulus: shares of a_1, of a_2 to a_4 and of a_5 to a_20 in sum a_h;
     - odd-to-even ratio: sum of a_h^2 over odd h over that of even h, dB, between -40 and 40.
 

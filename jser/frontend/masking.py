@@ -113,8 +113,8 @@ def mel_noise(
     """White noise at a signal-to-noise ratio, added to the Mel power of static log-Mel.
 
     An approximation to `augment.add_noise`, which needs the waveform. In one bin of the spectrum
-    the power of signal plus noise is |a + n|^2 with a complex Gaussian n: its mean is the sum of
-    both powers, which is exact here too, and its fluctuation shrinks in a band by the number of
+    the power of signal plus noise is ``|a + n|^2`` with a complex Gaussian n: its mean is the sum
+    of both powers, which is exact here too, and its fluctuation shrinks in a band by the number of
     its independent bins. What is lost: the noise of neighbouring frames and bands is independent
     here, where real frames overlap by more than half, and the signal's power is estimated from its
     bands (tested: mean of the log within 0.5 dB of real noise).

@@ -1,7 +1,7 @@
 """The space of a sweep: what a config file's ``sweep()`` says, without Optuna.
 
 It gives either a dict from dotted fields to distributions, or yields dicts from dotted fields to
-values, which are an explicit list of trials:
+values, which are an explicit list of trials::
 
     def sweep():
         return {

@@ -27,7 +27,8 @@ class SelectionSpec:
         test: ``anova``, or ``kruskal`` (Kruskal and Wallis' test by ranks, which asks for no normal
             distribution).
         level: of the familywise error: a column stays if Holm's p of one of its statistics is less.
-        correlation: of two columns whose |r| is greater, the one with the smaller statistic goes.
+        correlation: of two columns whose ``|r|`` is greater, the one with the smaller statistic
+            goes.
     """
 
     test: str = "anova"
@@ -121,7 +122,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 def without_copies(
     x: np.ndarray, rank: np.ndarray, candidates: np.ndarray, limit: float
 ) -> np.ndarray:
-    """Candidates of which no two have |r| > limit; the better one stays.
+    """Candidates of which no two have ``|r|`` > limit; the better one stays.
 
     Args:
         x: [n, D].
@@ -160,9 +161,9 @@ def select(
 
     Returns:
         A column is significant if its mean or its deviation is. Two columns say the same if the
-        utterances' means do: |r| > `spec.correlation`; the one with the larger F (the larger of its
-        two) stays. Where nothing is significant, the column with the largest F stays alone, so that
-        there is something to look at.
+        utterances' means do: ``|r|`` > `spec.correlation`; the one with the larger F (the larger of
+        its two) stays. Where nothing is significant, the column with the largest F stays alone, so
+        that there is something to look at.
 
     Raises:
         InputError: fewer than two classes, or no more utterances than classes.

@@ -132,7 +132,7 @@ class Judge:
 
 
 def rbf(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
-    """k(a_i, b_j) = exp(-|a_i - b_j|^2 / (F width^2)) of [m, F] and [n, F].
+    """``k(a_i, b_j) = exp(-|a_i - b_j|^2 / (F width^2))`` of [m, F] and [n, F].
 
     Divided by F, a width means the same for any number of standardised features: two rows are
     about 2 F apart.

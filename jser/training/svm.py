@@ -33,7 +33,8 @@ class SvmSpec:
     Attributes:
         kernels: of ``linear`` and ``rbf``.
         costs: C; a row's own is C times its weight, so classes count the same.
-        gammas: of the RBF kernel exp(-gamma |a - b|^2 / D); 1 is what is called `scale` elsewhere.
+        gammas: of the RBF kernel ``exp(-gamma |a - b|^2 / D)``; 1 is what is called `scale`
+            elsewhere.
         inner_folds: into which training speakers are divided for the choice.
     """
 

@@ -35,6 +35,9 @@ case "$*" in
   *worker-network-endpoints) echo "a:0:10.0.0.1,b:1:10.0.0.2" ;;
 esac
 """
+GIT = """#!/bin/sh
+tar -czf "${3#--output=}" -C "$ROOT" launch/restart.sh
+"""
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def tpu(stage):
     write(stage.bin / "gcloud", GCLOUD)
     write(stage.bin / "uv", UV)
     write(stage.bin / "curl", CURL)
-    write(stage.bin / "git", '#!/bin/sh\ntar -czf "${3#--output=}" -C "$ROOT" launch/restart.sh\n')
+    write(stage.bin / "git", GIT)
     calls, states = stage.folder / "calls", stage.folder / "states"
 
     def run(played, *words, **given):

@@ -218,5 +218,5 @@ class Dense:
     def __call__(
         self, params: Mapping[str, jax.Array], x: jax.Array, width: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        """[B, *inputs] -> [B, units]; `width` passes as it is."""
+        """``[B, *inputs]`` -> [B, units]; `width` passes as it is."""
         return x.reshape(len(x), -1) @ params["kernel"] + params["bias"], width
