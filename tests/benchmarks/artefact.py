@@ -8,13 +8,18 @@ recording or several of one length, without masks. What both say is compared fir
   latency      one recording a call
   throughput   eight recordings a call
 
-needs PyTorch: pip install '.[bench]'
+StableHLO runs by XLA, ONNX by onnxruntime; both with as many threads as PyTorch.
+
+needs PyTorch and onnxruntime: pip install '.[bench,onnx]'
 example: python tests/benchmarks/artefact.py --repeats=9 --seconds=3
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import arguments
@@ -25,12 +30,13 @@ MELS, FRAMES, SHIFT, COMPONENTS, CLASSES = 64, 64, 32, 256, 7
 
 
 def artefact(weights_dir: Any) -> tuple[Any, Any, Any]:
-    """The exported function, loaded again; its weights by name; and the parts of which it is."""
+    """The exported function, loaded again, with its weights; by onnxruntime; and its parts."""
     import dataclasses
 
     import jax
     import jax.numpy as jnp
     import numpy as np
+    import onnxruntime
 
     from jser import config as configs
     from jser.artefact import answer, formats
@@ -64,7 +70,14 @@ def artefact(weights_dir: Any) -> tuple[Any, Any, Any]:
     own = {"params": params, "mean": 0 * ones[:COMPONENTS], "scale": ones[:COMPONENTS]}
     answering = answer.build(ear, [answer.Member(0, 0, 0, model, own)], (), 1.0, 1.0)
     program = jax.jit(jax.export.deserialize(bytearray(formats.stablehlo(answering))).call)
-    return program, jax.device_put(formats.flat(answering.weights)), (ear.weights, basis, params)
+    weights = jax.device_put(formats.flat(answering.weights))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        formats.write_onnx(answering, path, {})
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        session = onnxruntime.InferenceSession(str(path), options)
+    return (program, weights), session, (ear.weights, basis, params)
 
 
 def twin(stem: Any, basis: Any, params: Any) -> Any:
@@ -164,7 +177,7 @@ def measure(args: argparse.Namespace) -> None:
     import numpy as np
     import torch
 
-    program, weights, parts = artefact(args.data_dir / "weights")
+    (program, weights), session, parts = artefact(args.data_dir / "weights")
     model = twin(*parts)
     rng = np.random.default_rng(0)
     machine = {**timing.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()}
@@ -178,13 +191,18 @@ def measure(args: argparse.Namespace) -> None:
         def ours(wave: Any = wave, length: Any = length) -> Any:
             return jax.block_until_ready(program(weights, wave, length)["probabilities"])
 
+        def by_onnx(wave: Any = wave, length: Any = length) -> Any:
+            return session.run(["probabilities"], {"wave": wave, "length": length})[0]
+
         def theirs(given: Any = given) -> Any:
             with torch.inference_mode():
                 return model(given)
 
         # The stem's features are rounded to float16 in ours.
         close(case, ours(), theirs(), 2e-3)
-        seconds = timing.alternate({"jser": ours, "torch": theirs}, args.repeats)
+        close(f"{case}, ONNX", ours(), by_onnx(), 1e-4)
+        ways = {"StableHLO": ours, "ONNX": by_onnx, "torch": theirs}
+        seconds = timing.alternate(ways, args.repeats)
         timing.emit(
             {
                 "benchmark": "artefact",
@@ -193,16 +211,16 @@ def measure(args: argparse.Namespace) -> None:
                 "all_seconds": {k: [round(v, 5) for v in values] for k, values in seconds.items()},
             }
         )
-        mine, other = (timing.median(seconds[name]) for name in ("jser", "torch"))
-        rows.append(
-            [
-                f"{case}, {batch} x {args.seconds:g} s", 1000 * mine, 1000 * other,
-                timing.paired_ratio(seconds["torch"], seconds["jser"]),
-                batch * args.seconds / mine,
-            ]
-        )  # fmt: skip
-    head = ["StableHLO", "jser, ms", "PyTorch, ms", "PyTorch / jser", "x real time"]
-    timing.table(head, rows)
+        for way in ("StableHLO", "ONNX"):
+            mine, other = timing.median(seconds[way]), timing.median(seconds["torch"])
+            rows.append(
+                [
+                    f"{case}, {batch} x {args.seconds:g} s, {way}", 1000 * mine, 1000 * other,
+                    timing.paired_ratio(seconds["torch"], seconds[way]),
+                    batch * args.seconds / mine,
+                ]
+            )  # fmt: skip
+    timing.table(["what", "jser, ms", "PyTorch, ms", "PyTorch / jser", "x real time"], rows)
 
 
 if __name__ == "__main__":
