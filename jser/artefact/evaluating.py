@@ -109,6 +109,7 @@ def evaluate(artefact: Path, options: Options, out: Path) -> dict[str, Any]:
         device=device_name(),
         selection=info["protocol"]["selection"],
         refit=info["protocol"]["refit"],
+        calibrated=True,
     )
     made["majority"] = _majority(info, corpus, test)
     made["marks"] = [*made["marks"], *_marks(info, corpus, left_out, options)]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+from jser.evaluation.predictions import Judged
 
 # Of equal width: as in Guo et al. 2017, but fewer, since a speaker says some dozens of utterances.
 BINS = 10
@@ -34,4 +38,17 @@ def by_speaker(posterior: np.ndarray, label: np.ndarray, speaker: np.ndarray) ->
     return {
         str(name): calibration_error(posterior[speaker == name], label[speaker == name])
         for name in np.unique(speaker)
+    }
+
+
+def of(judged: Judged) -> dict[str, Any]:
+    """`error` over all rows, and `by_speaker`; None and empty where scores are no shares."""
+    total = judged.posterior.sum(1, keepdims=True)
+    if (judged.posterior < 0).any() or (total <= 0).any():
+        return {"error": None, "by_speaker": {}}
+    share = judged.posterior / total
+    named = np.where(judged.speaker == "", "unknown", judged.speaker)
+    return {
+        "error": calibration_error(share, judged.truth),
+        "by_speaker": by_speaker(share, judged.truth, named),
     }

@@ -131,7 +131,20 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"of {report['configs_total']} so far{among}",
         )
     )
+    found = report.get("calibration")  # older reports have none
+    if found and found["error"] is not None:
+        rows.append(("calibration error", _calibration(found)))
     return rows
+
+
+def _calibration(found: Mapping[str, Any]) -> str:
+    """How far probabilities are from what they promise."""
+    each = list(found["by_speaker"].values())
+    alone = f"; of single speakers {percent(min(each))} to {percent(max(each))}"
+    return (
+        f"{percent(found['error'])} points{alone if len(each) > 1 else ''} "
+        f"({'calibrated on dev' if found['calibrated'] else 'before calibration'}, ten bins)"
+    )
 
 
 def _by_fold(report: Mapping[str, Any], own: Mapping[str, Any]) -> str:

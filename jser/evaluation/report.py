@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jser.evaluation import atomic, corpora, metrics
+from jser.evaluation import atomic, calibration, corpora, metrics
 from jser.evaluation.compare import paired, speaker_uar
 from jser.evaluation.intervals import MANY_SPEAKERS, figure, speaker_interval
 from jser.evaluation.ledger import Scores
@@ -63,6 +63,7 @@ def build(
     trim_db: float = 0.0,
     grid: Mapping[str, Any] | None = None,
     by_fold: Mapping[str, Any] | None = None,
+    calibrated: bool = False,
 ) -> dict[str, Any]:
     """Make the report of a run.
 
@@ -92,6 +93,7 @@ def build(
         by_fold: where each fold has values of its own: `chosen` (of each fold, field -> value),
             `dev_uar` [folds], and between how many configurations each fold's dev speakers have
             chosen them, `tried` (None: not known).
+        calibrated: posteriors are meant as probabilities.
 
     Returns:
         A dict that `json.dump` takes; figures in 0..1. `std` is over seeds, None with one seed;
@@ -148,6 +150,7 @@ def build(
         "wa_fold_mean": float(np.mean(fold_values["wa"])),
         "interval_beside": _beside(conf, other, unit),
         "per_speaker": _per_speaker(scores, corpus),
+        "calibration": {"calibrated": calibrated, **calibration.of(scores.judged)},
         "folds": _folds(scores, protocol, fold_values),
         "per_class_recall": dict(
             zip(corpus.classes, np.mean(metrics.recalls(pooled), axis=0).tolist(), strict=True)
