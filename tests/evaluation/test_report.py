@@ -21,8 +21,8 @@ FIELDS = (
     "system", "corpus", "protocol", "leak", "partial_corpus", "text_seen", "selection",
     "configs_scored", "normalisation", "level", "interval_method", "pooling_rule", "seeds", "uar",
     "wa", "macro_f1", "uar_fold_mean", "per_speaker", "folds", "per_class_recall", "confusion",
-    "yardsticks", "calibration", "parameters", "seconds", "peak_memory_mb", "versions", "device", "synthetic",
-    "refit", "note", "absent_classes", "baseline", "chance_uar", "majority", "marks", "warnings",
+    "yardsticks", "calibration", "parameters", "seconds", "peak_memory_mb", "versions", "device",
+    "synthetic", "refit", "note", "absent_classes", "baseline", "chance_uar", "majority", "marks", "warnings",
 )  # fmt: skip
 
 
