@@ -247,6 +247,31 @@ def parser() -> argparse.ArgumentParser:
         "--sure", type=float, default=0.0, metavar="P", help="below this probability: not sure"
     )
 
+    serve = add(
+        "serve",
+        commands.serve,
+        "Serve an artefact's page on this computer: drop or record sound, see and hear the answer.",
+        "jser serve artefacts/emodb --port=8000",
+    )
+    serve.add_argument("artefact", metavar="ARTEFACT", help="a folder from `jser export`")
+    serve.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1, no one else's"
+    )
+    serve.add_argument("--port", type=int, default=8000, metavar="N", help="default: 8000; 0: any")
+    for name, kind, default, text in (
+        ("max_mb", float, 50.0, "of a request, megabytes"),
+        ("max_seconds", float, 600.0, "of a recording"),
+        ("per_minute", int, 120, "requests of a client"),
+        ("queue", int, 64, "requests in work and waiting; others are told to come again"),
+    ):
+        serve.add_argument(
+            f"--{name}",
+            type=kind,
+            default=default,
+            metavar="N",
+            help=f"{text}; default: {default:g}",
+        )
+
     status = add(
         "status",
         commands.status,

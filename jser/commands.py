@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import importlib.util
 import json
 import os
 import shlex
@@ -341,6 +342,36 @@ def listen(args: argparse.Namespace) -> None:
     )
     write = predicting.write_json_lines if args.json else predicting.write_table
     write(rows, info["classes"], sys.stdout)
+
+
+# What `jser serve` needs beyond what every command does.
+_OF_SERVING = ("starlette", "uvicorn", "python_multipart")
+
+
+def serve(args: argparse.Namespace) -> None:
+    """An artefact's page."""
+    missing = [name for name in _OF_SERVING if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"serve: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
+            "pip install 'jser[serve]'"
+        )
+    from jser import compiled
+    from jser.artefact import opening
+    from jser.records import places
+    from jser.serving import app, gate, server, work
+    from jser.serving.limits import Limits
+
+    limits = Limits(args.max_mb, args.max_seconds, args.per_minute, args.queue)
+    opening.info(Path(args.artefact))
+    listening = server.listen(args.host, args.port)
+    compiled.keep(places.root(None))
+    heard = app.open_artefact(Path(args.artefact), limits)
+    for what in work.warm(heard):
+        print(f"compiling {what}", file=sys.stderr)
+    made = app.make(heard, limits, gate.is_local(args.host))
+    where = server.address(args.host, listening)
+    server.run(made, listening, lambda: print(f"ready: {where} (Ctrl-C ends it)", flush=True))
 
 
 def status(args: argparse.Namespace) -> None:

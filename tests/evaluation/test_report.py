@@ -22,7 +22,8 @@ FIELDS = (
     "configs_scored", "normalisation", "level", "interval_method", "pooling_rule", "seeds", "uar",
     "wa", "macro_f1", "uar_fold_mean", "per_speaker", "folds", "per_class_recall", "confusion",
     "yardsticks", "calibration", "parameters", "seconds", "peak_memory_mb", "versions", "device",
-    "synthetic", "refit", "note", "absent_classes", "baseline", "chance_uar", "majority", "marks", "warnings",
+    "synthetic", "refit", "note", "absent_classes", "baseline", "chance_uar", "majority", "marks",
+    "warnings",
 )  # fmt: skip
 
 
