@@ -62,13 +62,20 @@ def serving(artefact: Any, *words: str, **environment: str) -> Iterator[Running]
             reader.join()
 
 
-def answer(port: int, data: bytes) -> bytes:
-    """All that comes back for bytes, until the server closes the connection."""
+def answer(port: int, data: bytes, end: bool = False) -> bytes:
+    """All that comes back for bytes, until the server closes the connection.
+
+    Args:
+        port: of the server.
+        data: a request that asks to close the connection, or
+        end: one that is perhaps not whole: no more will come, as when a client has gone.
+    """
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         # The server may answer, and close, before all is sent.
         with contextlib.suppress(ConnectionError):
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
         got = b""
         with contextlib.suppress(ConnectionError):
             while piece := connection.recv(1 << 16):
