@@ -117,7 +117,7 @@ def test_float32_levels_agree_to_1e_5():
     frames = np.array([max(64, len(x)) for x in UTTERANCES])
     filled = [stem_features.prepare(x, SPEC) for x in UTTERANCES]
     wide = np.stack([np.pad(x, ((0, 192 - len(x)), (0, 0)), "edge") for x in filled])
-    run = jax.jit(lambda x, n: level_features._of_spectrograms(params, x, n, SPEC))
+    run = jax.jit(lambda x, n: level_features.of_spectrograms(params, x, n, SPEC))
     together, _ = run(wide, frames)
     narrow, _ = run(wide[:1, :128], frames[:1])
     np.testing.assert_allclose(narrow[0], together[0], atol=1e-5)

@@ -84,7 +84,7 @@ def test_float32_features_agree_to_1e_5(picture):
     length = np.array([len(x) for x in UTTERANCES[:4]])
     length = np.maximum(length, 64)
     if picture == "utterance":
-        run = jax.jit(lambda x, n: stem_features._utterance_features(params, x, n, spec))
+        run = jax.jit(lambda x, n: stem_features.utterance_features(params, x, n, spec))
         together, whole = run(long, length)
         narrow, narrow_whole = run(long[:1, :128], length[:1])
         n = stem_features.steps_of(70, spec)
@@ -92,7 +92,7 @@ def test_float32_features_agree_to_1e_5(picture):
         np.testing.assert_allclose(narrow_whole[0], whole[0], atol=1e-5)
     else:
         cut = np.stack([pictures.picture(x[:64], 64, spec) for x in long])
-        run = jax.jit(lambda x: stem_features._segment_features(params, x, spec))
+        run = jax.jit(lambda x: stem_features.segment_features(params, x, spec))
         np.testing.assert_allclose(run(cut[:1])[0], run(cut)[0], atol=1e-5)
 
 
