@@ -183,6 +183,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
     evaluate.add_argument("--data", metavar="CORPUS", help="a built corpus to score an artefact on")
     evaluate.add_argument("--manifest", metavar="FILE", help="or a table of recordings and labels")
+    evaluate.add_argument("--corpus_dir", metavar="DIR", help="of a manifest's recordings")
     evaluate.add_argument(
         "--unheard", action="store_true", help="leave out speakers that were heard in training"
     )

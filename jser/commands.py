@@ -218,7 +218,9 @@ def evaluate(args: argparse.Namespace) -> None:
 
 
 # Options of `jser evaluate` that only an artefact has.
-_OF_ARTEFACT = ("data", "manifest", "unheard", "allow_leak", "out", "json", "labels", "data_dir")
+_OF_ARTEFACT = (
+    "data", "manifest", "corpus_dir", "unheard", "allow_leak", "out", "json", "labels", "data_dir",
+)  # fmt: skip
 
 
 def _evaluate_artefact(folder: Path, args: argparse.Namespace) -> None:
@@ -238,7 +240,7 @@ def _evaluate_artefact(folder: Path, args: argparse.Namespace) -> None:
         from jser.records import sidecar
         from jser.records.manifest import corpus as own
 
-        result, _ = own.build(args.manifest, None, None, args.data_dir, "waveform")
+        result, _ = own.build(args.manifest, None, args.corpus_dir, args.data_dir, "waveform")
         sidecar.push(result.path)
         corpus = own.name_of(Path(args.manifest).expanduser(), options.Options())
     chosen = evaluating.Options(

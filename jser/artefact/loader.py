@@ -116,6 +116,7 @@ class Stream:
             said = self._call(
                 self._artefact.weights, self._state, wave, np.array([length], np.int32)
             )
-            self._after = {name: said.pop(f"state/{name}") for name in self._state}
+            # Of the host, as the first state is: another kind of array would be compiled for anew.
+            self._after = {name: np.asarray(said.pop(f"state/{name}")) for name in self._state}
             answer = {name: np.asarray(value)[0] for name, value in said.items()}
             yield answer | {"start": self._start, "end": self._answered}

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 
 from jser import cli
 from jser.artefact import evaluating, opening
@@ -51,6 +52,7 @@ def test_the_unheard_speaker_has_the_runs_own_score(first_fold, tiny_run, own_da
     assert report["leak"] is None
     assert report["n_utterances"] == 5
     assert report["configs_scored"] == 1
+    assert not any("duplicates" in sentence for sentence in report["warnings"])
     run = read_csv(tiny_run / "run" / "predictions.csv")
     here = read_csv(tmp_path / "predictions.csv")
     (speaker,) = set(here.speaker)
@@ -120,6 +122,22 @@ def test_command(first_fold, own_data, tmp_path, capsys):
     assert "give one of them" in capsys.readouterr().err
     assert cli.main([*words, "--data=nothing"]) == 1
     assert "nothing" in capsys.readouterr().err
+
+
+def test_a_table_of_recordings(first_fold, own_data, data, tmp_path, capsys):
+    """By somebody else's names, of a speaker whom nobody has heard."""
+    corpus = records.load("synthetic", data, "waveform")
+    heard = set(opening.info(first_fold)["trained_on"]["speakers"])
+    (speaker,) = set(map(str, corpus.speaker)) - heard
+    lines = ["path,label,speaker"]
+    for i in np.flatnonzero(corpus.speaker == speaker):
+        soundfile.write(tmp_path / f"{i}.wav", corpus.waveform[i], 16000)
+        lines.append(f"{i}.wav,{corpus.classes[corpus.label[i]]},somebody")
+    (tmp_path / "talk.csv").write_text("\n".join(lines) + "\n")
+    words = ["evaluate", str(first_fold), f"--manifest={tmp_path / 'talk.csv'}", "--json"]
+    assert cli.main([*words, f"--data_dir={own_data}", f"--out={tmp_path / 'out'}"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (report["corpus"], report["n_utterances"], report["leak"]) == ("talk", 5, None)
 
 
 def test_options_of_an_artefact_are_not_for_a_run(tiny_run, capsys):

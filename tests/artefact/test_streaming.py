@@ -35,6 +35,13 @@ def test_until_the_window_is_full_it_is_the_offline_answer(loaded, speech):
         np.testing.assert_allclose(answer["logits"], offline["logits"][0], atol=2e-5)
 
 
+def test_one_program_serves_a_stream(loaded, speech):
+    stream = Stream(loaded)
+    for _ in stream.feed(speech[: stream.window + 3 * stream.hop]):
+        pass
+    assert stream._call._cache_size() == 1
+
+
 @pytest.mark.parametrize("size", [1000, 7777])
 def test_pieces_of_any_size(loaded, speech, size):
     x = speech[:60000]
