@@ -115,9 +115,11 @@ def write_onnx(answering: Answering, path: Path, metadata: Mapping[str, str]) ->
     function = by_name(answering, dataclasses.replace(_COMPUTING, bits=False))
     try:
         convert(function, flat(answering.weights), inputs, path, metadata=dict(metadata))
-    except NotImplementedError as error:
+    except Exception as error:  # whatever a rule of the converter stumbles over
+        what = str(error).partition("\n")[0][:200]
         raise InputError(
-            f"--onnx: {error}; export without it, and please report it with the run's config.json"
+            f"--onnx: the system cannot be written as ONNX ({type(error).__name__}: {what}); export "
+            "without it, and please report it with the run's config.json"
         ) from error
 
 

@@ -126,7 +126,8 @@ def _svm(machine: svm.Svm) -> Traced:
             sums[i], sums[j] = sums[i] + decision, sums[j] - decision
         found = [v + s / (3 * (jnp.abs(s) + 1)) for v, s in zip(votes, sums, strict=True)]
         shares = jax.nn.softmax(machine.sharpness * jnp.stack(found, axis=1), axis=1)
-        whole = jnp.zeros((x.shape[0], machine.n_classes), jnp.float32)
-        return whole.at[:, machine.classes].set(shares)
+        # Classes without rows have nothing.
+        there = np.eye(machine.n_classes, dtype=np.float32)[machine.classes]
+        return _matmul(shares, there)
 
     return Traced(weights, function)

@@ -106,12 +106,17 @@ def set_hash(name: str, spec: DescriptorSpec = DEFAULT) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _apart(x: jax.Array) -> list[jax.Array]:
+    """The columns [...] of x [..., C]: slices, which every format of an export has."""
+    return [x[..., k] for k in range(x.shape[-1])]
+
+
 def static_of(
     blocks: jax.Array, track: jax.Array, wanted: tuple[str, ...], spec: DescriptorSpec
 ) -> jax.Array:
     """Blocks [B, n] and their track [B, T, 3] -> the columns `wanted` [B, T, C]."""
     columns, cepstra, bands = raw_columns(blocks, track, spec)
-    values = [*columns, *jnp.unstack(cepstra, axis=-1), *jnp.unstack(bands, axis=-1)]
+    values = [*columns, *_apart(cepstra), *_apart(bands)]
     found = dict(zip(descriptor_names(spec), values, strict=True))
     period = track[..., 0]
     f0 = jnp.where(period > 0, spec.sample_rate / jnp.where(period > 0, period, 1), 0)
@@ -125,7 +130,7 @@ def static_of(
         step = spec.sample_rate / spec.pitch.n_fft
         found |= dict(zip(_CONTRAST, timbre.contrast(power, step), strict=True))
         of_class = timbre.chroma(power, spec.sample_rate, spec.pitch.n_fft)
-        found |= dict(zip(_CHROMA, jnp.unstack(of_class, axis=-1), strict=True))
+        found |= dict(zip(_CHROMA, _apart(of_class), strict=True))
         made = harmonics.harmonic(long, f0, spec.sample_rate, spec.pitch.n_fft, spec.pitch.f0_max)
         found |= dict(zip(harmonics.NAMES, made, strict=True))
     return jnp.stack([found[name] for name in wanted], axis=-1)

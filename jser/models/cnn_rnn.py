@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jser.models.dcnn_blstm import dropout
 
@@ -94,7 +95,7 @@ class CnnRnn(nn.Module):
         for number, units in enumerate(self.dense):
             z = drop(nn.relu(nn.Dense(units, name=f"dense{number}")(z)), "dropout")
         logits = nn.Dense(self.n_classes, name="output")(z)
-        read = jnp.zeros(x.shape[1]).at[jnp.array(levels)].set(1 / len(levels))
+        read = jnp.asarray(np.isin(np.arange(x.shape[1]), levels) / len(levels), jnp.float32)
         return logits, jnp.where(length[:, None] > 0, read, 0.0)
 
     def _read(self, vectors: Sequence[jax.Array]) -> jax.Array:

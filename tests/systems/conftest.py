@@ -5,6 +5,7 @@ import pytest
 from jser import config as configs
 from jser import experiment
 from jser.artefact import export
+from tests.artefact.conftest import ONNX
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def run_system(data_without_ledger, xla_cache, tmp_path_factory):
 def exported(tmp_path):
     """A function that exports a run, which fails where the artefact says something else."""
 
-    def make(folder, **which):
-        return export.export(folder, tmp_path / "artefact", **which)
+    def make(folder, onnx=ONNX, **which):
+        return export.export(folder, tmp_path / "artefact", onnx=onnx, **which)
 
     return make

@@ -57,14 +57,16 @@ def _scan(graph: Graph, equation: Equation) -> list[Value]:
     made = equation.inline(body, program, [*outer, *state, *row])
     inner = body.body("scan", [*infos, *more], _outputs(body, made))
     count = len(made)
+    directions = {"scan_input_directions": [int(backwards)] * len(rows)}
+    if count > carried:  # an attribute of no values has no type
+        directions["scan_output_directions"] = [int(backwards)] * (count - carried)
     names = graph.node(
         "Scan",
         [*begin, *rows],
         max(count, 1),
         body=inner,
         num_scan_inputs=len(rows),
-        scan_input_directions=[int(backwards)] * len(rows),
-        scan_output_directions=[int(backwards)] * (count - carried),
+        **directions,
     )
     return _typed(equation, [names] if count == 1 else names)
 
