@@ -118,8 +118,8 @@ def write_onnx(answering: Answering, path: Path, metadata: Mapping[str, str]) ->
     except Exception as error:  # whatever a rule of the converter stumbles over
         what = str(error).partition("\n")[0][:200]
         raise InputError(
-            f"--onnx: the system cannot be written as ONNX ({type(error).__name__}: {what}); export "
-            "without it, and please report it with the run's config.json"
+            f"--onnx: the system cannot be written as ONNX ({type(error).__name__}: {what}); "
+            "export without it, and please report it with the run's config.json"
         ) from error
 
 
