@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jser import grid, readouts, run_directory, trainings, two_stage
+from jser import answering, grid, readouts, run_directory, trainings, two_stage
 from jser.errors import InputError
 from jser.preparation import Prepared, Ready, prepare
 
@@ -20,12 +20,15 @@ class Restored:
         prepared: its experiment; of a grid, of the first group.
         beside: read-outs that stand beside the network.
         trained: the members, one a compiled program that has some; empty where nothing is trained.
+        behind: read-outs that answer behind their networks, one a part of `trained`, None where
+            the networks answer; where nothing is trained, one, of the view.
     """
 
     config: Any
     prepared: Ready
     beside: readouts.Readouts
     trained: list[trainings.Trained]
+    behind: list[answering.Behind | None]
 
 
 def check_finished(run_dir: Path) -> Any:
@@ -68,4 +71,10 @@ def restore(run_dir: Path) -> Restored:
     trained: list[trainings.Trained] = []
     if isinstance(prepared, Prepared):
         trained, _ = trainings.train(prepared, config, run_dir, leak)
-    return Restored(config, prepared, beside, trained)
+    behind: list[answering.Behind | None] = [
+        answering.behind(part.prepared, part.state, trainings.plan_of(part.prepared))
+        for part in trained
+    ]
+    if not trained:
+        behind = [answering.behind_view(prepared)]
+    return Restored(config, prepared, beside, trained, behind)

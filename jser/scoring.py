@@ -101,20 +101,25 @@ def score(prepared: Ready, readouts: Readouts, answered: Answered, run_dir: Path
             for name, part in answered.parts.items()
         }
         return Results(judge(sequence, weights_hash, "system"), baseline, parts, of_baseline)
-    added = scores_of(readouts.together)
-    summed = config.readout.sequence * sequence.posterior + sum(added.values())
     fused = Predictions(
         utterance_index=sequence.utterance_index,
         fold=sequence.fold,
         seed=sequence.seed,
-        posterior=fusion.shares(summed),
+        posterior=fusion.fused(
+            sequence.posterior,
+            readouts.together,
+            prepared.inputs.views,
+            sequence.fold,
+            sequence.utterance_index,
+            config.readout.sequence,
+        ),
         attention=sequence.attention,
     )
     system_hash = hashlib.sha256(
         f"{weights_hash} {fusion.digest(readouts.together)} {config.readout.sequence}".encode()
     ).hexdigest()
     parts = {SEQUENCE: judge(sequence, weights_hash, "part")}
-    for view in added:
+    for view in readouts.together[0]:
         if view != of_baseline:
             parts[f"{fusion.VIEWS[view]}, alone"] = judge_alone(view, "part")
     return Results(judge(fused, system_hash, "system"), baseline, parts, of_baseline)

@@ -17,7 +17,6 @@ from jser.answering import softmax, votes
 from jser.artefact.answer import FLOOR
 from jser.evaluation.calibration import by_speaker, calibration_error
 from jser.evaluation.predictions import Judged
-from jser.preparation import Prepared
 from jser.restoring import Restored
 from jser.training import fusion, loop
 from jser.training.readout import Readout
@@ -53,8 +52,8 @@ def calibrate(restored: Restored, readouts: Sequence[Mapping[str, Readout]]) -> 
         return Calibration(dict.fromkeys(map(int, restored.prepared.tables.fold), 1.0))
     said: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     sequence = restored.config.readout.get("sequence", 1.0)
-    for part in restored.trained:
-        for fold, share, label in _on_dev(part, readouts, sequence):
+    for part, behind in zip(restored.trained, restored.behind, strict=True):
+        for fold, share, label in _on_dev(part, behind, readouts, sequence):
             said.setdefault(fold, []).append((share, label))
     by_fold = {}
     for fold, some in sorted(said.items()):
@@ -88,7 +87,7 @@ def on_test(judged: Judged, calibration: Calibration, folds: Sequence[str]) -> O
     """
     place = {name: k for k, name in enumerate(folds)}
     t = np.array([calibration.by_fold[place[str(name)]] for name in judged.fold])
-    calm = softmax(np.log(np.maximum(judged.posterior, FLOOR)) / t[:, None])
+    calm = tempered(judged.posterior, t[:, None])
     return OnTest(
         calibration_error(judged.posterior, judged.truth),
         calibration_error(calm, judged.truth),
@@ -96,8 +95,8 @@ def on_test(judged: Judged, calibration: Calibration, folds: Sequence[str]) -> O
     )
 
 
-def tempered(share: np.ndarray, t: float) -> np.ndarray:
-    """Shares [n, K] at a temperature: softmax(log(max(share, FLOOR)) / t)."""
+def tempered(share: np.ndarray, t: float | np.ndarray) -> np.ndarray:
+    """Shares [n, K] at a temperature, or one a row [n, 1]: softmax(log(max(share, FLOOR)) / t)."""
     return softmax(np.log(np.maximum(share, FLOOR)) / t)
 
 
@@ -114,7 +113,10 @@ def temperature(share: np.ndarray, label: np.ndarray) -> float:
 
 
 def _on_dev(
-    part: Trained, readouts: Sequence[Mapping[str, Readout]], sequence: float
+    part: Trained,
+    behind: answering.Behind | None,
+    readouts: Sequence[Mapping[str, Readout]],
+    sequence: float,
 ) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Fold, shares [V, K] and labels int [V] of each ensemble's dev utterances."""
     prepared, tables = part.before, part.before.tables
@@ -123,27 +125,18 @@ def _on_dev(
     logits = loop.predict(
         prepared.program, prepared.features, tables, part.before_state, rows, plan
     )[0]
-    them = answering.behind(prepared, part.before_state, plan)
-    posterior = softmax(logits) if them is None else answering.read(prepared, them, rows)
+    # What is fitted behind a network chooses by dev speakers, so such a network is not refitted,
+    # and is the one that answers.
+    assert behind is None or part.before is part.prepared
+    posterior = softmax(logits) if behind is None else answering.read(prepared, behind, rows)
     size = int(tables.bag.max()) + 1
     if size > 1:
         posterior = votes(posterior.reshape(-1, size, *posterior.shape[1:]))
     found = []
     for p, own in enumerate(rows[::size]):
         there, fold = own >= 0, int(tables.fold[p * size])
-        share = posterior[p][there]
-        if readouts:
-            share = fusion.shares(sequence * share + _views(prepared, readouts, fold, own[there]))
+        many, views = np.full(int(there.sum()), fold), prepared.inputs.views
+        share = fusion.fused(posterior[p][there], readouts, views, many, own[there], sequence)
         # The member's own labels: those of its test utterances are not among them.
         found.append((fold, share, tables.label[p * size][own[there]]))
     return found
-
-
-def _views(
-    prepared: Prepared, readouts: Sequence[Mapping[str, Readout]], fold: int, rows: np.ndarray
-) -> np.ndarray:
-    """The read-outs' scores [V, K] of utterances int [V] by a fold's own."""
-    many = np.full(len(rows), fold)
-    classes = len(prepared.corpus.classes)
-    scores = fusion.scores(readouts, prepared.inputs.views, many, rows, classes)
-    return np.sum(list(scores.values()), axis=0)

@@ -23,6 +23,7 @@ from jser.errors import InputError, one_line
 from jser.evaluation import ledger, metrics, page, report
 from jser.evaluation.atomic import check_writable, write_text
 from jser.evaluation.predictions import Predictions
+from jser.frontend.opening import digest
 from jser.protocols import Fold, Protocol
 from jser.records import places, selection
 from jser.records.corpus import Corpus
@@ -290,7 +291,8 @@ def _answers(artefact: Answers, corpus: Corpus, test: np.ndarray) -> tuple[np.nd
 
 def _content(artefact: Path) -> str:
     """sha256 (hex) of what answers."""
-    found = hashlib.sha256()
+    parts = []
     for name in ("model.stablehlo", "model.safetensors"):
-        found.update((artefact / name).read_bytes())
-    return found.hexdigest()
+        with (artefact / name).open("rb") as file:
+            parts.append(digest(file))
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()

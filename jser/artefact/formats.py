@@ -15,6 +15,7 @@ import numpy as np
 from jser.artefact.answer import Answering
 from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
+from jser.frontend.segments import SEGMENT_FRAMES
 from jser.models import computing
 from jser.systems import ears
 
@@ -50,9 +51,9 @@ def streaming(carries: int, seconds: float) -> Streaming:
     spec, step = LogMelSpec(), carries or 1
     a_second = spec.sample_rate / spec.hop
     advance = max(1, round(HOP_SECONDS * a_second / step))
-    steps = round((seconds * a_second - ears.FEWEST_FRAMES) / step)
+    steps = round((seconds * a_second - SEGMENT_FRAMES) / step)
     # A window less a hop has the steps after which the next window's state is known.
-    frames = ears.FEWEST_FRAMES + max(steps, 2 * advance - 1) * step
+    frames = SEGMENT_FRAMES + max(steps, 2 * advance - 1) * step
     window = spec.window + (frames - 1) * spec.hop
     return Streaming(window, advance * step * spec.hop, advance if carries else 0)
 
@@ -102,7 +103,7 @@ def write_onnx(answering: Answering, path: Path, metadata: Mapping[str, str]) ->
         InputError: onnx is not installed, or the system has something that ONNX cannot say.
     """
     try:
-        from jser.artefact.onnx import convert
+        from jser.artefact.onnx import NotConvertible, convert
     except ModuleNotFoundError as error:
         raise InputError(f"--onnx: needs {error.name}; pip install 'jser[onnx]'") from error
     batch, samples = jax.export.symbolic_shape(
@@ -115,11 +116,10 @@ def write_onnx(answering: Answering, path: Path, metadata: Mapping[str, str]) ->
     function = by_name(answering, dataclasses.replace(_COMPUTING, bits=False))
     try:
         convert(function, flat(answering.weights), inputs, path, metadata=dict(metadata))
-    except Exception as error:  # whatever a rule of the converter stumbles over
-        what = str(error).partition("\n")[0][:200]
+    except NotConvertible as error:
         raise InputError(
-            f"--onnx: the system cannot be written as ONNX ({type(error).__name__}: {what}); "
-            "export without it, and please report it with the run's config.json"
+            f"--onnx: the system cannot be written as ONNX, which has no rule for {error}; export "
+            "without it, and please report it with the run's config.json"
         ) from error
 
 

@@ -9,14 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jser import answering
 from jser.artefact.answer import Member
 from jser.artefact.readouts import traced
 from jser.errors import InputError
 from jser.preparation import Ready
 from jser.restoring import Restored
 from jser.training import population
-from jser.trainings import Trained, plan_of
+from jser.trainings import Trained
 
 
 def chosen(restored: Restored, fold: int | None = None, seed: int | None = None) -> list[Member]:
@@ -40,11 +39,13 @@ def chosen(restored: Restored, fold: int | None = None, seed: int | None = None)
             some = ", ".join(map(str, sorted(there)))
             raise InputError(f"--{name}={asked}: the run has {some}")
     found: list[Member] = []
-    for part in parts:
-        mine = [p for p in _asked(part.prepared, fold, seed) if not bool(part.state.failed[p])]
-        found += _of_part(part, mine) if mine else []
+    for part, behind in zip(parts, restored.behind, strict=bool(parts)):
+        for p in _asked(part.prepared, fold, seed):
+            if not bool(part.state.failed[p]):
+                readout = traced(behind.fitted[p]) if behind else None
+                found.append(dataclasses.replace(_member(part, p), readout=readout))
     if not parts:
-        found = _of_view(restored.prepared, _asked(restored.prepared, fold, seed))
+        found = _of_view(restored, _asked(restored.prepared, fold, seed))
     if not found:
         raise InputError("no member to export: the loss of all of them stopped being finite")
     return sorted(found, key=lambda m: (m.fold, m.seed, m.bag))
@@ -58,18 +59,6 @@ def _asked(prepared: Ready, fold: int | None, seed: int | None) -> list[int]:
         if (fold is None or int(tables.fold[p]) == fold - 1)
         and (seed is None or int(tables.seed[p]) == seed)
     ]
-
-
-def _of_part(part: Trained, mine: Iterable[int]) -> list[Member]:
-    """Members of one compiled program."""
-    them = answering.behind(part.prepared, part.state, plan_of(part.prepared))
-    found = []
-    for p in mine:
-        member = _member(part, p)
-        if them is not None:
-            member = dataclasses.replace(member, readout=traced(them.fitted[p]))
-        found.append(member)
-    return found
 
 
 def _member(part: Trained, p: int) -> Member:
@@ -90,9 +79,11 @@ def _member(part: Trained, p: int) -> Member:
     )
 
 
-def _of_view(prepared: Ready, mine: Iterable[int]) -> list[Member]:
+def _of_view(restored: Restored, mine: Iterable[int]) -> list[Member]:
     """Members without a network."""
-    them, tables = answering.behind_view(prepared), prepared.tables
+    prepared, (them,) = restored.prepared, restored.behind
+    assert them is not None
+    tables = prepared.tables
     return [
         Member(
             int(tables.fold[p]),

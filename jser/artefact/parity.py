@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jser import answering
-from jser.answering import softmax, votes
+from jser.answering import Behind, softmax, votes
 from jser.artefact.answer import Member
 from jser.artefact.calibration import tempered
 from jser.errors import InputError
@@ -74,12 +74,13 @@ def of_run(
 ) -> Said:
     """What the run's own programs say, from the features that it was trained on."""
     found: dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray]] = {}
-    for part in restored.trained:
-        found |= _of_part(part, utterances)
+    for part, behind in zip(restored.trained, restored.behind, strict=bool(restored.trained)):
+        found |= _of_part(part, behind, utterances)
     if not restored.trained:
-        found = _of_view(restored.prepared, utterances)
+        found = _of_view(restored, utterances)
     own = [found[m.fold, m.seed, m.bag] for m in members]
-    readouts, config = restored.beside.together, restored.config
+    readouts = restored.beside.together
+    sequence = restored.config.readout.get("sequence", 1.0)
     shares = []
     for fold, seed in sorted({(m.fold, m.seed) for m in members}):
         mine = [
@@ -88,11 +89,9 @@ def of_run(
             if (m.fold, m.seed) == (fold, seed)
         ]
         posterior = votes(np.stack(mine)[None])[0] if len(mine) > 1 else mine[0]
-        if readouts:
-            classes = posterior.shape[-1]
-            views, many = restored.prepared.inputs.views, np.full(len(utterances), fold)
-            scores = fusion.scores(readouts, views, many, utterances, classes)
-            posterior = fusion.shares(config.readout.sequence * posterior + sum(scores.values()))
+        many = np.full(len(utterances), fold)
+        views = restored.prepared.inputs.views
+        posterior = fusion.fused(posterior, readouts, views, many, utterances, sequence)
         shares.append(posterior)
     mean = np.mean(shares, axis=0)
     return Said(np.stack([logits for logits, _ in own], axis=1), mean, tempered(mean, temperature))
@@ -102,20 +101,21 @@ def of_run(
 _Found = dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray]]
 
 
-def _of_part(part: Trained, utterances: np.ndarray) -> _Found:
+def _of_part(part: Trained, behind: Behind | None, utterances: np.ndarray) -> _Found:
     """What all members of a compiled program say."""
     prepared, tables, plan = part.prepared, part.prepared.tables, plan_of(part.prepared)
     asked = np.tile(utterances.astype(np.int32), (len(tables), 1))
     said = loop.predict(prepared.program, prepared.features, tables, part.state, asked, plan)[0]
-    them = answering.behind(prepared, part.state, plan)
-    posterior = softmax(said) if them is None else answering.read(prepared, them, asked)
+    posterior = softmax(said) if behind is None else answering.read(prepared, behind, asked)
     return _by_member(prepared, said, posterior)
 
 
-def _of_view(prepared: Ready, utterances: np.ndarray) -> _Found:
+def _of_view(restored: Restored, utterances: np.ndarray) -> _Found:
     """What members without a network say."""
+    prepared, (behind,) = restored.prepared, restored.behind
+    assert behind is not None
     asked = np.tile(utterances.astype(np.int32), (len(prepared.tables), 1))
-    shares = answering.read(prepared, answering.behind_view(prepared), asked)
+    shares = answering.read(prepared, behind, asked)
     return _by_member(prepared, shares, shares)
 
 

@@ -67,7 +67,7 @@ def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
     del protocol
 
     def deviation() -> np.ndarray:
-        return _steps(config, corpus).frames.astype(np.float32).std(0)
+        return frames.deviation(_steps(config, corpus))
 
     groups = [frames_ear.described(config, DESCRIPTORS)]
     return frames_ear.make(config, groups, deviation, recurrent=True)

@@ -131,6 +131,12 @@ def statistics(rows: Rows, config: Any, name: str) -> np.ndarray:
     return _of_each(of_row, len(rows.length), folder, f"statistics of {name}")
 
 
+def deviation(rows: Rows, config: Any, name: str) -> np.ndarray:
+    """See `frames.deviation`."""
+    pooled = statistics(rows, config, name)
+    return normalisation.over_rows(pooled, rows.length, np.arange(len(rows.length)))[1]
+
+
 def inputs(config: Any, corpus: Corpus, rows: Rows, model: nn.Module) -> Inputs:
     """See `frames.inputs`."""
     mode, width = config.normalisation, rows.shape[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
-import numpy as np
 
 from jser.errors import InputError
 from jser.models.conv_lstm import ConvLstm
@@ -59,15 +58,7 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
 def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
     """See `contract.System`."""
     del protocol
-    chosen = config.model
-
-    def deviation() -> np.ndarray:
-        steps = frames.log_mel(config, corpus, chosen.mels, chosen.channels)
-        steps = frames.trimmed(steps, corpus, config.frames.trim_db)
-        return steps.frames.astype(np.float32).std(0)
-
-    groups = [frames_ear.log_mel(config, chosen.mels, chosen.channels)]
-    return frames_ear.make(config, groups, deviation)
+    return frames_ear.on_log_mel(config, corpus, config.model.mels, config.model.channels)
 
 
 def title(config: Any) -> str:

@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 
 from jser.errors import InputError
+from jser.frontend.log_mel import LogMelSpec
+from jser.frontend.segments import SEGMENT_FRAMES
 from jser.training import normalisation
 from jser.training.projection import Projection
 
-# Frames that a recording has at least, behind `segments.fill_short`; and the samples of so many.
-FEWEST_FRAMES = 64
-FEWEST_SAMPLES = 400 + (FEWEST_FRAMES - 1) * 160
+# Samples of as many frames as a recording has at least, behind `segments.fill_short`.
+FEWEST_SAMPLES = LogMelSpec().window + (SEGMENT_FRAMES - 1) * LogMelSpec().hop
 
 
 class Heard(NamedTuple):

@@ -210,6 +210,11 @@ def _bounds(corpus: Corpus, i: int, trim_db: float) -> tuple[int, int]:
     return segments.speech_bounds(corpus.static(i), trim_db)
 
 
+def deviation(steps: StepFeatures) -> np.ndarray:
+    """Of each column over all frames, float32 [D]."""
+    return steps.frames.astype(np.float32).std(0)
+
+
 def level(config: Any) -> str:
     """See `contract.System`."""
     return str(config.frames.level)

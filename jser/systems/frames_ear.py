@@ -12,7 +12,9 @@ import numpy as np
 from jser.frontend import whole
 from jser.frontend.descriptors import DescriptorSpec
 from jser.frontend.log_mel import LogMelSpec, three_channels
-from jser.systems import ears
+from jser.records.corpus import Corpus
+from jser.records.rows import Rows
+from jser.systems import by_need, ears, frames
 from jser.systems.ears import Ear, Heard
 
 # Recordings [B, n] and true samples [B] -> columns [B, T, C], made by `described` or `log_mel`.
@@ -44,6 +46,28 @@ def log_mel(config: Any, n_mels: int, channels: int) -> Columns:
         return made.reshape(*made.shape[:2], -1)
 
     return columns
+
+
+def on_log_mel(config: Any, corpus: Corpus, n_mels: int, channels: int) -> Ear:
+    """The ear of a system on log-Mel alone, as `frames.on_log_mel` has its inputs.
+
+    Args:
+        config: of the experiment.
+        corpus: in memory or on disk.
+        n_mels, channels: see `frames.log_mel`.
+
+    Raises:
+        InputError: the normalisation needs other recordings of a speaker.
+    """
+
+    def deviation() -> np.ndarray:
+        if isinstance(corpus.frames, Rows):
+            rows = by_need.log_mel(config, corpus, n_mels, channels)
+            return by_need.deviation(by_need.trimmed(rows, corpus, config), config, corpus.name)
+        steps = frames.log_mel(config, corpus, n_mels, channels)
+        return frames.deviation(frames.trimmed(steps, corpus, config.frames.trim_db))
+
+    return make(config, [log_mel(config, n_mels, channels)], deviation)
 
 
 def make(

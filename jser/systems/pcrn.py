@@ -83,7 +83,7 @@ def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
         groups.append(frames_ear.log_mel(config, chosen.mels, chosen.channels))
 
     def deviation() -> np.ndarray:
-        return _steps(config, corpus)[0].frames.astype(np.float32).std(0)
+        return frames.deviation(_steps(config, corpus)[0])
 
     return frames_ear.make(config, groups, deviation)
 

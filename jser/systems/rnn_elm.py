@@ -89,8 +89,7 @@ def load(config: Any) -> Corpus:
 def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
     """See `contract.System`. The 32 descriptors; of the rnn a flag, too, where a segment starts."""
     del protocol
-    steps = frames.described(config, corpus, _DESCRIPTORS)
-    steps = frames.trimmed(steps, corpus, config.frames.trim_db)
+    steps = _steps(config, corpus)
     n_classes = len(corpus.classes)
     names = descriptor_sets.names(_DESCRIPTORS)
     chosen = config.model.to_dict()
@@ -104,6 +103,11 @@ def inputs(config: Any, corpus: Corpus, protocol: Protocol) -> Inputs:
         model = DnnElm(n_classes=n_classes, energy=names.index("energy_db"), **chosen)
     fit = None if config.elm.kind == "none" else _fit(config.elm, n_classes)
     return frames.inputs(config, corpus, steps, model, flags=flags, fit_readout=fit)
+
+
+def _steps(config: Any, corpus: Corpus) -> StepFeatures:
+    steps = frames.described(config, corpus, _DESCRIPTORS)
+    return frames.trimmed(steps, corpus, config.frames.trim_db)
 
 
 def _borders(steps: StepFeatures, f0: int, shortest_gap: int, shortest_region: int) -> StepFeatures:
@@ -156,9 +160,7 @@ def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
         return whole.voiced_segments(voiced, **chosen)[..., None]
 
     def deviation() -> np.ndarray:
-        steps = frames.described(config, corpus, _DESCRIPTORS)
-        steps = frames.trimmed(steps, corpus, config.frames.trim_db)
-        return steps.frames.astype(np.float32).std(0)
+        return frames.deviation(_steps(config, corpus))
 
     groups = [frames_ear.described(config, _DESCRIPTORS)]
     return frames_ear.make(config, groups, deviation, recurrent=rnn, flags=borders if rnn else None)

@@ -204,6 +204,33 @@ def scores(
     return found
 
 
+def fused(
+    posterior: np.ndarray,
+    readouts: Sequence[Mapping[str, Readout]],
+    views: Mapping[str, np.ndarray],
+    fold: np.ndarray,
+    utterance: np.ndarray,
+    sequence: float,
+) -> np.ndarray:
+    """A network's posterior with the scores of all views added, as shares.
+
+    Args:
+        posterior: [R, K].
+        readouts: of each fold, view -> read-out in the sum; empty: the posterior stays as it is.
+        views: name -> [rows, D].
+        fold: int [R], whose read-outs.
+        utterance: int [R], row of the views.
+        sequence: weight of the posterior beside a read-out's 1.
+
+    Returns:
+        [R, K].
+    """
+    if not readouts:
+        return posterior
+    added = scores(readouts, views, fold, utterance, posterior.shape[1])
+    return shares(sequence * posterior + sum(added.values()))
+
+
 def shares(summed: np.ndarray) -> np.ndarray:
     """Regression scores [R, K] lie about 0 and 1; clipped and divided they read as shares."""
     clipped = np.clip(summed, 1e-6, None)

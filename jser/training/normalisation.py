@@ -107,14 +107,23 @@ def moments_of_rows(
     Returns:
         (mean float32 [D], scale float32 [D]): 1 / deviation, or 0 of a column that never changes.
     """
-    mean, deviation = _over_rows(pooled, length, rows)
+    mean, deviation = over_rows(pooled, length, rows)
     return mean, _scale(mean, deviation)
 
 
-def _over_rows(
+def over_rows(
     pooled: np.ndarray, length: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation float32 [D] over all frames of rows, from those of each: [R, 2 D]."""
+    """Mean and deviation over all frames of some rows, from those of each row.
+
+    Args:
+        pooled: [R, 2 D], each row's mean and deviation over its frames.
+        length: int [R], frames of each row.
+        rows: int [n]; no other row is read.
+
+    Returns:
+        (mean, deviation), float32 [D].
+    """
     width = pooled.shape[1] // 2
     frames = length[rows].sum(dtype=np.float64)
     total, square = np.zeros(width), np.zeros(width)
@@ -147,7 +156,7 @@ def groups(
     kind, n = parse(mode)
     if kind in ("none", "train"):
         return None
-    least = 0.01 * _over_rows(pooled, length, np.arange(len(length)))[1] + 1e-12
+    least = 0.01 * over_rows(pooled, length, np.arange(len(length)))[1] + 1e-12
     width = pooled.shape[1] // 2
     if kind == "utterance":
         return np.arange(len(length)), pooled[:, :width], 1 / (pooled[:, width:] + least)
@@ -156,7 +165,7 @@ def groups(
     found = []
     for g in range(int(group.max()) + 1):
         seen = drawn[group[drawn] == g][: n or None]
-        mean, deviation = _over_rows(pooled, length, seen)
+        mean, deviation = over_rows(pooled, length, seen)
         found.append((mean, 1 / (deviation + least)))
     mean, scale = (np.stack(parts).astype(np.float32) for parts in zip(*found, strict=True))
     return group, mean, scale

@@ -22,7 +22,7 @@ from tests.artefact.made import Picture, spoken
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
-from jser.artefact.onnx import convert  # noqa: E402
+from jser.artefact.onnx import NotConvertible, convert  # noqa: E402
 
 ATOL = 1e-4
 # Batch and length, twice.
@@ -388,9 +388,9 @@ def test_weights_lie_in_the_file_under_their_names(tmp_path):
 
 def test_what_cannot_be_converted_is_named(tmp_path):
     spec = {"x": jax.ShapeDtypeStruct((2, 2), np.float32)}
-    with pytest.raises(NotImplementedError, match="primitive erf_inv"):
+    with pytest.raises(NotConvertible, match="primitive erf_inv"):
         convert(lambda _, x: lax.erf_inv(x), {}, spec, tmp_path / "never.onnx", outputs=["y"])
-    with pytest.raises(NotImplementedError, match="mul of complex numbers"):
+    with pytest.raises(NotConvertible, match="mul of complex numbers"):
         convert(lambda _, x: (x * 1j).real, {}, spec, tmp_path / "never.onnx", outputs=["y"])
     with pytest.raises(ValueError, match="1 results and 2 names"):
         convert(lambda _, x: x, {}, spec, tmp_path / "never.onnx", outputs=["y", "z"])
@@ -400,3 +400,38 @@ def test_what_cannot_be_converted_is_named(tmp_path):
             lambda _, x: x * (x.shape[0] // 2), {}, halved, tmp_path / "never.onnx", outputs=["y"]
         )
     assert not list(tmp_path.iterdir())
+
+
+def added(mode):
+    def function(_, x, i):
+        zeros = jnp.zeros((x.shape[0], 9))
+        row = jnp.arange(x.shape[0])[:, None]
+        return zeros.at[row, i].add(x[:, : i.shape[1]], mode=mode)
+
+    return function
+
+
+@pytest.mark.parametrize("mode", ["drop", "promise_in_bounds", "clip"])
+def test_numbers_added_at_places(tmp_path, mode):
+    """Several at one place; of `drop` some outside."""
+    low, high = (-12, 13) if mode == "drop" else (0, 9)
+    arguments = [(normal(b, t), integers(b, 64, low=low, high=high)) for b, t in SIZES]
+    inputs = {"x": (("b", "t"), np.float32), "i": (("b", 64), np.int32)}
+    check(tmp_path, added(mode), inputs, arguments, relative=1e-5)
+
+
+def test_as_many_of_the_highest_as_the_size_says(tmp_path):
+    def loudest(_, x):
+        return lax.top_k(x, -(-x.shape[1] * 30 // 100))
+
+    arguments = [(np.round(normal(b, t), 1),) for b, t in SIZES]  # equal ones among them
+    check(tmp_path, loudest, {"x": (("b", "t"), np.float32)}, arguments)
+
+
+def test_a_loop_without_rows(tmp_path):
+    """A scan that gives nothing but its carry."""
+
+    def last(_, x):
+        return lax.scan(lambda c, row: (0.5 * c + row, None), jnp.zeros(x.shape[0]), x.T)[0]
+
+    check(tmp_path, last, {"x": (("b", "t"), np.float32)}, [(normal(*size),) for size in SIZES])

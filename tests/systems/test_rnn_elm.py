@@ -40,7 +40,7 @@ def test_a_short_run_of_the_baseline(run_system, exported):
     assert report["system"] == "B-DNN (DNN-ELM, loudest 30 %), not the paper's sizes"
     # The network; 120 units on four statistics of 5 emotions.
     assert report["parameters"] == (25 * 32 + 1) * 8 + 9 * 5 + 120 * (20 + 1 + 5)
-    assert exported(folder, fold=2, onnx=False)["members"] == ["fold 2, seed 0"]
+    assert exported(folder, fold=2)["members"] == ["fold 2, seed 0"]
 
 
 def test_the_last_column_says_where_segments_start(data):

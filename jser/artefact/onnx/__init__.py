@@ -5,5 +5,6 @@ operators by a rule: `elementwise`, `shaping`, `indexing`, `products`, `reductio
 """
 
 from jser.artefact.onnx.converting import convert
+from jser.artefact.onnx.equation import NotConvertible
 
-__all__ = ["convert"]
+__all__ = ["NotConvertible", "convert"]

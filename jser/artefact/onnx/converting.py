@@ -14,7 +14,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from onnx import helper
 
 from jser.artefact.onnx import control, elementwise, indexing, products, reductions, shaping
-from jser.artefact.onnx.equation import Equation, Rule
+from jser.artefact.onnx.equation import Equation, NotConvertible, Rule
 from jser.artefact.onnx.graph import Graph, Size, Value, element_type, is_static, known
 
 # ONNX 1.12 of June 2022, which onnxruntime reads from 1.12 on.
@@ -60,7 +60,7 @@ def convert(
         metadata: texts to go with it.
 
     Raises:
-        NotImplementedError: the function has a primitive that there is no rule for; named.
+        NotConvertible: the function has a primitive that there is no rule for; named.
         ValueError: not so many results as names; or a symbol that is no input's size.
     """
     onnx.save(model_of(function, weights, inputs, outputs, metadata or {}), str(path))
@@ -151,14 +151,14 @@ def _apply(graph: Graph, eqn: Any, inputs: list[Value]) -> list[Value]:
     """The results of one equation.
 
     Raises:
-        NotImplementedError: there is no rule for its primitive.
+        NotConvertible: there is no rule for its primitive.
     """
     name = eqn.primitive.name
     if name not in RULES:
-        raise NotImplementedError(f"ONNX: there is no rule for the primitive {name}")
+        raise NotConvertible(f"the primitive {name}")
     strange = any(np.dtype(v.aval.dtype).kind == "c" for v in (*eqn.invars, *eqn.outvars))
     if strange and name not in _COMPLEX:
-        raise NotImplementedError(f"ONNX: {name} of complex numbers is not converted")
+        raise NotConvertible(f"{name} of complex numbers")
     if name not in _NOT_AHEAD and (now := _computed(eqn, inputs)):
         return now
     equation = Equation(

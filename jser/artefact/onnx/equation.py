@@ -49,6 +49,14 @@ class Equation:
 Rule = Callable[[Graph, Equation], list[Value]]
 
 
-def unsupported(equation: Equation, what: str) -> NotImplementedError:
+class NotConvertible(Exception):
+    """A program has something that ONNX cannot say, or that none of the rules says in it.
+
+    The converter has rules for what the systems here are made of, and names what is new to it
+    instead of writing a file that answers otherwise.
+    """
+
+
+def unsupported(equation: Equation, what: str) -> NotConvertible:
     """The error that an equation cannot be converted, to be raised."""
-    return NotImplementedError(f"ONNX: {equation.primitive} with {what} is not converted")
+    return NotConvertible(f"{equation.primitive} with {what}")

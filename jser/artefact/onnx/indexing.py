@@ -1,4 +1,4 @@
-"""The rule for `gather`, behind which lies all of JAX's indexing.
+"""The rules for `gather`, behind which lies all of JAX's indexing, and for what is added at places.
 
 A gather cuts pieces out of an array. Axes of the result that say which piece are its batch axes,
 those inside of a piece its offset axes. Axes of the array are *mapped* (a piece has a start along
@@ -15,7 +15,7 @@ import numpy as np
 from jax.lax import GatherDimensionNumbers, GatherScatterMode
 
 from jser.artefact.onnx.elementwise import where
-from jser.artefact.onnx.equation import Equation, Rule
+from jser.artefact.onnx.equation import Equation, Rule, unsupported
 from jser.artefact.onnx.graph import Graph, Shape, Size, Value, is_one, is_static
 from jser.artefact.onnx.shaping import count_up, starts
 
@@ -217,4 +217,28 @@ def _strange(dtype: np.dtype) -> float | int | bool:
     return int(limits.min if dtype.kind == "i" else limits.max)
 
 
-RULES: dict[str, Rule] = {"gather": _gather}
+def _scatter_add(graph: Graph, equation: Equation) -> list[Value]:
+    """Single numbers added at places that are said along all axes: `x.at[i, j].add(y)`."""
+    numbers = equation.params["dimension_numbers"]
+    x, indices, updates = equation.inputs
+    axes = list(numbers.scatter_dims_to_operand_dims)
+    if numbers.update_window_dims or axes != list(range(len(x.shape))):
+        raise unsupported(equation, "pieces that are larger than one number")
+    if equation.params["mode"] != GatherScatterMode.PROMISE_IN_BOUNDS:
+        # What lies outside is dropped: it is added as nothing to the first place.
+        wide = graph.cast(graph.full_name(indices), np.int64)
+        low = graph.node("Less", [wide, graph.constant(np.int64(0))])
+        high = graph.node("GreaterOrEqual", [wide, graph.sizes(x.shape)])
+        out = graph.cast(graph.node("Or", [low, high]), np.int32)
+        out = graph.cast(graph.node("ReduceMax", [out], axes=[-1], keepdims=0), np.bool_)
+        nothing = graph.constant(np.zeros((), equation.dtype))
+        added = where(graph, out, nothing, graph.full_name(updates), equation.dtype)
+        behind = graph.node("Unsqueeze", [out, graph.integers(-1)])
+        places = where(graph, behind, graph.constant(np.int64(0)), wide, np.dtype(np.int64))
+    else:
+        places, added = graph.cast(graph.full_name(indices), np.int64), graph.full_name(updates)
+    made = graph.node("ScatterND", [graph.full_name(x), places, added], reduction="add")
+    return equation.result(made)
+
+
+RULES: dict[str, Rule] = {"gather": _gather, "scatter-add": _scatter_add}

@@ -8,7 +8,7 @@ import string
 import numpy as np
 from jax import lax
 
-from jser.artefact.onnx.equation import Equation, Rule, unsupported
+from jser.artefact.onnx.equation import Equation, NotConvertible, Rule, unsupported
 from jser.artefact.onnx.graph import Graph, Value, is_static
 
 
@@ -122,7 +122,7 @@ def _backward(graph: Graph, real: Value, imaginary: Value, n: int) -> str:
 def _parts(x: Value) -> tuple[Value, Value]:
     """Real and imaginary part of a complex value."""
     if x.imaginary is None:
-        raise NotImplementedError("ONNX: a complex constant is not converted")
+        raise NotConvertible("a complex constant")
     return dataclasses.replace(x, dtype=np.dtype(np.float32), imaginary=None), x.imaginary
 
 

@@ -51,7 +51,7 @@ def _top(
 
 def _top_k(graph: Graph, equation: Equation) -> list[Value]:
     axis = equation.params.get("axis", equation.params.get("operand_axis", -1))
-    count = graph.integers(equation.params["k"])
+    count = graph.sizes((equation.params["k"],))
     x = graph.full_name(equation.inputs[0])
     values, places = _top(graph, equation, x, count, int(axis), True)
     names = values, graph.cast(places, equation.dtypes[1])
