@@ -157,6 +157,14 @@ def test_a_run_from_disk_is_that_from_memory(run_system):
         assert found[1][name] == found[0][name]
 
 
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_an_artefact_of_utterances_by_themselves(run_system, exported, where):
+    """What it subtracts is a recording's own, held against the corpus' deviation."""
+    fields = SMALL | {"normalisation": "utterance"}
+    _, folder = run_system("conv_lstm", population__records=where, **fields)
+    assert exported(folder, fold=1)["normalisation"] == "utterance"
+
+
 @pytest.mark.parametrize(("name", "fields", "says"), [
     ("pcrn", {"population.records": "disk"}, "descriptors, which are held in memory"),
     ("conv_lstm", {"population.records": "tape"}, "tape"),
