@@ -51,7 +51,8 @@ def test_everything_is_in_it(wheel):
 
 def test_data_files(wheel):
     assert "jser/py.typed" in wheel
-    assert {"jser/evaluation/page/page.css", "jser/evaluation/page/page.js"} <= wheel
+    assert {f"jser/evaluation/page/{name}" for name in ("base.css", "page.css", "page.js")} <= wheel
+    assert {"jser/serving/page/page.html", "jser/serving/page/page.css"} <= wheel
     for corpus in ("emodb", "ravdess", "synthetic"):
         assert f"jser/datasets/{corpus}/README.md" in wheel
         assert f"jser/datasets/{corpus}/CITATIONS.bib" in wheel

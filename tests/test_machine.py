@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from jser import cli, commands, interrupt, progress
+from jser import cli, interrupt, progress
+from jser.commands import corpora
 from tests.conftest import jser, refused, train_command
 
 
@@ -30,7 +31,7 @@ def test_faults_of_the_machine(run, monkeypatch, error, words):
     def fails(_):
         raise error
 
-    monkeypatch.setattr(commands, "doctor", fails)
+    monkeypatch.setattr(corpora, "doctor", fails)
     refused(run("doctor"), 1, *words)
 
 
@@ -38,7 +39,7 @@ def test_a_bug_is_called_one(run, monkeypatch):
     def fails(_):
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(commands, "doctor", fails)
+    monkeypatch.setattr(corpora, "doctor", fails)
     status, _, err = run("doctor")
     assert status == 70
     assert "Traceback" in err

@@ -28,7 +28,12 @@ from jser.serving.limits import Limits, Places, Rate, Refused
 from jser.serving.uploads import Form
 from jser.serving.work import Heard, Worker
 
-PAGE = ("page.html", "page.css", "page.js", "draw.js", "timeline.js", "sound.js", "recorder.js")
+PAGE = (
+    "page.html", "base.css", "page.css", "page.js", "draw.js", "timeline.js", "sound.js",
+    "recorder.js",
+)  # fmt: skip
+# What reports look like too.
+_OF_REPORTS = ("base.css",)
 
 
 def open_artefact(folder: Path, limits: Limits) -> Heard:
@@ -232,7 +237,8 @@ async def _bug(_: Request, error: Exception) -> Response:
 
 
 def _file(name: str) -> Callable[[Request], Awaitable[Response]]:
-    content = (resources.files("jser.serving") / "page" / name).read_bytes()
+    room = "jser.evaluation" if name in _OF_REPORTS else "jser.serving"
+    content = (resources.files(room) / "page" / name).read_bytes()
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
 
     async def answer(_: Request) -> Response:

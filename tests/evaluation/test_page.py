@@ -14,7 +14,10 @@ from jser.evaluation.page.learning import _note
 from tests.evaluation.html_tree import Node, parse
 from tests.evaluation.test_markup import HOSTILE
 
-CSS = Path(page.__file__).with_name("page.css").read_text(encoding="utf-8")
+CSS = "".join(
+    Path(page.__file__).with_name(name).read_text(encoding="utf-8")
+    for name in ("base.css", "page.css")
+)
 
 
 def examples(scores: Any, sound: bool = True, attention: bool = True) -> Shown:

@@ -8,13 +8,17 @@ import pytest
 from jser.evaluation import page
 from jser.evaluation.page.charts import WHITE_FROM
 
-CSS = Path(page.__file__).with_name("page.css").read_text(encoding="utf-8")
+CSS = "".join(
+    Path(page.__file__).with_name(name).read_text(encoding="utf-8")
+    for name in ("base.css", "page.css")
+)
 
 
 def colours(scheme: str) -> dict[str, str]:
-    blocks = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
+    # Of each sheet the light ones come first, then what is another in the dark; then print.
+    base_light, base_dark, light, dark, _ = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
     found = {}
-    for block in blocks[: {"light": 1, "dark": 2}[scheme]]:
+    for block in [base_light, light, *([base_dark, dark] if scheme == "dark" else [])]:
         found |= dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+);", block))
     return found
 

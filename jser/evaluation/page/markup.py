@@ -134,7 +134,7 @@ def document(title: str, *body: Child) -> str:
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
         tag("link", rel="icon", href="data:,"),
-        tag("style", _file("page.css")),
+        tag("style", _file("base.css") + _file("page.css")),
     )
     root = tag("html", head, tag("body", *body, tag("script", script)), lang="en")
     return f"<!DOCTYPE html>\n{ElementTree.tostring(root, encoding='unicode', method='html')}\n"
