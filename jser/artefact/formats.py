@@ -12,11 +12,11 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
+from jser import computing
 from jser.artefact.answer import Answering
 from jser.errors import InputError
 from jser.frontend.log_mel import LogMelSpec
 from jser.frontend.segments import SEGMENT_FRAMES
-from jser.models import computing
 from jser.systems import ears
 
 PLATFORMS = ("cpu", "cuda", "tpu")

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jser.models import computing
+from jser import computing
 
 PERCENTILES = (0.01, 0.2, 0.5, 0.8, 0.99)
 UP_LEVELS = (0.25, 0.5, 0.75, 0.9)

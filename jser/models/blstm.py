@@ -14,7 +14,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jser.models import computing, cudnn
+from jser import computing
+from jser.models import cudnn
 
 # The collection of variables that a stream carries from window to window.
 STREAM = "stream"

@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jser import computing
 from jser.frontend import segments
-from jser.models import computing, stems
+from jser.models import stems
 from jser.models.dcnn_blstm import dropout
 from jser.models.stems import pictures
 from jser.models.stems.pictures import PictureSpec

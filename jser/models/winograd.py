@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jser.models import computing
+from jser import computing
 
 # Kernel -> tile. Larger tiles save more products and lose digits.
 TILES = {3: 4, 5: 6}

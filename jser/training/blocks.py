@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jser.models import computing
-from jser.models.computing import Computing
+from jser import computing
+from jser.computing import Computing
 from jser.training import hosts, stream
 from jser.training.one_member import (
     finish_epoch,

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jser.models import computing
+from jser import computing
 from jser.training import lengths, metric_losses, objectives
 from jser.training.population import (
     CENTRES,

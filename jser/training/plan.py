@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 from jax.sharding import Mesh
 
-from jser import allocator
+from jser import allocator, computing
+from jser.computing import Computing
 from jser.errors import InputError
-from jser.models import computing, cudnn
-from jser.models.computing import Computing
+from jser.models import cudnn
 from jser.training import blocks, hosts
 from jser.training.one_member import init_member
 from jser.training.platform import on_cpu

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jser import computing
 from jser.errors import InputError
 from jser.frontend.masking import OnTheFly
-from jser.models import computing
 from jser.training import optimiser
 
 Params = Any

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jser import progress
+from jser import computing, progress
 from jser.frontend import segments
-from jser.models import computing, stems
+from jser.models import stems
 from jser.models.stems import pictures
 from jser.records import feature_cache
 from jser.training.stem_spec import StemSpec

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jser.models.computing import ROWS
+from jser.computing import ROWS
 from jser.training import hosts
 from jser.training.population import Features
 

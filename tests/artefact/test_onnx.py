@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jser.computing import Computing, by
 from jser.frontend import descriptors, functionals, log_mel, whole
 from jser.models import stems
 from jser.models.acrnn import Acrnn
 from jser.models.attention import AttentionPooling
 from jser.models.blstm import BLSTM
-from jser.models.computing import Computing, by
 from jser.models.conv_lstm import ConvLstm
 from jser.models.cropping import Cropped
 from jser.models.stems import pictures

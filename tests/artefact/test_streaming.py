@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
+from jser import computing
 from jser.artefact import formats, loader
 from jser.artefact.loader import Stream
-from jser.models import computing
 from jser.models.blstm import BLSTM, STREAM
 from jser.records import corpus as records
 

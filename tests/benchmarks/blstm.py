@@ -26,9 +26,10 @@ def calls(args: Any) -> tuple[dict[str, Callable[[], Any]], dict[str, int]]:
     import jax.numpy as jnp
     import numpy as np
 
-    from jser.models import computing, cudnn
+    from jser import computing
+    from jser.computing import Computing
+    from jser.models import cudnn
     from jser.models.blstm import BLSTM
-    from jser.models.computing import Computing
 
     rng = np.random.default_rng(0)
     x = jax.device_put(rng.standard_normal((args.batch, args.steps, args.inputs), dtype=np.float32))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from jser.computing import Computing, by
 from jser.frontend import statistics as st
-from jser.models.computing import Computing, by
 
 HOP = 0.01
 

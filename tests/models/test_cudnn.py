@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from jax.experimental import rnn
 
+from jser import computing
+from jser.computing import Computing
 from jser.errors import InputError
-from jser.models import computing, cudnn
+from jser.models import cudnn
 from jser.models.blstm import BLSTM
-from jser.models.computing import Computing
 from jser.training import plan
 
 B, S, D, H = 3, 6, 5, 4

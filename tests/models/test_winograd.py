@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jser.models import computing, winograd
+from jser import computing
+from jser.models import winograd
 
 
 def _direct(x, kernel, padding):

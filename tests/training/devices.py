@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from jser import interrupt
-from jser.models.computing import Computing
+from jser.computing import Computing
 from jser.training import hosts, loop
 from jser.training.alive import Block
 from jser.training.plan import Plan

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from jser import computing
+from jser.computing import Computing
 from jser.errors import InputError
-from jser.models import computing
-from jser.models.computing import Computing
 from jser.training import blocks, loop, plan
 from jser.training.plan import Plan
 from tests.training.test_tuning import lay_out, make_members, program_on, small_nets  # noqa: F401

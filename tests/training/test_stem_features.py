@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jser import computing
 from jser.errors import InputError
-from jser.models import computing, stems
+from jser.models import stems
 from jser.models.stems import pictures, weights
 from jser.training import stem_features
 from jser.training.stem_features import StepFeatures

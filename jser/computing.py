@@ -1,4 +1,4 @@
-"""By what a model is computed, where there is a choice that changes time and memory alone.
+"""By what is computed, where there is a choice that changes time and memory alone.
 
 A model does not know the device's memory, nor whether it is mapped over members. Whoever traces it
 does, and says so here; what is traced inside of `by` reads it with `now`.
