@@ -28,7 +28,7 @@ from jser.frontend.pitch import (
     candidates,
     harmonics_to_noise,
 )
-from jser.frontend.voice import cycles, hush
+from jser.frontend.voice import HUSH, cycles, hush
 
 BLOCK_FRAMES = 64
 BATCH_BLOCKS = 64
@@ -77,7 +77,7 @@ class DescriptorSpec:
     def hash(self) -> str:
         """First 16 hex digits of the sha256 of the specification."""
         # The leading version changes when the computation changes and the fields do not.
-        text = "descriptors/2 " + json.dumps(dataclasses.asdict(self), sort_keys=True)
+        text = "descriptors/3 " + json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -131,7 +131,8 @@ def descriptor_names(spec: DescriptorSpec) -> list[str]:
 
 def margins(spec: DescriptorSpec) -> tuple[int, int]:
     """Samples that a block needs before its first frame and from its last frame's beginning."""
-    side = (spec.pitch.window - spec.window) // 2
+    # A pitch window on samples that `hush` has smoothed, which reaches further.
+    side = (spec.pitch.window - spec.window) // 2 + len(HUSH) // 2
     return max(side, spec.hop), spec.window + side
 
 

@@ -58,7 +58,7 @@ def of_levels(spec: StemSpec, weights_dir: Path) -> Ear:
     def hear(params: Any, wave: jax.Array, length: jax.Array) -> Heard:
         static, count = whole.log_mels(wave, length, LogMelSpec())
         static, first, count = _prepared(static, count, spec)
-        levels = ears.rounded(level_features.of_spectrograms(params, static, count, spec)[0])
+        levels, _ = level_features.of_spectrograms(params, static, count, spec)
         n = levels.shape[1]
         bounds = jnp.stack([first, first + count], axis=-1)
         return Heard(

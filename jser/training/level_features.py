@@ -29,7 +29,7 @@ from jser.training import normalisation, stem_features
 from jser.training.stem_features import StepFeatures
 from jser.training.stem_spec import StemSpec
 
-VERSION = 1
+VERSION = 2
 # Pixels in 0..255 of a record.
 WHITE = 255.0
 
@@ -221,7 +221,12 @@ def of_spectrograms(
 
 
 class _Rows:
-    """Levels as they come in, in half precision, as stem features are kept."""
+    """Levels as they come in.
+
+    In float32, where features of a stem are kept in half precision: a level is one row a recording,
+    and some of its columns hardly differ from one recording to the next, so that scaling them would
+    make much of a value that rounds the other way elsewhere.
+    """
 
     def __init__(self, n_rows: int) -> None:
         self._n_rows = n_rows
@@ -230,8 +235,8 @@ class _Rows:
 
     def put(self, rows: np.ndarray | int, levels: np.ndarray, flat: np.ndarray) -> None:
         if self._frames is None or self._pooled is None:
-            self._frames = np.zeros((self._n_rows, *levels.shape[-2:]), np.float16)
-            self._pooled = np.zeros((self._n_rows, flat.shape[-1]), np.float16)
+            self._frames = np.zeros((self._n_rows, *levels.shape[-2:]), np.float32)
+            self._pooled = np.zeros((self._n_rows, flat.shape[-1]), np.float32)
         self._frames[rows], self._pooled[rows] = levels, flat
 
     def features(self) -> StepFeatures:

@@ -7,8 +7,17 @@ import pytest
 from jser.datasets.synthetic import speech
 from jser.errors import InputError
 from jser.frontend import spectral
-from jser.frontend.descriptors import DescriptorSpec, descriptor_names, descriptors, table
+from jser.frontend.descriptors import (
+    DescriptorSpec,
+    descriptor_names,
+    descriptors,
+    margins,
+    pitch_frames,
+    table,
+)
+from jser.frontend.framing import cut, frame_count
 from jser.frontend.log_mel import LogMelSpec, log_mel_batch
+from jser.frontend.voice import hush
 
 SPEC = DescriptorSpec()
 NAMES = descriptor_names(SPEC)
@@ -101,6 +110,21 @@ def test_cuts_between_blocks_do_not_show():
     a, b = descriptors([voice, moved], SPEC)
     # At the very beginning the flux has no frame before.
     np.testing.assert_allclose(b[shift + 2 :][: len(a) - 2], a[2:], rtol=1e-3, atol=1e-2)
+
+
+def test_smoothed_samples_at_a_cut_have_all_their_neighbours():
+    """Noise, in which cycles are looked for, hushed in blocks as it is hushed whole."""
+    x = np.random.default_rng(0).standard_normal(140 * SPEC.hop).astype(np.float32)
+    frames = frame_count(len(x), SPEC.window, SPEC.hop)
+    before, after = margins(SPEC)
+    blocks = cut([x], [frames], block=64, hop=SPEC.hop, before=before, after=after)
+    found = np.concatenate(np.asarray(pitch_frames(hush(blocks), SPEC)))[:frames]
+    side = (SPEC.pitch.window - SPEC.window) // 2
+    silence = np.zeros((1, before), np.float32)
+    whole = np.asarray(hush(np.concatenate([silence, x[None], silence], axis=1)))[0]
+    for t in (0, 63, 64, 127, 128, frames - 1):
+        start = before + t * SPEC.hop - side
+        np.testing.assert_allclose(found[t], whole[start : start + SPEC.pitch.window], atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ traceback, a crash, a hang, more than 1,500 MiB, a report that does not name the
 out, a half-written data folder, records that are neither those of the undamaged file nor those
 that an independent reader finds. `cannot be known` counts damage where the format has no
 redundancy (docs/files.md, "Sound files"). The same seed makes the same files. Exits with 1 if
-anything is WRONG.
+anything is WRONG. With --artefact the sound files go through `jser predict` in place of the
+builder.
 
 example: python -m tests.fuzz --cases=2400 --seed=0
 """
@@ -19,7 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.fuzz import sound_trial, sounds, table_trial
+from tests.fuzz import predict_trial, sound_trial, sounds, table_trial
 from tests.fuzz.sound_trial import REFUSED, SAME, UNKNOWABLE, WRONG, Fate
 from tests.fuzz.table_trial import BUILT
 
@@ -28,13 +29,19 @@ BATCH = 800
 SOUNDS = 2 / 3
 
 
-def sound_fates(n: int, seed: int, files: dict[str, bytes], folder: Path) -> list[Fate]:
-    """What becomes of the first `n` damaged sound files of a seed."""
+def sound_fates(
+    n: int, seed: int, files: dict[str, bytes], folder: Path, artefact: Path | None = None
+) -> list[Fate]:
+    """What becomes of a seed's first `n` damaged sound files, in a corpus or at an artefact."""
     fates: list[Fate] = []
     for first in range(0, n, BATCH):
         started = time.monotonic()
         cases = [sounds.case(seed, k, files) for k in range(first, min(first + BATCH, n))]
-        made, peak = sound_trial.run(cases, files, folder / f"sounds{first}")
+        here = folder / f"sounds{first}"
+        if artefact is None:
+            made, peak = sound_trial.run(cases, files, here)
+        else:
+            made, peak = predict_trial.run(cases, files, artefact, here)
         fates += made
         _progress(f"sound files to {first + len(cases)}", made, started, peak)
     return fates
@@ -87,6 +94,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus_dir", metavar="DIR", help="damage some of its recordings too")
     parser.add_argument("--only", choices=("sounds", "manifests"))
+    parser.add_argument("--artefact", metavar="DIR", help="ask it about the sound files instead")
     parser.add_argument(
         "--details", action="store_true", help="say what cannot be known, case by case"
     )
@@ -95,10 +103,12 @@ def main() -> int:
     files = sounds.good()
     if args.corpus_dir:
         files |= sounds.real(Path(args.corpus_dir), 12, args.seed)
-    n = {"sounds": args.cases, "manifests": 0}.get(args.only, round(args.cases * SOUNDS))
+    only = "sounds" if args.artefact else args.only
+    n = {"sounds": args.cases, "manifests": 0}.get(only, round(args.cases * SOUNDS))
+    artefact = Path(args.artefact) if args.artefact else None
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
-        fates = sound_fates(n, args.seed, files, Path(scratch))
+        fates = sound_fates(n, args.seed, files, Path(scratch), artefact)
         fates += table_fates(args.cases - n, args.seed, Path(scratch))
     print(table(fates))
     print(f"\nseed {args.seed}, {len(fates)} cases, {time.monotonic() - started:.0f} s")

@@ -111,7 +111,7 @@ def test_speech_from_end_to_end(data_without_ledger, tmp_path, exported):
     """A transplant: by speaker, with examples on the page."""
     config = load("synthetic", data_without_ledger, dev_speakers="1", epochs="2", refit="false")
     made = experiment.run(config, tmp_path / "run")
-    assert exported(tmp_path / "run", fold=1, onnx=False)["members"] == ["fold 1, seed 0"]
+    assert exported(tmp_path / "run", fold=1)["members"] == ["fold 1, seed 0"]
     assert made["unit"] == "speaker"
     assert made["n_speakers"] == 4
     assert made["system"].startswith("C-frozen (CNN-RNN of speech: Bi-GRU over conv1, conv2 of")
