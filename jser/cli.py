@@ -117,7 +117,8 @@ def _main(argv: Sequence[str] | None) -> int:
     except interrupt.Preempted:
         return _refuse("told to end; what was finished is kept, the same command goes on", 75)
     except KeyboardInterrupt:
-        return _refuse("interrupted; what was finished is kept, the same command goes on", 130)
+        kept = "; what was finished is kept, the same command goes on" if resumable else ""
+        return _refuse(f"interrupted{kept}", 130)
     except Exception as error:
         if _another_host_has_gone(error):
             return _refuse(

@@ -15,8 +15,10 @@ from jser.artefact import calibration as calibrating
 from jser.artefact import loader
 from jser.artefact.answer import Member
 from jser.artefact.calibration import Calibration
+from jser.audit import copies
+from jser.audit.copies import Marks
 from jser.evaluation import predictions
-from jser.evaluation.formats import percent
+from jser.evaluation.formats import percent, plural
 from jser.evaluation.report import installed_versions
 from jser.frontend import likeness
 from jser.frontend.log_mel import LogMelSpec
@@ -96,7 +98,8 @@ def describe(
             "name": prepared.protocol.name,
             "folds": len(prepared.protocol.folds),
             "exported_folds": [k + 1 for k in folds],
-            "seeds": sorted({member.seed for member in who}),
+            "seeds": sorted(map(int, config.seeds)),
+            "exported_seeds": sorted({member.seed for member in who}),
             "refit": bool(config.refit),
             "leak": report["leak"],
             "selection": report["selection"],
@@ -121,6 +124,12 @@ def _heard(restored: Restored, folds: Sequence[int]) -> np.ndarray:
     return np.unique(np.concatenate([part for f in some for part in (f.train, f.dev)]))
 
 
+def marks(restored: Restored, who: Sequence[Member]) -> Marks:
+    """Marks of the recordings that members were trained on, by which copies of them are known."""
+    heard = _heard(restored, sorted({member.fold for member in who}))
+    return copies.marks([restored.prepared.corpus.static(int(u)) for u in heard])
+
+
 def _like(restored: Restored, heard: np.ndarray) -> dict[str, list[float]]:
     """Measure -> lowest and highest of the recordings that were heard, see `likeness`."""
     corpus = restored.prepared.corpus
@@ -142,10 +151,12 @@ def text(info: Mapping[str, Any]) -> str:
     uar = result["uar"]
     between = "" if uar["low"] is None else f" [{percent(uar['low'])}, {percent(uar['high'])}]"
     marks = "".join(f"- **{mark}**\n" for mark in result["marks"])
+    marks += "\n" if marks else ""  # else what follows belongs to the last of them
     terms = "".join(f"- `{name}`: {what}\n" for name, what in trained["licences"].items())
     front = yaml_front(info)
     unheard = ", ".join(trained["unheard_speakers"]) or "none: all of the corpus was heard"
-    speakers = f"{len(trained['speakers'])} speakers ({', '.join(trained['speakers'])})"
+    speakers = plural(len(trained["speakers"]), "speaker")
+    speakers += f" ({', '.join(trained['speakers'])})"
     parity = "".join(
         f"| {name} | "
         + " | ".join(f"{row[what]:.1e}" for what in ("logits", "scores", "probabilities"))
@@ -158,8 +169,7 @@ def text(info: Mapping[str, Any]) -> str:
 
 Speech in, emotion out: a mono waveform at {info["sample_rate"]} Hz gives probabilities of
 {", ".join(info["classes"])}. Front end, normalisation, network and read-outs are in it.
-{len(info["members"])} trained member{"s" * (len(info["members"]) != 1)}, \
-whose answers are averaged: {"; ".join(info["members"])}.
+{_members(info)}
 
 ## Use
 
@@ -173,8 +183,8 @@ Or `jser predict FOLDER recording.wav`, `jser evaluate FOLDER --data=CORPUS`, `j
 
 ## What it is worth
 
-{marks}Protocol `{protocol["name"]}`, {protocol["folds"]} folds, seeds \
-{", ".join(map(str, protocol["seeds"]))}; each member scored on speakers that it has not heard:
+{marks}The run that it is of: protocol `{protocol["name"]}`, {plural(protocol["folds"], "fold")}, \
+{_seeds(protocol["seeds"])}; each member scored on speakers that it has not heard:
 **UAR {percent(uar["mean"])} %**{between} (95 % by speaker), WA {percent(result["wa"]["mean"])} %, \
 macro F1 {percent(result["macro_f1"]["mean"])} %.
 {_whose_result(info)}
@@ -203,12 +213,25 @@ the longest; the limit is {info["parity"]["limit"]:g}.
 {parity}"""
 
 
+def _seeds(seeds: Sequence[int]) -> str:
+    """``seed 0``, ``seeds 0, 1``."""
+    return f"seed{'s' * (len(seeds) != 1)} {', '.join(map(str, seeds))}"
+
+
+def _members(info: Mapping[str, Any]) -> str:
+    names = info["members"]
+    if len(names) == 1:
+        return f"One trained member answers: {names[0]}."
+    return f"The answers of {len(names)} trained members are averaged: {'; '.join(names)}."
+
+
 def _calibrated(info: Mapping[str, Any]) -> str:
     error = info["calibration"]
     by_speaker = error["test_error_by_speaker"].values()
     return (
         "On test speakers, whom neither the members nor their temperatures had heard, the expected "
-        f"calibration error is {100 * error['test_error']:.1f} points, "
+        "calibration error of all members of the run, one by one, is "
+        f"{100 * error['test_error']:.1f} points, "
         f"{100 * error['test_error_before']:.1f} without; of single speakers "
         f"{100 * min(by_speaker):.1f} to {100 * max(by_speaker):.1f}."
     )
@@ -219,8 +242,9 @@ def _whose_result(info: Mapping[str, Any]) -> str:
     protocol = info["protocol"]
     if len(protocol["exported_folds"]) == 1:
         return (
-            f"The exported members are of fold {protocol['exported_folds'][0]} alone, so they have "
-            "unheard speakers, below."
+            f"The exported members are of fold {protocol['exported_folds'][0]} alone, "
+            f"{_seeds(protocol['exported_seeds'])}, so they have unheard speakers, below; "
+            "the figure is not theirs alone."
         )
     return (
         "The figure is of the members one by one. Together, as exported, they have heard "
@@ -232,6 +256,8 @@ def _whose_result(info: Mapping[str, Any]) -> str:
 def yaml_front(info: Mapping[str, Any]) -> str:
     """The hub's metadata: names and figures of the model card."""
     trained, uar = info["trained_on"], info["result"]["uar"]["mean"]
+    corpus = trained["corpus"] + (" (made speech)" if trained["synthetic"] else "")
+    metric = "UAR of the run's members one by one, on speakers whom they have not heard"
     rows = [
         "library_name: jax",
         "pipeline_tag: audio-classification",
@@ -244,7 +270,7 @@ def yaml_front(info: Mapping[str, Any]) -> str:
         f"- name: {json.dumps(info['system'], ensure_ascii=False)}",
         "  results:",
         "  - task: {type: audio-classification, name: Speech emotion recognition}",
-        f"    dataset: {{name: {json.dumps(trained['corpus'])}, type: speech}}",
-        f"    metrics: [{{type: recall, name: UAR (unweighted average recall), value: {uar}}}]",
+        f"    dataset: {{name: {json.dumps(corpus)}, type: speech}}",
+        f"    metrics: [{{type: recall, name: {json.dumps(metric)}, value: {uar}}}]",
     ]
     return "\n".join(rows) + "\n"

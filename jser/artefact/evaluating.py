@@ -1,7 +1,8 @@
 """`jser evaluate ARTEFACT --data=CORPUS`: the report of a run, of an artefact on any corpus.
 
-Who was heard in training is not scored: an artefact knows its speakers and the hashes of its
-recordings, and a corpus that has one of them is refused, or scored on the others alone, or stamped.
+Who was heard in training is not scored: an artefact knows its speakers, and its recordings by hash
+and by marks (`jser.audit.copies`). A corpus that has one of them is refused, or scored on the
+others alone, or stamped.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from jser import datasets, emotions, progress, protocols
 from jser.artefact import opening
 from jser.artefact.listening import Answers
+from jser.audit import copies
 from jser.errors import InputError, one_line
 from jser.evaluation import ledger, metrics, page, report
 from jser.evaluation.atomic import check_writable, write_text
@@ -33,6 +35,9 @@ PROTOCOL = "artefact"
 UNHEARD = "artefact_unheard"
 # Recordings of a call, of like lengths.
 BATCH = 8
+# One pair of recordings in 57,000 looks like a copy and is none, see `copies`: so many of one
+# speaker are no chance.
+MOST_CHANCE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,18 +74,23 @@ def evaluate(artefact: Path, options: Options, out: Path) -> dict[str, Any]:
         InputError: artefact or corpus cannot be used, or speakers of it were heard in training.
     """
     started = time.monotonic()
+    if options.allow_leak is not None and not options.allow_leak.strip():
+        raise InputError(
+            "--allow_leak: gives no reason, which would be stamped on the result; give one"
+        )
     info = opening.info(artefact)
     root = places.root(options.data_dir)
     corpus, left_out = _corpus(info, options, root)
-    whose = heard_speakers(info, corpus)
+    copy = _copies(artefact, corpus)
+    whose = heard_speakers(info, corpus, copy)
     protocol = _protocol(info, corpus, whose, options, artefact)
     certificate = protocols.certificate(corpus, protocol, options.allow_leak)
-    # Nothing is trained here, so no copy of a test recording is: there is nothing to look for.
+    near = None
+    if copy is not None:  # nobody else is trained or is dev
+        scored = int(copy[protocol.folds[0].test].sum())
+        near = {**dict.fromkeys(certificate.folds[0].shared, 0), "train_test": scored}
     certificate = dataclasses.replace(
-        certificate,
-        leak=protocol.leak,
-        text_seen=None,
-        near_duplicates=dict.fromkeys(certificate.folds[0].shared, 0),
+        certificate, leak=protocol.leak, text_seen=None, near_duplicates=near
     )
     check_writable(out / "report.json", "--out")  # before anything is scored
     loaded = time.monotonic()
@@ -119,6 +129,8 @@ def evaluate(artefact: Path, options: Options, out: Path) -> dict[str, Any]:
         calibrated=True,
     )
     made["majority"] = _majority(info, corpus, test)
+    # An answer may name any of the artefact's classes, be they there or not.
+    made["chance_uar"] = 1 / len(corpus.classes)
     made["marks"] = [*made["marks"], *_marks(info, corpus, left_out, options)]
     made["artefact"] = {
         name: info[name]
@@ -161,17 +173,29 @@ def _corpus(info: Mapping[str, Any], options: Options, root: Path) -> tuple[Corp
     return relabelled, left_out
 
 
-def heard_speakers(info: Mapping[str, Any], corpus: Corpus) -> np.ndarray:
+def heard_speakers(
+    info: Mapping[str, Any], corpus: Corpus, copy: np.ndarray | None = None
+) -> np.ndarray:
     """Which utterances bool [N] are of speakers who were heard in training.
 
-    A speaker was heard whose recording was, by its hash, in whatever corpus it lies; or who has
-    the name of a training speaker in a corpus of the same collection of recordings.
+    A speaker was heard whose recording was, by its hash, in whatever corpus it lies; of whom
+    `MOST_CHANCE` recordings or more look like copies; or who has the name of a training speaker in
+    a corpus of the same collection of recordings.
+
+    Args:
+        info: of the artefact.
+        corpus: to be scored.
+        copy: bool [N], which look like copies of training recordings; None: not known.
     """
     trained = info["trained_on"]
     known = set(trained["pcm_sha256"])
     same = np.array([digest[:16] in known for digest in corpus.pcm_sha256])
     speaker = corpus.speaker
     theirs = set(speaker[same]) - {""}
+    if copy is not None:
+        whose, times = np.unique(speaker[copy], return_counts=True)
+        theirs |= set(whose[times >= MOST_CHANCE]) - {""}
+        same = same | copy
     collections = {datasets.collection(name) for name in trained["corpora"]}
     names = {name.rpartition(selection.MARK)[2] for name in trained["speakers"]}
     corpus_of = getattr(corpus, "corpus_of", np.full(len(speaker), corpus.name))
@@ -204,11 +228,11 @@ def _protocol(
     elif n_heard and options.allow_leak is None:
         whose = sorted(set(map(str, corpus.speaker[heard])) - {""})
         some = ", ".join(whose[:5]) + (f" and {len(whose) - 5} more" if len(whose) > 5 else "")
+        others = "--unheard scores the others, " if n_heard < n else ""
         raise InputError(
             f"{artefact}: heard {n_heard} of the {n} recordings of {corpus.name}, or their "
             f"speakers ({one_line(some) or 'unknown'}), in training, and a score on them says "
-            "nothing; add --unheard to score the others, or --allow_leak=REASON to score all with "
-            "the reason stamped on the result"
+            f"nothing; {others}--allow_leak=REASON scores all with the reason stamped on the result"
         )
     elif n_heard:
         leak = f"trained on {n_heard} of the {n} recordings or on their speakers: " + str(
@@ -228,6 +252,15 @@ def _protocol(
         f"{what}, by an artefact trained on {trained['corpus']} ({trained['n_utterances']} "
         "recordings); nothing is trained here",
     )
+
+
+def _copies(artefact: Path, corpus: Corpus) -> np.ndarray | None:
+    """Which utterances bool [N] look like copies of training recordings; None: not known."""
+    known = opening.marks(artefact)
+    if known is None:
+        return None
+    asked = copies.marks([corpus.static(u) for u in range(len(corpus.label))])
+    return copies.copied(known, asked, len(corpus.label))
 
 
 def _marks(

@@ -14,10 +14,14 @@ from safetensors.numpy import save_file
 
 from jser import readouts as beside
 from jser import restoring, systems
-from jser.artefact import answer, card, formats, loader, members, parity
+from jser.artefact import answer, card, formats, loader, members, opening, parity
 from jser.artefact import calibration as calibrating
+from jser.audit import copies
 from jser.errors import InputError, check_folder
 from jser.evaluation.atomic import check_writable
+
+# Training recordings of which marks are kept, a third of a kilobyte each.
+MOST_MARKED = 20_000
 
 
 def export(
@@ -44,6 +48,9 @@ def export(
             `out` cannot be written.
     """
     _check_out(out)
+    if onnx:
+        formats.check_onnx()
+    _check_members(run_dir, fold, seed)
     restored = restoring.restore(run_dir)
     who = members.chosen(restored, fold, seed)
     prepared = restored.prepared
@@ -71,6 +78,8 @@ def export(
         info["stream"] = {**dataclasses.asdict(windows), "state": state}
         shutil.copyfile(loader.__file__, folder / "load.py")
         _write_json(folder / "artefact.json", info)
+        if len(info["trained_on"]["pcm_sha256"]) <= MOST_MARKED:
+            copies.save(folder / opening.MARKS, card.marks(restored, who))
         expected = parity.of_run(restored, who, utterances, temperature)
         got = parity.of_artefact(loader.Artefact(folder), sound)
         table = {"StableHLO": expected.differences(got)}
@@ -88,6 +97,16 @@ def export(
             out.rmdir()  # it is empty
         os.replace(folder, out)
     return info
+
+
+def _check_members(run_dir: Path, fold: int | None, seed: int | None) -> None:
+    """Refuse before long work what `members.chosen` would."""
+    config = restoring.check_finished(run_dir)
+    report = json.loads((run_dir / "report.json").read_text(encoding="utf-8"))
+    folds, seeds = list(range(1, 1 + len(report["folds"]))), list(map(int, config.seeds))
+    for name, asked, there in (("fold", fold, folds), ("seed", seed, seeds)):
+        if asked is not None and asked not in there:
+            raise InputError(f"--{name}={asked}: the run has {', '.join(map(str, there))}")
 
 
 def _check_out(out: Path) -> None:

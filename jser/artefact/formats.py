@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,17 @@ def stablehlo(answering: Answering) -> bytes:
         "b, n", constraints=[f"n >= {ears.FEWEST_SAMPLES}", "b >= 1"]
     )
     return _serialised(by_name(answering), _shapes(answering.weights), batch, samples)
+
+
+def check_onnx() -> None:
+    """Refuse before long work what could not be written at its end.
+
+    Raises:
+        InputError: onnx or onnxruntime is not installed.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"--onnx: needs {' and '.join(missing)}; pip install onnx onnxruntime")
 
 
 def write_onnx(answering: Answering, path: Path, metadata: Mapping[str, str]) -> None:

@@ -160,7 +160,8 @@ def _call(
             start,
             end,
             said["probabilities"][row],
-            likeness.warnings(likeness.measure(statics[row]), known),
+            likeness.warnings(likeness.measure(statics[row]), known)
+            | likeness.distortion(window.pcm),
             said["attention"][row][:steps],
             start + said["bounds"][row][:steps] * info["hop_seconds"],
         )

@@ -22,6 +22,9 @@ from jser.frontend.waveform import is_heard
 
 # Of 16-bit samples that are read at a time.
 _BYTES = 4096
+# With what sound files begin: heard as samples they would be noise that gets an answer.
+_FILES = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b"caff", b".snd", b"NIST")
+_HEAD = 4
 
 
 def check_rate(rate: int) -> None:
@@ -38,10 +41,23 @@ def from_pipe(pipe: BufferedReader) -> Iterator[np.ndarray]:
     """Pieces int16 [n] of headerless 16-bit little-endian mono samples, as soon as they are there.
 
     Who writes waits while nobody reads, so nothing piles up here.
+
+    Raises:
+        InputError: a sound file comes in place of samples.
     """
-    left = b""
+    left, begun = b"", False
     while some := pipe.read1(_BYTES):
         some = left + some
+        if not begun and len(some) < _HEAD:
+            left = some
+            continue
+        if not begun and some.startswith(_FILES):
+            raise InputError(
+                "standard input: is a sound file, and samples without a header are wanted; "
+                "`ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | jser listen ARTEFACT`, or `jser "
+                "predict ARTEFACT FILE`"
+            )
+        begun = True
         whole = len(some) - len(some) % 2
         left = some[whole:]
         yield np.frombuffer(some[:whole], "<i2")
@@ -86,7 +102,7 @@ def from_microphone(rate: int, most_seconds: float = 10.0) -> Iterator[np.ndarra
 def listen(
     pieces: Iterator[np.ndarray], rate: int, artefact: Artefact, info: Mapping[str, Any]
 ) -> Iterator[Said]:
-    """A running answer, one every hop of the artefact's stream.
+    """A running answer, one every hop of the artefact's stream and one at its end.
 
     Args:
         pieces: int16 [n] at `rate`, of one stream.
@@ -99,25 +115,33 @@ def listen(
     stream = Stream(artefact)
     heard = np.zeros(0, np.int16)
     first = 0  # of what is held here, in the stream
-    for piece in _resampled(pieces, rate, own):
-        heard = np.concatenate([heard, piece])
-        for answer in stream.feed(piece.astype(np.float32) / 32768):
-            window = heard[answer["start"] - first : answer["end"] - first]
-            heard, first = heard[answer["start"] - first :], answer["start"]
-            start, end = answer["start"] / own, answer["end"] / own
-            if not is_heard(window, own):
-                yield Said(start, end, None, {"silence": "nothing but silence"})
-                continue
-            static = log_mel_batch([window], LogMelSpec())[0]
-            steps = int(answer["steps"])
-            yield Said(
-                start,
-                end,
-                answer["probabilities"],
-                likeness.warnings(likeness.measure(static), known),
-                answer["attention"][:steps],
-                start + answer["bounds"][:steps] * info["hop_seconds"],
-            )
+
+    def answers() -> Iterator[dict[str, Any]]:
+        nonlocal heard
+        for piece in _resampled(pieces, rate, own):
+            heard = np.concatenate([heard, piece])
+            yield from stream.feed(piece.astype(np.float32) / 32768)
+        if not len(heard) and not first:
+            raise InputError("standard input: is empty; pipe 16-bit mono samples in")
+        yield from stream.finish()
+
+    for answer in answers():
+        window = heard[answer["start"] - first : answer["end"] - first]
+        heard, first = heard[answer["start"] - first :], answer["start"]
+        start, end = answer["start"] / own, answer["end"] / own
+        if not is_heard(window, own):
+            yield Said(start, end, None, {"silence": "nothing but silence"})
+            continue
+        static = log_mel_batch([window], LogMelSpec())[0]
+        steps = int(answer["steps"])
+        yield Said(
+            start,
+            end,
+            answer["probabilities"],
+            likeness.warnings(likeness.measure(static), known) | likeness.distortion(window),
+            answer["attention"][:steps],
+            start + answer["bounds"][:steps] * info["hop_seconds"],
+        )
 
 
 def _resampled(pieces: Iterator[np.ndarray], rate: int, own: int) -> Iterator[np.ndarray]:

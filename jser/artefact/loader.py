@@ -105,18 +105,26 @@ class Stream:
         """
         self._held = np.concatenate([self._held, samples]).astype(np.float32)
         while self._start + len(self._held) >= self._answered + self.hop:
-            self._answered += self.hop
-            if self._answered - self._start > self.window:
-                self._held = self._held[self.hop :]
-                self._start += self.hop
-                self._state = self._after
-            length = self._answered - self._start
-            wave = np.zeros((1, self.window), np.float32)
-            wave[0, :length] = self._held[:length]
-            said = self._call(
-                self._artefact.weights, self._state, wave, np.array([length], np.int32)
-            )
-            # Of the host, as the first state is: another kind of array would be compiled for anew.
-            self._after = {name: np.asarray(said.pop(f"state/{name}")) for name in self._state}
-            answer = {name: np.asarray(value)[0] for name, value in said.items()}
-            yield answer | {"start": self._start, "end": self._answered}
+            yield self._answer(self._answered + self.hop)
+
+    def finish(self):
+        """The answer to the stream's end, where no hop ends with it; then begin anew."""
+        end = self._start + len(self._held)
+        if end > self._answered:
+            yield self._answer(end)
+        self.restart(end)
+
+    def _answer(self, end):
+        self._answered = end
+        if end - self._start > self.window:
+            self._held = self._held[self.hop :]
+            self._start += self.hop
+            self._state = self._after
+        length = end - self._start
+        wave = np.zeros((1, self.window), np.float32)
+        wave[0, :length] = self._held[:length]
+        said = self._call(self._artefact.weights, self._state, wave, np.array([length], np.int32))
+        # Of the host, as the first state is: another kind of array would be compiled for anew.
+        self._after = {name: np.asarray(said.pop(f"state/{name}")) for name in self._state}
+        answer = {name: np.asarray(value)[0] for name, value in said.items()}
+        return answer | {"start": self._start, "end": end}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from jser.artefact import loader
 from jser.artefact.loader import Artefact
+from jser.audit import copies
+from jser.audit.copies import Marks
 from jser.errors import InputError
 
+# Of training recordings, by which `jser evaluate` knows copies of them.
+MARKS = "heard.npz"
 _FILES = ("artefact.json", "model.safetensors", "model.stablehlo")
 
 
@@ -45,6 +50,21 @@ def info(folder: Path) -> dict[str, Any]:
             "update jser"
         )
     return found
+
+
+def marks(folder: Path) -> Marks | None:
+    """Marks of the recordings that it was trained on; None: it has none.
+
+    Raises:
+        InputError: they are damaged.
+    """
+    path = folder / MARKS
+    if not path.exists():
+        return None
+    try:
+        return copies.load(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not readable ({error}); export the artefact again") from error
 
 
 def load(folder: Path) -> Artefact:

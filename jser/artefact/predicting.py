@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
+from jser import progress
 from jser.artefact import listening
 from jser.artefact.listening import Answers, Cutting, Said, Summary
 from jser.errors import InputError, one_line
@@ -123,6 +124,20 @@ class _named:
             Path(self._copy).unlink(missing_ok=True)
 
 
+def counted(rows: Iterable[Row], files: int) -> Iterator[Row]:
+    """Rows as they come, with a bar of the recordings where many are written to a file."""
+    if files < 2 or sys.stdout.isatty():  # on a terminal the rows themselves say how far it is
+        yield from rows
+        return
+    with progress.bar(files, "predict", "recording") as tick:
+        before = None
+        for row in rows:
+            if row.path != before:
+                tick(1)
+            before = row.path
+            yield row
+
+
 def row(path: str, said: Said, info: Mapping[str, Any], sure: float) -> Row:
     """A row, with the most likely class, or that nobody is `sure` enough of it."""
     if said.probabilities is None:
@@ -150,6 +165,13 @@ def as_json(row: Row, classes: Sequence[str]) -> dict[str, Any]:
         "probabilities": probabilities,
         "warnings": list(said.warnings.values()),
     }
+
+
+def write_refusal(error: AudioError, to: TextIO) -> None:
+    """The JSON line of a file that cannot be read."""
+    made = {"path": str(error.path), "error": error.reason}
+    to.write(json.dumps(made, ensure_ascii=False) + "\n")
+    to.flush()
 
 
 def write_json_lines(rows: Iterable[Row], classes: Sequence[str], to: TextIO) -> None:

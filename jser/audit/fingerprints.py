@@ -122,7 +122,7 @@ def near_duplicates(
         return smoothed(frames[offset[i] : offset[i] + length[i]], spec)
 
     n = len(length)
-    patches, around, owner, moment = _all_patches(map(smooth, range(n)), n, wide=n > FEW)
+    patches, around, owner, moment = moment_patches(map(smooth, range(n)), n, wide=n > FEW)
     best: dict[tuple[int, int], tuple[float, int]] = {}
     pairs = _resembling(patches, around, owner, n // 2, tick)
     told = n // 2
@@ -167,7 +167,7 @@ def _pattern(smooth: np.ndarray, reach_down: float) -> np.ndarray:
 # ------------------------------------------------------------------------------------ candidates
 
 
-def _all_patches(
+def moment_patches(
     smooth: Iterable[np.ndarray], n: int, wide: bool
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
     """Patches [R, D] of unit length, those around them, the utterance of each and its frame there.

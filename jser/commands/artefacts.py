@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import sys
 from io import BufferedReader
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from jser.commands import showing, words
 from jser.commands.words import Commands
 from jser.errors import InputError
 from jser.records.manifest import options
+
+if TYPE_CHECKING:
+    from jser.frontend.waveform import AudioError
 
 # Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
 
@@ -94,7 +98,8 @@ def add_to(to: Commands) -> None:
 
 # Options of `jser evaluate` that only an artefact has.
 OF_ARTEFACT = (
-    "data", "manifest", "corpus_dir", "unheard", "allow_leak", "out", "json", "labels", "data_dir",
+    "data", "manifest", "name", "corpus_dir", "unheard", "allow_leak", "out", "json", "labels",
+    "data_dir",
 )  # fmt: skip
 
 
@@ -116,9 +121,10 @@ def evaluate_artefact(folder: Path, args: argparse.Namespace) -> None:
         from jser.records import sidecar
         from jser.records.manifest import corpus as own
 
-        result, _ = own.build(args.manifest, None, args.corpus_dir, args.data_dir, "waveform")
+        named = options.Options(name=args.name)
+        result, _ = own.build(args.manifest, named, args.corpus_dir, args.data_dir, "waveform")
         sidecar.push(result.path)
-        corpus = own.name_of(Path(args.manifest).expanduser(), options.Options())
+        corpus = own.name_of(Path(args.manifest).expanduser(), named)
     chosen = evaluating.Options(
         corpus, args.data_dir, args.labels or emotions.SHARED, args.unheard, args.allow_leak
     )
@@ -164,6 +170,12 @@ def predict(args: argparse.Namespace) -> None:
     compiled.keep(places.root(None))
     artefact = opening.load(folder)
     refused: list[InputError] = []
+
+    def refuse(error: AudioError) -> None:
+        refused.append(error)
+        if args.json:
+            predicting.write_refusal(error, sys.stdout)
+
     rows = predicting.predict(
         paths,
         artefact,
@@ -171,12 +183,12 @@ def predict(args: argparse.Namespace) -> None:
         cut,
         timeline=args.timeline,
         sure=args.sure,
-        refuse=refused.append,
+        refuse=refuse,
     )
     write = predicting.write_table
     if args.json or args.csv:
         write = predicting.write_json_lines if args.json else predicting.write_csv
-    write(rows, info["classes"], sys.stdout)
+    write(predicting.counted(rows, len(paths)), info["classes"], sys.stdout)
     if refused:
         raise InputError("\n".join(str(error) for error in refused))
 
@@ -206,7 +218,8 @@ def listen(args: argparse.Namespace) -> None:
         for said in live.listen(source, args.rate, artefact, info)
     )
     write = predicting.write_json_lines if args.json else predicting.write_table
-    write(rows, info["classes"], sys.stdout)
+    with contextlib.suppress(KeyboardInterrupt):  # how a microphone's stream ends
+        write(rows, info["classes"], sys.stdout)
 
 
 # What `jser serve` needs beyond what every command does.

@@ -35,6 +35,7 @@ def add_to(to: Commands) -> None:
     command.add_argument("--html", metavar="FILE", help="a page of the comparison of two runs")
     command.add_argument("--data", metavar="CORPUS", help="a built corpus to score an artefact on")
     command.add_argument("--manifest", metavar="FILE", help="or a table of recordings and labels")
+    command.add_argument("--name", help="of its corpus; default: from the manifest's file name")
     command.add_argument("--corpus_dir", metavar="DIR", help="of a manifest's recordings")
     command.add_argument(
         "--unheard", action="store_true", help="leave out speakers that were heard in training"
@@ -70,6 +71,9 @@ def evaluate(args: argparse.Namespace) -> None:
     if len(args.run) == 1 and (Path(args.run[0]) / "artefact.json").is_file():
         artefacts.evaluate_artefact(Path(args.run[0]), args)
         return
+    for one in args.run if asked else ():
+        if (Path(one) / "artefact.json").is_file():
+            raise InputError(f"--{asked[0]}: one artefact is scored at a time; give {one} alone")
     if asked:
         raise InputError(
             f"--{asked[0]}: is for an artefact, and {args.run[0]} is none; `jser export RUN "

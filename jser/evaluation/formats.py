@@ -105,7 +105,7 @@ def settings(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("folds", report["protocol_description"]))
     seen = {None: "not known", True: "yes", False: "no"}[report["text_seen"]]
     heard = report["sentences"]
-    if heard["tested"]:
+    if heard["tested"] and report["text_seen"] is not None:
         seen += f", {heard['heard_in_training']} of {heard['tested']} counted fold by fold"
     spoken = not of_pictures(report)
     if spoken:

@@ -376,6 +376,8 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
 def _few(n: int, uar: Mapping[str, Any], speakers: str) -> list[str]:
     """What few speakers mean for an interval."""
     if uar["low"] is None:
+        if n == 1:
+            return [f"1 {speakers.replace('speakers', 'speaker')} has no interval."]
         return [f"{n} {speakers} are too few for an interval: see each speaker's own value."]
     if n < MANY_SPEAKERS:
         return [

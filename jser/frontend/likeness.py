@@ -23,7 +23,11 @@ ABOVE = 4200.0
 # Syllables come at this rate, Hz: speech rises and falls in these (Houtgast and Steeneken 1985).
 SYLLABLES = (2.0, 8.0)
 # What lies this far outside of what training had is unlike it; a unit a measure.
-MARGINS = {"level_db": 6.0, "treble_db": 6.0, "active_share": 0.1, "rhythm_db": 0.5}
+MARGINS = {
+    "seconds": 0.1, "level_db": 6.0, "treble_db": 6.0, "active_share": 0.1, "rhythm_db": 0.5,
+}  # fmt: skip
+# Share of the samples at full scale from which on speech is distorted.
+CLIPPED = 0.005
 # Of the training recordings: what lies between counts as heard.
 PERCENTILES = (0.5, 99.5)
 
@@ -39,7 +43,7 @@ def measure(static: np.ndarray, spec: LogMelSpec | None = None) -> dict[str, flo
         `level_db`, mean power of the frames with sound; `treble_db`, power from 4.2 kHz on
         over that between 300 and 3400 Hz; `active_share`, frames with sound among all;
         `rhythm_db`, standard deviation of the frames' level in dB within `SYLLABLES`, 0 where a
-        recording is too short.
+        recording is too short; `seconds`.
     """
     spec = spec or LogMelSpec()
     power = np.exp(static.astype(np.float64))
@@ -51,6 +55,7 @@ def measure(static: np.ndarray, spec: LogMelSpec | None = None) -> dict[str, flo
         "level_db": float(DB * np.log(np.exp(frame_db[active] / DB).mean())),
         "treble_db": float(DB * np.log(bands[hz >= ABOVE].sum() / middle)),
         "active_share": float(active.mean()),
+        "seconds": len(static) * spec.hop / spec.sample_rate,
         "rhythm_db": _rhythm(np.maximum(frame_db, frame_db.max() - ACTIVE_DB), spec),
     }
 
@@ -85,20 +90,32 @@ def ranges(statics: Sequence[np.ndarray]) -> dict[str, Range]:
 
 def warnings(measured: Mapping[str, float], heard: Mapping[str, Range]) -> dict[str, str]:
     """In what a recording is unlike those of training: measure -> a sentence; empty: in nothing."""
-    found = {}
-    for name, margin in MARGINS.items():
-        value, known = measured[name], heard[name]
-        if value < known.low - margin:
-            sentence = _SENTENCES[name][0]
-        elif value > known.high + margin:
-            sentence = _SENTENCES[name][1]
-        else:
-            continue
-        found[name] = sentence.format(value=value, low=known.low, high=known.high)
+    found: dict[str, str] = {}
+    for name, known in heard.items():
+        value, margin = measured[name], MARGINS[name]
+        if name == "rhythm_db" and "seconds" in found:
+            continue  # too short to have one
+        below, above = _SENTENCES[name]
+        sentence = below if value < known.low - margin else above
+        if sentence and not known.low - margin <= value <= known.high + margin:
+            found[name] = sentence.format(value=value, low=known.low, high=known.high)
     return found
 
 
+def distortion(pcm: np.ndarray) -> dict[str, str]:
+    """A warning of samples int16 [n] that are cut off at full scale; empty: they are not."""
+    share = float(np.mean((pcm >= 32767) | (pcm <= -32768))) if len(pcm) else 0.0
+    if share < CLIPPED:
+        return {}
+    return {"clipped": f"clipped: {share:.1%} of the samples are at full scale"}
+
+
+# Below and above what training had; a recording that is longer is cut into windows.
 _SENTENCES = {
+    "seconds": (
+        "shorter than the training recordings ({value:.1f} s, theirs {low:.1f} to {high:.1f})",
+        "",
+    ),
     "level_db": (
         "quieter than the training recordings ({value:.0f} dB, theirs {low:.0f} to {high:.0f})",
         "louder than the training recordings ({value:.0f} dB, theirs {low:.0f} to {high:.0f})",

@@ -47,11 +47,13 @@ class AudioError(InputError):
     """A sound file cannot be used.
 
     Attributes:
+        path: of it.
         reason: what is wrong, without the file's name.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str):
         super().__init__(f"{one_line(path)}: {reason}")
+        self.path = path
         self.reason = reason
 
 

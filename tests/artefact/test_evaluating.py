@@ -22,10 +22,12 @@ def own_data(data, tmp_path_factory):
     return without_ledger(data, tmp_path_factory)
 
 
-def test_who_was_heard_is_not_scored(artefact, own_data, tmp_path):
+def test_who_was_heard_is_not_scored(artefact, first_fold, own_data, tmp_path):
     options = Options("synthetic", str(own_data))
-    with pytest.raises(InputError, match=r"heard 20 of the 20 recordings .* --unheard .*--allow"):
+    with pytest.raises(InputError, match=r"heard 20 of the 20 .* nothing; --allow_leak=REASON"):
         evaluating.evaluate(artefact, options, tmp_path / "out")
+    with pytest.raises(InputError, match=r"heard 15 of the 20 .* --unheard scores .*, --allow_"):
+        evaluating.evaluate(first_fold, options, tmp_path / "out")
     with pytest.raises(InputError, match=r"--unheard: all 20 recordings .* --fold=1"):
         evaluating.evaluate(
             artefact, Options("synthetic", str(own_data), unheard=True), tmp_path / "out"
@@ -138,6 +140,61 @@ def test_a_table_of_recordings(first_fold, own_data, data, tmp_path, capsys):
     assert cli.main([*words, f"--data_dir={own_data}", f"--out={tmp_path / 'out'}"]) == 0
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (report["corpus"], report["n_utterances"], report["leak"]) == ("talk", 5, None)
+
+
+def coded(corpus, rows, speaker, folder, name):
+    """A manifest of MP3s of some recordings, by another speaker's name."""
+    lines = ["path,label,speaker"]
+    for i in rows:
+        soundfile.write(folder / f"{i}.mp3", corpus.waveform[i], 16000, format="MP3")
+        lines.append(f"{i}.mp3,{corpus.classes[corpus.label[i]]},{speaker}")
+    (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return f"--manifest={folder / name}.csv"
+
+
+def test_coded_copies_of_what_was_heard_are_known(first_fold, own_data, data, tmp_path, capsys):
+    """Neither hash nor name says so: MP3s of one training speaker, called anyone."""
+    corpus = records.load("synthetic", data, "waveform")
+    speaker = opening.info(first_fold)["trained_on"]["speakers"][0]
+    rows = np.flatnonzero(corpus.speaker == speaker)
+    table = coded(corpus, rows, "anyone", tmp_path, "copies")
+    words = ["evaluate", str(first_fold), table, f"--data_dir={own_data}"]
+    assert cli.main(words) == 1
+    error = capsys.readouterr().err
+    assert f"heard {len(rows)} of the {len(rows)} recordings of copies" in error
+    assert "--unheard" not in error  # there is nobody else
+    words += ["--name=again", "--json", f"--out={tmp_path / 'out'}"]
+    assert cli.main([*words, "--allow_leak= "]) == 1
+    assert "--allow_leak: gives no reason" in capsys.readouterr().err
+    assert cli.main([*words, "--allow_leak=to count them"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert report["corpus"] == "again"
+    assert report["near_duplicates"]["train_test"] >= len(rows) - 1
+    assert report["leak"].endswith(": to count them")
+
+
+def test_without_marks_it_is_said_that_nobody_looked(first_fold, own_data, tmp_path):
+    bare = shutil.copytree(first_fold, tmp_path / "artefact")
+    (bare / "heard.npz").unlink()
+    options = Options("synthetic", str(own_data), unheard=True)
+    report = evaluating.evaluate(bare, options, tmp_path / "out")
+    assert report["near_duplicates"] is None
+    assert any("duplicates" in sentence for sentence in report["warnings"])
+    (bare / "heard.npz").write_bytes(b"no marks")
+    with pytest.raises(InputError, match=r"heard.npz: not readable .* export the artefact again"):
+        evaluating.evaluate(bare, options, tmp_path / "other")
+
+
+def test_chance_is_among_all_that_it_may_name(first_fold, own_data, tmp_path):
+    options = Options("synthetic", str(own_data), unheard=True)
+    report = evaluating.evaluate(first_fold, options, tmp_path)
+    assert report["chance_uar"] == pytest.approx(1 / len(report["classes"]))
+    assert "not known\n" in (tmp_path / "report.txt").read_text()  # sentences heard in training
+
+
+def test_two_artefacts_are_not_scored_at_once(first_fold, artefact, capsys):
+    assert cli.main(["evaluate", str(first_fold), str(artefact), "--data=synthetic"]) == 1
+    assert f"--data: one artefact is scored at a time; give {first_fold}" in capsys.readouterr().err
 
 
 def test_options_of_an_artefact_are_not_for_a_run(tiny_run, capsys):

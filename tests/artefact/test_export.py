@@ -20,8 +20,8 @@ from jser.records import corpus as records
 def test_an_artefact_is_whole(artefact):
     info = json.loads((artefact / "artefact.json").read_text())
     assert sorted(path.name for path in artefact.iterdir()) == [
-        "README.md", "artefact.json", "load.py", "model.safetensors", "model.stablehlo",
-        "stream.stablehlo",
+        "README.md", "artefact.json", "heard.npz", "load.py", "model.safetensors",
+        "model.stablehlo", "stream.stablehlo",
     ]  # fmt: skip
     assert sorted(info["classes"]) == ["anger", "fear", "happiness", "neutral", "sadness"]
     assert info["members"] == [f"fold {k}, seed 0" for k in (1, 2, 3, 4)]
@@ -34,6 +34,24 @@ def test_an_artefact_is_whole(artefact):
     for differences in info["parity"]["formats"].values():
         assert max(differences["logits"], differences["scores"]) <= parity.LIMIT
         assert differences["probabilities"] <= parity.LIMIT / min(info["temperature"], 1)
+
+
+def test_the_card_says_whose_figure_it_is(artefact, first_fold):
+    card = (first_fold / "README.md").read_text()
+    front, _, text = card.removeprefix("---\n").partition("\n---\n")
+    assert '"synthetic (made speech)"' in front
+    assert "UAR of the run's members one by one" in front
+    # Behind a list an empty line, or the text would be a part of it.
+    lines = text.splitlines()
+    *_, mark = (n for n, line in enumerate(lines) if line.startswith("- **"))
+    assert lines[mark + 1] == ""
+    assert lines[mark + 2].startswith("The run that it is of: protocol `")
+    assert "One trained member answers: fold 1, seed 0." in text
+    assert "of fold 1 alone, seed 0, so they have unheard speakers" in text
+    assert (
+        "The answers of 4 trained members are averaged: fold 1, seed 0; fold"
+        in (artefact / "README.md").read_text()
+    )
 
 
 def test_it_answers_as_the_run_did(first_fold, tiny_run, data):
@@ -75,7 +93,7 @@ def test_onnx_answers_alike(first_fold, data):
 def test_onnx_is_an_extra(run_copy, tmp_path, monkeypatch):
     for name in ("onnx", "jser.artefact.onnx", "jser.artefact.onnx.converting"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(InputError, match=r"--onnx: needs .* pip install 'jser\[onnx\]'"):
+    with pytest.raises(InputError, match=r"--onnx: needs onnx; pip install onnx onnxruntime"):
         export.export(run_copy, tmp_path / "out", fold=2, onnx=True)
     assert list(tmp_path.iterdir()) == []
 

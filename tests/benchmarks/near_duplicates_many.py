@@ -83,7 +83,7 @@ def main() -> None:
         length = np.full(many, FRAMES)
 
         few = range(min(n, 3000))
-        patches, _, owner, _ = fingerprints._all_patches(
+        patches, _, owner, _ = fingerprints.moment_patches(
             (fingerprints.smoothed(frames[k * FRAMES : (k + 1) * FRAMES]) for k in few),
             len(few),
             wide=False,

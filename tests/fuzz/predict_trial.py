@@ -56,8 +56,12 @@ def run(
         why = f"status {status}: {' | '.join(said[-8:])}"
         return [Fate(case.kind, WRONG, f"{case.number}: {why}") for case in cases], peak
     rows: dict[str, dict[str, Any]] = {}
+    refused: set[str] = set()
     for line in out.split("\n")[:-1]:  # names hold other ends of lines
         row = json.loads(line)
+        if "error" in row:
+            refused.add(row["path"])
+            continue
         assert row["path"] not in rows, f"two rows of {row['path']}"
         rows[row["path"]] = row
     references = {name: rows[str(path)] for name, path in good.items()}
@@ -65,6 +69,7 @@ def run(
     fates = []
     for case, path in zip(cases, paths, strict=True):
         row = rows.get(str(path))
+        assert (str(path) in refused) == (row is None), f"{path}: neither row nor error, or both"
         sentences = [line for line in said if one_line(str(path)) in line]
         verdict, why = _verdict(case, path, row, sentences, references, pcms)
         fates.append(Fate(case.kind, verdict, f"{case.number} {case.name!r}: {why}"))
