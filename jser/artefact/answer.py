@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,7 +55,8 @@ class Member:
 
     Attributes:
         fold, seed, bag: which it is.
-        model: of the network; None: the read-out answers to `view`.
+        model: of the network, with `of_steps` where it makes its steps itself (`OnTunedStem`);
+            None: the read-out answers to `view`.
         weights: ``params`` and perhaps other collections of the model's, ``mean`` and ``scale`` of
             its steps; empty without a network.
         readout: answers in the network's place to what it sows as its embedding; None: the network
@@ -67,7 +67,7 @@ class Member:
     fold: int
     seed: int
     bag: int
-    model: nn.Module | None
+    model: Any
     weights: dict[str, Any]
     readout: Traced | None = None
     view: str = ""
@@ -236,12 +236,16 @@ def _of_member(
         assert member.readout is not None
         shares = member.readout.function(readout, heard.views[member.view])
         return _Said(shares, shares, jnp.ones(frames.shape[:2], jnp.float32), state)
+    model, length, there = member.model, heard.length, heard.length
+    if heard.columns is not None:
+        model, there = model.of_steps(heard.bounds.shape[1]), heard.columns
+        length = jnp.stack([there, length], axis=-1)
     x = (frames - own["mean"]) * own["scale"]
-    x = jnp.where((jnp.arange(x.shape[1]) < heard.length[:, None])[:, :, None], x, 0.0)
+    x = jnp.where((jnp.arange(x.shape[1]) < there[:, None])[:, :, None], x, 0.0)
     variables = {name: leaves for name, leaves in own.items() if name not in ("mean", "scale")}
     written = [population.SHOWN, *([] if state is None else [STREAM])]
-    (logits, attention), found = member.model.apply(
-        variables | (state or {}), x, heard.length, pooled, {}, False, mutable=written
+    (logits, attention), found = model.apply(
+        variables | (state or {}), x, length, pooled, {}, False, mutable=written
     )
     posterior = jax.nn.softmax(logits)
     if member.readout is not None:

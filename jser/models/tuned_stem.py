@@ -74,11 +74,11 @@ class TunedStem(nn.Module):
         )
         by_tap = dict(zip(later, found, strict=True))
         if before is not None and before in spec.taps:
-            full = jnp.full(len(maps), maps.shape[2] if maps.ndim == 4 else 1)
+            full = jnp.full(maps.shape[0], maps.shape[2] if maps.ndim == 4 else 1)
             by_tap[before] = (maps, full if width is None else width)
         taps = [(by_tap[tap][0].astype(jnp.float32), by_tap[tap][1]) for tap in spec.taps]
         if spec.picture == "segments":
-            steps = pictures.segment_steps(taps, spec).reshape(len(x), self.n_steps, -1)
+            steps = pictures.segment_steps(taps, spec).reshape(x.shape[0], self.n_steps, -1)
         else:
             steps = pictures.window_steps(taps, net, spec, self.n_steps)
         return jnp.where(_true(length, self.n_steps)[:, :, None], steps, 0.0)
@@ -86,7 +86,7 @@ class TunedStem(nn.Module):
     def _maps(self, x: jax.Array, length: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         """Input of the first tuned block, and its true columns where rows differ in them."""
         spec = self.spec
-        b = len(x)
+        b = x.shape[0]  # a symbol in an export, which has no len
         if stems.get(spec.net).before(self.train_from) is None:
             frames = jnp.maximum(length[:, 0], 1)
             # Behind its end a row goes on with its last frame, for deltas and for resizing.
@@ -96,13 +96,13 @@ class TunedStem(nn.Module):
             images = jax.vmap(lambda s, n: pictures.picture(s, n, spec))(static, frames)
             if spec.picture == "utterance":
                 return pictures.enlarged(images, spec), length[:, 0] * spec.scale
-            start = np.arange(self.n_steps)[:, None] * spec.shift
-            index = np.minimum(start + np.arange(segments.SEGMENT_FRAMES), x.shape[1] - 1)
+            start = jnp.arange(self.n_steps)[:, None] * spec.shift
+            index = jnp.minimum(start + np.arange(segments.SEGMENT_FRAMES), x.shape[1] - 1)
             cut = images[:, index].reshape(-1, *index.shape[1:], *images.shape[2:])
             return pictures.squares(cut, spec), None
         if spec.picture == "segments":
             return x.reshape(b * self.n_steps, *self.shape), None
-        return jnp.swapaxes(x.reshape(b, -1, *self.shape), 1, 2), length[:, 0]
+        return jnp.swapaxes(x.reshape(b, x.shape[1], *self.shape), 1, 2), length[:, 0]
 
 
 def _zeros(key: jax.Array, shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> Any:
@@ -134,6 +134,10 @@ class OnTunedStem(nn.Module):
     stem: TunedStem
     head: nn.Module
     components: int
+
+    def of_steps(self, n: Any) -> OnTunedStem:
+        """The same of rows of so many steps; in an export their number is a symbol."""
+        return self.clone(stem=self.stem.clone(n_steps=n))
 
     @nn.compact
     def __call__(

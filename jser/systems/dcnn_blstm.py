@@ -278,17 +278,17 @@ def _normalised(
 def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
     """See `contract.System`."""
     spec, tuned = tuning.parts(config.stem.to_dict())
-    if tuned.train_from:
+    if tuned.train_from and tuned.tuning == "two_stage":
         raise InputError(
-            f"stem.train_from: {tuned.train_from}: a stem that was tuned has no artefact yet; "
-            "export a run with stem.train_from empty"
+            "stem.tuning: two_stage: a stem of each member's own below its network has no artefact "
+            "yet; export a run with stem.tuning=end_to_end, or with stem.train_from empty"
         )
     ears.check_normalisation(config.normalisation)
     steps, frames = _normalised(config, corpus, spec, _copies(config))
     train = [fold.train for fold in protocol.folds]
     standardise = config.normalisation != "none"
     of_steps: list[projection.Projection] = []
-    if config.components:
+    if config.components and not tuned.train_from:  # they are the model's own behind a tuned stem
         own = [steps.places(rows) for rows in train]
         fitted = projection.fit_folds(frames, own, config.components, standardise, "components")
         of_steps = fitted
@@ -305,6 +305,7 @@ def ear(config: Any, corpus: Corpus, protocol: Protocol) -> Ear:
         config.normalisation,
         of_steps,
         of_whole,
+        tuned.train_from,
     )
 
 

@@ -29,6 +29,8 @@ class Heard(NamedTuple):
     Attributes:
         frames: float32 [B, S, D], steps; behind the true ones without meaning.
         length: int32 [B], true steps.
+        columns: int32 [B], the true frames where `frames` are [B, F, D'] of which a network makes
+            its S steps itself (a tuned stem); None: frames are steps.
         pooled: float32 [B, U], statistics over the whole length; None where none are read.
         views: name -> [B, U], what read-outs see.
         bounds: int32 [B, S, 2], first 10 ms frame and one past the last of each step.
@@ -39,6 +41,7 @@ class Heard(NamedTuple):
     pooled: jax.Array | None
     views: Mapping[str, jax.Array]
     bounds: jax.Array
+    columns: jax.Array | None = None
 
 
 # Weights, recordings float32 [B, n] that are silent behind their ends, true samples int [B].

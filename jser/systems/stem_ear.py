@@ -15,7 +15,7 @@ from jser.frontend.log_mel import LogMelSpec
 from jser.models.stems import pictures
 from jser.systems import ears
 from jser.systems.ears import Ear, Hear, Heard
-from jser.training import level_features, narrow_view, stem_features
+from jser.training import boundary, level_features, narrow_view, stem_features
 from jser.training.projection import Projection
 from jser.training.stem_spec import StemSpec
 
@@ -27,8 +27,9 @@ def make(
     normalisation: str,
     frames: Sequence[Projection],
     pooled: Sequence[Projection],
+    train_from: str = "",
 ) -> Ear:
-    """The ear of a frozen stem.
+    """The ear of a stem.
 
     Args:
         spec: of the stem.
@@ -36,15 +37,22 @@ def make(
         weights_dir: where `jser weights` keeps weights that come in no package.
         normalisation: a mode that needs no speaker.
         frames, pooled: see `Ear`.
+        train_from: first block that a network has for itself, tuned; empty: none.
 
     Raises:
         InputError: the weights are not there.
     """
-    params = jax.tree.map(jnp.asarray, spec.params(weights_dir))
+    heard_by = spec
+    if train_from and not views and not pooled:  # nothing reads what the frozen blocks make
+        heard_by = boundary.spec_of_maps(spec, train_from)
+    params = jax.tree.map(jnp.asarray, heard_by.params(weights_dir))
     hear = _hear(spec, tuple(views), normalisation)
+    if train_from:
+        frozen = hear if heard_by is spec else None
+        hear = _hear_before(spec, train_from, frozen)
     # Where silence is cut off, steps of one window are not those of the next.
     windowed = spec.picture == "segments" or spec.window > 0
-    carries = spec.shift if windowed and spec.trim_db == 0 else 0
+    carries = spec.shift if windowed and spec.trim_db == 0 and not train_from else 0
     return Ear(hear, params, tuple(frames), tuple(pooled), carries)
 
 
@@ -97,6 +105,36 @@ def _hear(spec: StemSpec, views: tuple[str, ...], normalisation: str) -> Hear:
     return hear
 
 
+def _hear_before(spec: StemSpec, train_from: str, frozen: Hear | None) -> Hear:
+    """What the blocks from `train_from` on read, with what `frozen` makes for others."""
+    before = boundary.border(spec, train_from)
+
+    def hear(params: Any, wave: jax.Array, length: jax.Array) -> Heard:
+        static, count = whole.log_mels(wave, length, LogMelSpec())
+        static, first, count = _prepared(static, count, spec)
+        there = _true_steps(count, spec)
+        steps = stem_features.steps_of(static.shape[1], spec)
+        if before is None:
+            rows, columns = pictures.grey(static, spec), count
+        elif spec.picture == "segments":
+            cut = _cut(static, count, spec)
+            flat = cut.reshape(-1, *cut.shape[2:])
+            rows = boundary.maps_of_segments(params, flat, spec, before)
+            rows, columns = ears.rounded(rows).reshape(*cut.shape[:2], -1), there
+            steps = rows.shape[1]
+        else:
+            rows, columns = boundary.columns(params, static, count, spec, before)
+            rows = ears.rounded(rows)
+        bounds = _bounds(first, count, steps, spec)
+        heard = Heard(rows, there, None, {}, bounds, columns)
+        if frozen is not None:
+            beside = frozen(params, wave, length)
+            heard = heard._replace(pooled=beside.pooled, views=beside.views)
+        return heard
+
+    return hear
+
+
 def _prepared(
     static: jax.Array, count: jax.Array, spec: StemSpec
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -134,8 +172,7 @@ def _by_segment(
     params: Any, static: jax.Array, count: jax.Array, spec: StemSpec
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Steps [B, S, D] of segments, their statistics [B, D], true steps [B]."""
-    images = jax.vmap(lambda x, n: pictures.picture(x, n, spec))(static, count)
-    cut = jax.vmap(lambda x: segments.segment(x, spec.shift))(images)  # [B, S, 64, M, 3]
+    cut = _cut(static, count, spec)
     flat = cut.reshape(-1, *cut.shape[2:])
     steps = stem_features.segment_features(params, flat, spec)
     steps = steps.reshape(*cut.shape[:2], -1)
@@ -144,6 +181,12 @@ def _by_segment(
     mean = jnp.where(true, steps, 0).sum(1) / there[:, None]
     largest = jnp.where(true, steps, -jnp.inf).max(1)
     return steps, jnp.where(stem_features.is_maximum(spec), largest, mean), there
+
+
+def _cut(static: jax.Array, count: jax.Array, spec: StemSpec) -> jax.Array:
+    """Pictures of the segments [B, S, 64, M, 3]."""
+    images = jax.vmap(lambda x, n: pictures.picture(x, n, spec))(static, count)
+    return jax.vmap(lambda x: segments.segment(x, spec.shift))(images)
 
 
 def _narrow(params: Any, wave: jax.Array, length: jax.Array, spec: StemSpec) -> jax.Array:

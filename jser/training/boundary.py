@@ -6,6 +6,7 @@ As `stem_features`, nothing here depends on labels or on how speakers are split.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -77,21 +78,10 @@ def compute(
         return _ragged(rows)
     maps_spec = spec_of_maps(spec, train_from)
     params: Any = jax.device_put(maps_spec.params(weights_dir))
-    net = stems.get(spec.net)
     found: dict[int, np.ndarray] = {}
 
-    @jax.jit
-    def of_utterances(static: jax.Array, length: jax.Array) -> tuple[jax.Array, jax.Array]:
-        images = jax.vmap(lambda x, n: pictures.picture(x, n, spec))(static, length)
-        images = pictures.enlarged(images, spec)
-        ((maps, width),) = net.apply(params, images, length * spec.scale, taps=(before,))
-        columns = jnp.swapaxes(maps, 1, 2)
-        return columns.reshape(*columns.shape[:2], -1), width
-
-    @jax.jit
-    def of_segments(cut: np.ndarray) -> jax.Array:
-        ((maps, _),) = net.apply(params, pictures.squares(jnp.asarray(cut), spec), taps=(before,))
-        return maps.reshape(len(maps), -1)
+    of_utterances = jax.jit(functools.partial(columns, params, spec=spec, before=before))
+    of_segments = jax.jit(functools.partial(maps_of_segments, params, spec=spec, before=before))
 
     with progress.bar(len(prepared), what, "utterance") as tick:
 
@@ -104,6 +94,25 @@ def compute(
         else:
             stem_features.each_utterance(prepared, of_utterances, put)
     return _ragged([found[i] for i in range(len(prepared))])
+
+
+def columns(
+    params: Any, static: jax.Array, length: jax.Array, spec: StemSpec, before: str
+) -> tuple[jax.Array, jax.Array]:
+    """Columns [B, W, h * C] of the maps of `before`, and the true ones [B]; static [B, T, M]."""
+    images = jax.vmap(lambda x, n: pictures.picture(x, n, spec))(static, length)
+    images = pictures.enlarged(images, spec)
+    net = stems.get(spec.net)
+    ((maps, width),) = net.apply(params, images, length * spec.scale, taps=(before,))
+    found = jnp.swapaxes(maps, 1, 2)
+    return found.reshape(*found.shape[:2], -1), width
+
+
+def maps_of_segments(params: Any, cut: Any, spec: StemSpec, before: str) -> jax.Array:
+    """Maps [S, h * w * C] of `before` of pictures of segments [S, 64, M, 3]."""
+    images = pictures.squares(jnp.asarray(cut), spec)
+    ((maps, _),) = stems.get(spec.net).apply(params, images, taps=(before,))
+    return maps.reshape(maps.shape[0], -1)
 
 
 def _ragged(rows: list[np.ndarray]) -> StepFeatures:
