@@ -221,7 +221,7 @@ def serve(args: argparse.Namespace) -> None:
             f"serve: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
             "pip install 'jser[serve]'"
         )
-    from jser import compiled
+    from jser import compiled, interrupt
     from jser.artefact import opening
     from jser.records import places
     from jser.serving import app, gate, server, work
@@ -236,4 +236,13 @@ def serve(args: argparse.Namespace) -> None:
         print(f"compiling {what}", file=sys.stderr)
     made = app.make(heard, limits, gate.is_local(args.host))
     where = server.address(args.host, listening)
-    server.run(made, listening, lambda: print(f"ready: {where} (Ctrl-C ends it)", flush=True))
+
+    def ending(seconds: float) -> None:
+        if waiting := made.state.end(seconds):
+            print(f"ending: requests in work: {waiting}, for {seconds:g} s more", file=sys.stderr)
+
+    server.run(
+        made, listening, lambda: print(f"ready: {where} (Ctrl-C ends it)", flush=True), ending
+    )
+    if not made.state.is_idle:
+        interrupt.leave(0)  # without waiting for a call of the model that nobody asks for any more
