@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import soxr
 
+from jser.artefact import opening
 from jser.artefact.listening import Said
 from jser.artefact.loader import Artefact, Stream
 from jser.errors import InputError
@@ -93,13 +94,22 @@ def listen(
         rate: Hz.
         artefact: what answers.
         info: of it.
+
+    Raises:
+        InputError: the artefact's stream is missing or damaged.
     """
+    # Here, not at the first piece: nobody speaks to what cannot answer.
+    return _answers(_resampled(pieces, rate, info["sample_rate"]), opening.stream(artefact), info)
+
+
+def _answers(
+    pieces: Iterator[np.ndarray], stream: Stream, info: Mapping[str, Any]
+) -> Iterator[Said]:
     known = {name: Range(*of) for name, of in info["trained_on"]["like"].items()}
     own = info["sample_rate"]
-    stream = Stream(artefact)
     heard = np.zeros(0, np.int16)
     first = 0  # of what is held here, in the stream
-    for piece in _resampled(pieces, rate, own):
+    for piece in pieces:
         heard = np.concatenate([heard, piece])
         for answer in stream.feed(piece.astype(np.float32) / 32768):
             window = heard[answer["start"] - first : answer["end"] - first]

@@ -36,11 +36,25 @@ def read_safetensors(path):
     return found
 
 
+def _shapes(weights):
+    return {name: (x.shape, x.dtype) for name, x in weights.items()}
+
+
 def padded(samples, sample_rate):
     """Samples that a recording of so many is padded to."""
     shortest = int(SHORTEST_SECONDS * sample_rate)
     whole = shortest << max(0, math.ceil(math.log2(max(int(samples), 1) / shortest)))
     return whole * 3 // 4 if shortest < whole and samples <= whole * 3 // 4 else whole
+
+
+class Mixed(ValueError):
+    """A file does not fit an artefact's program."""
+
+    def __init__(self, path, program):
+        super().__init__(
+            f"{path}: does not fit {program}.stablehlo; the files of two artefacts are mixed: "
+            "export it again"
+        )
 
 
 class Artefact:
@@ -55,9 +69,20 @@ class Artefact:
         self._call = self.program("model")
 
     def program(self, name):
-        """One of its functions, ``model`` or ``stream``, ready to be called."""
+        """One of its functions, ``model`` or ``stream``, ready to be called.
+
+        Raises:
+            Mixed: it is of other weights, or of other classes.
+        """
         written = bytearray((self.folder / f"{name}.stablehlo").read_bytes())
-        return jax.jit(export.deserialize(written).call)
+        found = export.deserialize(written)
+        (weights, *_), _ = jax.tree.unflatten(found.in_tree, found.in_avals)
+        said = jax.tree.unflatten(found.out_tree, found.out_avals)
+        if _shapes(weights) != _shapes(self.weights):
+            raise Mixed(self.folder / "model.safetensors", name)
+        if said["probabilities"].shape[-1] != len(self.classes):
+            raise Mixed(self.folder / "artefact.json", name)
+        return jax.jit(found.call)
 
     def __call__(self, recordings):
         """Answers on recordings [samples_i] of any lengths: name -> array with a row each.

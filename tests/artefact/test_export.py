@@ -9,8 +9,9 @@ import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
+from jser import cli
 from jser.artefact import answer, calibration, export, loader, opening, parity
 from jser.errors import InputError
 from jser.evaluation.predictions import read_csv
@@ -201,6 +202,61 @@ def test_what_is_no_artefact(run_copy, artefact, tmp_path):
     (newer / "artefact.json").write_text("{")
     with pytest.raises(InputError, match="not readable"):
         opening.info(newer)
+
+
+def said_of(folder, capsys, *words):
+    """The one line of a command's refusal."""
+    assert cli.main([*map(str, words)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"jser: {folder}")
+    return line
+
+
+@pytest.fixture
+def copied(artefact, tmp_path):
+    return shutil.copytree(artefact, tmp_path / "copied")
+
+
+def test_weights_of_another_artefact(artefact, first_fold, copied, tmp_path, capsys):
+    """One fold's have other names than all folds' together; in others shapes differ alone."""
+    sentence = (
+        "model.safetensors: does not fit model.stablehlo; the files of two artefacts are mixed: "
+        "export it again"
+    )
+    sound = tmp_path / "a.wav"
+    shutil.copy(first_fold / "model.safetensors", copied)
+    assert sentence in said_of(copied, capsys, "predict", copied, sound)
+    assert sentence in said_of(copied, capsys, "listen", copied)
+    weights = load_file(artefact / "model.safetensors")
+    name = next(name for name, value in weights.items() if value.ndim == 2)
+    save_file(weights | {name: weights[name][:, 1:]}, copied / "model.safetensors")
+    assert sentence in said_of(copied, capsys, "predict", copied, sound)
+    with pytest.raises(loader.Mixed, match="are mixed"):
+        loader.Artefact(copied)
+
+
+def test_classes_of_another_artefact(copied, tmp_path, capsys):
+    path = copied / "artefact.json"
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps(info | {"classes": info["classes"][1:]}))
+    said = said_of(copied, capsys, "predict", copied, tmp_path / "a.wav")
+    assert "artefact.json: does not fit model.stablehlo" in said
+    del info["trained_on"], info["stream"]
+    path.write_text(json.dumps(info))
+    said = said_of(copied, capsys, "predict", copied, tmp_path / "a.wav")
+    assert "artefact.json: lacks trained_on, stream; export the artefact again" in said
+
+
+def test_a_stream_that_is_missing_or_damaged(copied, first_fold, capsys):
+    path = copied / "stream.stablehlo"
+    shutil.copy(first_fold / path.name, path)
+    assert "model.safetensors: does not fit stream" in said_of(copied, capsys, "listen", copied)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "stream.stablehlo is damaged" in said_of(copied, capsys, "listen", copied)
+    path.unlink()
+    said = said_of(copied, capsys, "listen", copied)
+    assert "stream.stablehlo is missing; export the artefact again" in said
+    assert opening.load(copied).classes  # recordings can still be answered
 
 
 # --- calibration ----------------------------------------------------------------------------------
