@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,37 @@ print(said["probabilities"].shape, float(said["probabilities"].sum()))
     shape, total = done.stdout.rsplit(" ", 1)
     assert shape == "(1, 5)"
     assert float(total) == pytest.approx(1, abs=1e-5)
+
+
+TONE = np.sin(np.arange(9000) / 9).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ((TONE * 9000).astype(np.int16), "is int16, not float in -1..1; divide int16 by 32768"),
+        (np.stack([TONE, TONE]), "has 2 dimensions, not one; give samples [n], mono"),
+        (np.float32(0.5), "has 0 dimensions, not one"),
+        (TONE[:0], "is empty; leave it out"),
+        (np.where(np.arange(9000) == 7, np.nan, TONE), "holds NaN or infinity; leave it out"),
+        (np.where(np.arange(9000) == 7, np.inf, TONE), "holds NaN or infinity; leave it out"),
+    ],
+)
+def test_what_is_no_sound_gets_no_answer(artefact, wrong, sentence):
+    loaded = loader.Artefact(artefact)
+    with pytest.raises(ValueError, match=re.escape(f"recordings[1]: {sentence}")):
+        loaded([TONE, wrong])
+    stream = loader.Stream(loaded)
+    if wrong.size:
+        with pytest.raises(ValueError, match=re.escape(f"samples: {sentence}")):
+            next(stream.feed(wrong))
+    else:
+        assert list(stream.feed(wrong)) == []  # a pipe may have nothing for a while
+
+
+def test_no_recordings_get_no_answer(artefact):
+    with pytest.raises(ValueError, match="recordings: there are none; give at least one"):
+        loader.Artefact(artefact)([])
 
 
 def test_few_shapes_serve_every_length():
