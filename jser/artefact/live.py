@@ -63,7 +63,7 @@ def from_microphone(rate: int, most_seconds: float = 10.0) -> Iterator[np.ndarra
     except (ImportError, OSError) as error:
         raise InputError(
             f"--microphone: the package sounddevice, or PortAudio behind it, is missing ({error}); "
-            "pip install 'jser[microphone]', or pipe sound in: arecord -q -f S16_LE -r 16000 -t "
+            "pip install sounddevice, or pipe sound in: arecord -q -f S16_LE -r 16000 -t "
             "raw | jser listen ARTEFACT"
         ) from error
     block = rate // 10

@@ -31,7 +31,7 @@ def add_to(to: Commands) -> None:
     command.add_argument("--fold", type=int, metavar="K", help="from 1; default: all together")
     command.add_argument("--seed", type=int, metavar="S", help="default: all together")
     command.add_argument(
-        "--onnx", action="store_true", help="model.onnx too; pip install 'jser[onnx]'"
+        "--onnx", action="store_true", help="model.onnx too; pip install onnx onnxruntime"
     )
 
     command = to.add(
@@ -219,7 +219,7 @@ def serve(args: argparse.Namespace) -> None:
     if missing:
         raise InputError(
             f"serve: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
-            "pip install 'jser[serve]'"
+            "pip install starlette uvicorn python-multipart"
         )
     from jser import compiled, interrupt
     from jser.artefact import opening

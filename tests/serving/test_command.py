@@ -93,8 +93,9 @@ def test_one_sentence_without_the_extra(capsys, monkeypatch, artefact):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     said = refused(capsys, artefact)
     assert (
-        "starlette, uvicorn, python_multipart are not installed; pip install 'jser[serve]'" in said
-    )
+        "starlette, uvicorn, python_multipart are not installed; "
+        "pip install starlette uvicorn python-multipart\n"
+    ) in said
 
 
 def test_a_port_that_is_taken(capsys, artefact):
