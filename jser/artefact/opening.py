@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,13 @@ def info(folder: Path) -> dict[str, Any]:
     if lacking := [name for name in _ENTRIES if name not in found]:
         raise InputError(f"{path}: lacks {', '.join(lacking)}; export the artefact again")
     return found
+
+
+def reservations(info: Mapping[str, Any]) -> list[str]:
+    """What whoever reads an artefact's answers must know first: sentences without a subject."""
+    if info["trained_on"]["synthetic"]:
+        return ["was trained on made speech, so its answers say nothing about people"]
+    return []
 
 
 def load(folder: Path) -> Artefact:

@@ -6,13 +6,14 @@ import argparse
 import importlib.util
 import json
 import sys
+from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from jser.commands import showing, words
 from jser.commands.words import Commands
-from jser.errors import InputError
+from jser.errors import InputError, one_line
 from jser.records.manifest import options
 
 # Imports of the heavy rooms wait until a command needs them: `jser --help` answers at once.
@@ -163,6 +164,7 @@ def predict(args: argparse.Namespace) -> None:
     paths = predicting.files(args.path)
     compiled.keep(places.root(None))
     artefact = opening.load(folder)
+    _note(folder, info)
     refused: list[InputError] = []
     rows = predicting.predict(
         paths,
@@ -179,6 +181,14 @@ def predict(args: argparse.Namespace) -> None:
     write(rows, info["classes"], sys.stdout)
     if refused:
         raise InputError("\n".join(str(error) for error in refused))
+
+
+def _note(folder: Path, info: Mapping[str, Any]) -> None:
+    """On the standard error, so that rows stay rows."""
+    from jser.artefact import opening
+
+    for what in opening.reservations(info):
+        print(f"jser: {one_line(folder)}: {what}", file=sys.stderr)
 
 
 def _check_sure(sure: float) -> None:
@@ -201,10 +211,9 @@ def listen(args: argparse.Namespace) -> None:
     source = live.from_microphone(args.rate)
     if not args.microphone:
         source = live.from_pipe(cast(BufferedReader, sys.stdin.buffer))
-    rows = (
-        predicting.row("live", said, info, args.sure)
-        for said in live.listen(source, args.rate, artefact, info)
-    )
+    answers = live.listen(source, args.rate, artefact, info)
+    _note(folder, info)
+    rows = (predicting.row("live", said, info, args.sure) for said in answers)
     write = predicting.write_json_lines if args.json else predicting.write_table
     write(rows, info["classes"], sys.stdout)
 
