@@ -58,7 +58,7 @@ def add_to(to: Commands) -> None:
     command = to.add(
         "listen",
         listen,
-        "Name emotions while somebody speaks: 16-bit mono samples in, a line every half second.",
+        "Name emotions while somebody speaks: 16-bit mono samples in, a line every 0.64 s.",
         "arecord -q -f S16_LE -r 16000 -t raw | jser listen artefacts/emodb",
     )
     words.add_artefact(command)
