@@ -23,6 +23,7 @@ from jser.systems import ears
 PLATFORMS = ("cpu", "cuda", "tpu")
 # Winograd's tiles are for one kind of device, and compile four times as long.
 _COMPUTING = computing.Computing(tiles=False)
+_INSTALL = "pip install onnx onnxruntime"
 # A stream's answers come about so often.
 HOP_SECONDS = 0.5
 
@@ -117,7 +118,7 @@ def write_onnx(answering: Answering, path: Path, metadata: Mapping[str, str]) ->
     try:
         from jser.artefact.onnx import NotConvertible, convert
     except ModuleNotFoundError as error:
-        raise InputError(f"--onnx: needs {error.name}; pip install 'jser[onnx]'") from error
+        raise InputError(f"--onnx: needs {error.name}; {_INSTALL}") from error
     batch, samples = jax.export.symbolic_shape(
         "batch, samples", constraints=[f"samples >= {ears.FEWEST_SAMPLES}", "batch >= 1"]
     )
@@ -144,7 +145,7 @@ def onnx_artefact(path: Path) -> Callable[[Sequence[np.ndarray]], dict[str, np.n
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise InputError(f"--onnx: needs {error.name}; pip install 'jser[onnx]'") from error
+        raise InputError(f"--onnx: needs {error.name}; {_INSTALL}") from error
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import soxr
 
+from jser.artefact import opening
 from jser.artefact.listening import Said
 from jser.artefact.loader import Artefact, Stream
 from jser.errors import InputError
@@ -78,7 +79,7 @@ def from_microphone(rate: int, most_seconds: float = 10.0) -> Iterator[np.ndarra
     except (ImportError, OSError) as error:
         raise InputError(
             f"--microphone: the package sounddevice, or PortAudio behind it, is missing ({error}); "
-            "pip install 'jser[microphone]', or pipe sound in: arecord -q -f S16_LE -r 16000 -t "
+            "pip install sounddevice, or pipe sound in: arecord -q -f S16_LE -r 16000 -t "
             "raw | jser listen ARTEFACT"
         ) from error
     block = rate // 10
@@ -109,16 +110,25 @@ def listen(
         rate: Hz.
         artefact: what answers.
         info: of it.
+
+    Raises:
+        InputError: the artefact's stream is missing or damaged.
     """
+    # Here, not at the first piece: nobody speaks to what cannot answer.
+    return _answers(_resampled(pieces, rate, info["sample_rate"]), opening.stream(artefact), info)
+
+
+def _answers(
+    pieces: Iterator[np.ndarray], stream: Stream, info: Mapping[str, Any]
+) -> Iterator[Said]:
     known = {name: Range(*of) for name, of in info["trained_on"]["like"].items()}
     own = info["sample_rate"]
-    stream = Stream(artefact)
     heard = np.zeros(0, np.int16)
     first = 0  # of what is held here, in the stream
 
     def answers() -> Iterator[dict[str, Any]]:
         nonlocal heard
-        for piece in _resampled(pieces, rate, own):
+        for piece in pieces:
             heard = np.concatenate([heard, piece])
             yield from stream.feed(piece.astype(np.float32) / 32768)
         if not len(heard) and not first:

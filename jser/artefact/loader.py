@@ -5,6 +5,8 @@
 >>> artefact([samples])["probabilities"]  # samples: float32 at artefact.sample_rate, mono
 >>> for answer in Stream(artefact).feed(piece):  # pieces of any size, as they come
 ...     answer["end"], answer["probabilities"]
+
+The first call with recordings of a new length compiles, for up to a minute.
 """
 
 import json
@@ -36,11 +38,38 @@ def read_safetensors(path):
     return found
 
 
+def _shapes(weights):
+    return {name: (x.shape, x.dtype) for name, x in weights.items()}
+
+
 def padded(samples, sample_rate):
     """Samples that a recording of so many is padded to."""
     shortest = int(SHORTEST_SECONDS * sample_rate)
     whole = shortest << max(0, math.ceil(math.log2(max(int(samples), 1) / shortest)))
     return whole * 3 // 4 if shortest < whole and samples <= whole * 3 // 4 else whole
+
+
+def _sound(x, name, fewest):
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise ValueError(f"{name}: is {x.dtype}, not float in -1..1; divide int16 by 32768")
+    if x.ndim != 1:
+        raise ValueError(f"{name}: has {x.ndim} dimensions, not one; give samples [n], mono")
+    if len(x) < fewest:
+        raise ValueError(f"{name}: is empty; leave it out")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name}: holds NaN or infinity; leave it out, or mend it")
+    return x
+
+
+class Mixed(ValueError):
+    """A file does not fit an artefact's program."""
+
+    def __init__(self, path, program):
+        super().__init__(
+            f"{path}: does not fit {program}.stablehlo; the files of two artefacts are mixed: "
+            "export it again"
+        )
 
 
 class Artefact:
@@ -55,15 +84,26 @@ class Artefact:
         self._call = self.program("model")
 
     def program(self, name):
-        """One of its functions, ``model`` or ``stream``, ready to be called."""
+        """One of its functions, ``model`` or ``stream``; `Mixed`: of other weights or classes."""
         written = bytearray((self.folder / f"{name}.stablehlo").read_bytes())
-        return jax.jit(export.deserialize(written).call)
+        found = export.deserialize(written)
+        (weights, *_), _ = jax.tree.unflatten(found.in_tree, found.in_avals)
+        said = jax.tree.unflatten(found.out_tree, found.out_avals)
+        if _shapes(weights) != _shapes(self.weights):
+            raise Mixed(self.folder / "model.safetensors", name)
+        if said["probabilities"].shape[-1] != len(self.classes):
+            raise Mixed(self.folder / "artefact.json", name)
+        return jax.jit(found.call)
 
     def __call__(self, recordings):
         """Answers on recordings [samples_i] of any lengths: name -> array with a row each.
 
-        Behind a recording's own `steps`, `attention` is 0 and `bounds` are without meaning.
+        They are float in -1..1, mono; a `ValueError` says what is not. Behind a recording's own
+        `steps`, `attention` is 0 and `bounds` are without meaning.
         """
+        if not len(recordings):
+            raise ValueError("recordings: there are none; give at least one, in a list")
+        recordings = [_sound(x, f"recordings[{i}]", 1) for i, x in enumerate(recordings)]
         length = np.array([len(x) for x in recordings], np.int32)
         wave = np.zeros((len(recordings), padded(length.max(), self.sample_rate)), np.float32)
         for row, x in zip(wave, recordings, strict=True):
@@ -103,7 +143,7 @@ class Stream:
         Each has what an `Artefact` gives, of the one recording, and `start` and `end`, the samples
         of its window.
         """
-        self._held = np.concatenate([self._held, samples]).astype(np.float32)
+        self._held = np.concatenate([self._held, _sound(samples, "samples", 0)]).astype(np.float32)
         while self._start + len(self._held) >= self._answered + self.hop:
             yield self._answer(self._answered + self.hop)
 

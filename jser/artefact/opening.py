@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jser.artefact import loader
-from jser.artefact.loader import Artefact
+from jser.artefact.loader import Artefact, Mixed, Stream
 from jser.audit import copies
 from jser.audit.copies import Marks
 from jser.errors import InputError
@@ -16,6 +18,9 @@ from jser.errors import InputError
 # Of training recordings, by which `jser evaluate` knows copies of them.
 MARKS = "heard.npz"
 _FILES = ("artefact.json", "model.safetensors", "model.stablehlo")
+
+# Of artefact.json: without these there is no answer.
+_ENTRIES = ("classes", "sample_rate", "hop_seconds", "trained_on", "stream")
 
 
 def is_artefact(folder: Path) -> bool:
@@ -36,8 +41,7 @@ def info(folder: Path) -> dict[str, Any]:
             f"{folder}: is a run; `jser export {folder} --out=DIR` makes an artefact of it"
         )
     for name in _FILES:
-        if not (folder / name).is_file():
-            raise InputError(f"{folder}: {name} is missing; export the artefact again")
+        _check_file(folder, name)
     path = folder / "artefact.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -49,6 +53,8 @@ def info(folder: Path) -> dict[str, Any]:
             f"{path}: has format {number}, and this version of jser reads up to {loader.FORMAT}; "
             "update jser"
         )
+    if lacking := [name for name in _ENTRIES if name not in found]:
+        raise InputError(f"{path}: lacks {', '.join(lacking)}; export the artefact again")
     return found
 
 
@@ -67,6 +73,13 @@ def marks(folder: Path) -> Marks | None:
         raise InputError(f"{path}: not readable ({error}); export the artefact again") from error
 
 
+def reservations(info: Mapping[str, Any]) -> list[str]:
+    """What whoever reads an artefact's answers must know first: sentences without a subject."""
+    if info["trained_on"]["synthetic"]:
+        return ["was trained on made speech, so its answers say nothing about people"]
+    return []
+
+
 def load(folder: Path) -> Artefact:
     """An artefact that answers.
 
@@ -74,11 +87,36 @@ def load(folder: Path) -> Artefact:
         InputError: see `info`; or its files are damaged.
     """
     info(folder)
-    try:
+    with _reading(folder, "model.stablehlo or model.safetensors"):
         return Artefact(folder)
+
+
+def stream(artefact: Artefact) -> Stream:
+    """An artefact's running answer.
+
+    Raises:
+        InputError: its file is missing or damaged.
+    """
+    _check_file(artefact.folder, "stream.stablehlo")
+    with _reading(artefact.folder, "stream.stablehlo"):
+        return Stream(artefact)
+
+
+def _check_file(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        raise InputError(f"{folder}: {name} is missing; export the artefact again")
+
+
+@contextlib.contextmanager
+def _reading(folder: Path, names: str) -> Iterator[None]:
+    """What damage does to the libraries that read an artefact's files, in a sentence."""
+    try:
+        yield
+    except Mixed as error:
+        raise InputError(str(error)) from error
     except Exception as error:
         what = str(error).partition("\n")[0][:200]
         raise InputError(
-            f"{folder}: model.stablehlo or model.safetensors is damaged, or of another version of "
+            f"{folder}: {names} is damaged, or of another version of "
             f"jax ({type(error).__name__}: {what}); export the artefact again"
         ) from error

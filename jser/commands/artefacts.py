@@ -7,13 +7,14 @@ import contextlib
 import importlib.util
 import json
 import sys
+from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from jser.commands import showing, words
 from jser.commands.words import Commands
-from jser.errors import InputError
+from jser.errors import InputError, one_line
 from jser.records.manifest import options
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_to(to: Commands) -> None:
     command.add_argument("--fold", type=int, metavar="K", help="from 1; default: all together")
     command.add_argument("--seed", type=int, metavar="S", help="default: all together")
     command.add_argument(
-        "--onnx", action="store_true", help="model.onnx too; pip install 'jser[onnx]'"
+        "--onnx", action="store_true", help="model.onnx too; pip install onnx onnxruntime"
     )
 
     command = to.add(
@@ -61,7 +62,7 @@ def add_to(to: Commands) -> None:
     command = to.add(
         "listen",
         listen,
-        "Name emotions while somebody speaks: 16-bit mono samples in, a line every half second.",
+        "Name emotions while somebody speaks: 16-bit mono samples in, a line every 0.64 s.",
         "arecord -q -f S16_LE -r 16000 -t raw | jser listen artefacts/emodb",
     )
     words.add_artefact(command)
@@ -169,6 +170,7 @@ def predict(args: argparse.Namespace) -> None:
     paths = predicting.files(args.path)
     compiled.keep(places.root(None))
     artefact = opening.load(folder)
+    _note(folder, info)
     refused: list[InputError] = []
 
     def refuse(error: AudioError) -> None:
@@ -193,6 +195,14 @@ def predict(args: argparse.Namespace) -> None:
         raise InputError("\n".join(str(error) for error in refused))
 
 
+def _note(folder: Path, info: Mapping[str, Any]) -> None:
+    """On the standard error, so that rows stay rows."""
+    from jser.artefact import opening
+
+    for what in opening.reservations(info):
+        print(f"jser: {one_line(folder)}: {what}", file=sys.stderr)
+
+
 def _check_sure(sure: float) -> None:
     if not 0 <= sure <= 1:
         raise InputError(f"--sure={sure:g}: is no probability; give one between 0 and 1")
@@ -213,10 +223,9 @@ def listen(args: argparse.Namespace) -> None:
     source = live.from_microphone(args.rate)
     if not args.microphone:
         source = live.from_pipe(cast(BufferedReader, sys.stdin.buffer))
-    rows = (
-        predicting.row("live", said, info, args.sure)
-        for said in live.listen(source, args.rate, artefact, info)
-    )
+    answers = live.listen(source, args.rate, artefact, info)
+    _note(folder, info)
+    rows = (predicting.row("live", said, info, args.sure) for said in answers)
     write = predicting.write_json_lines if args.json else predicting.write_table
     with contextlib.suppress(KeyboardInterrupt):  # how a microphone's stream ends
         write(rows, info["classes"], sys.stdout)
@@ -232,9 +241,9 @@ def serve(args: argparse.Namespace) -> None:
     if missing:
         raise InputError(
             f"serve: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
-            "pip install 'jser[serve]'"
+            "pip install starlette uvicorn python-multipart"
         )
-    from jser import compiled
+    from jser import compiled, interrupt
     from jser.artefact import opening
     from jser.records import places
     from jser.serving import app, gate, server, work
@@ -249,4 +258,13 @@ def serve(args: argparse.Namespace) -> None:
         print(f"compiling {what}", file=sys.stderr)
     made = app.make(heard, limits, gate.is_local(args.host))
     where = server.address(args.host, listening)
-    server.run(made, listening, lambda: print(f"ready: {where} (Ctrl-C ends it)", flush=True))
+
+    def ending(seconds: float) -> None:
+        if waiting := made.state.end(seconds):
+            print(f"ending: requests in work: {waiting}, for {seconds:g} s more", file=sys.stderr)
+
+    server.run(
+        made, listening, lambda: print(f"ready: {where} (Ctrl-C ends it)", flush=True), ending
+    )
+    if not made.state.is_idle:
+        interrupt.leave(0)  # without waiting for a call of the model that nobody asks for any more

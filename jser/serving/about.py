@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jser.artefact import opening
 from jser.artefact.listening import Cutting
 from jser.serving.limits import Limits
 
@@ -40,8 +41,11 @@ def about(info: Mapping[str, Any], cut: Cutting, limits: Limits) -> dict[str, An
         "protocol": info["protocol"]["name"],
         "result": {name: info["result"][name] for name in ("uar", "wa", "macro_f1")},
         "calibration_error": info["calibration"]["test_error"],
-        # Sentences: synthetic, incomplete, not comparable, with a leak.
-        "warnings": list(info["result"]["marks"]),
+        # Sentences: of the artefact; of its run: synthetic, incomplete, not comparable, a leak.
+        "warnings": [
+            *(f"This artefact {what}." for what in opening.reservations(info)),
+            *info["result"]["marks"],
+        ],
         "note": NO_FACT,
         "windows": {
             "whole": cut.whole / rate,

@@ -23,6 +23,7 @@ from jser.artefact import listening, opening
 from jser.errors import one_line
 from jser.serving import openapi, work
 from jser.serving.about import about
+from jser.serving.ending import Ending
 from jser.serving.gate import Gate
 from jser.serving.limits import Limits, Places, Rate, Refused
 from jser.serving.uploads import Form
@@ -32,6 +33,8 @@ PAGE = (
     "page.html", "base.css", "page.css", "page.js", "draw.js", "timeline.js", "sound.js",
     "recorder.js",
 )  # fmt: skip
+# For the step in work when all requests have ended.
+_STEP_SECONDS = 0.5
 # What reports look like too.
 _OF_REPORTS = ("base.css",)
 
@@ -53,6 +56,10 @@ def make(heard: Heard, limits: Limits, only_local: bool = True) -> Starlette:
         heard: what answers.
         limits: of requests.
         only_local: answer to localhost's names alone.
+
+    Returns:
+        It; its `state.end` is to be called with the seconds that requests in work still have, and
+        gives their number. When it has shut down, `state.is_idle` says whether the model is.
     """
     served = _Served(heard, limits)
     routes = [
@@ -76,6 +83,7 @@ def make(heard: Heard, limits: Limits, only_local: bool = True) -> Starlette:
     )
     # An address with a slash too many is none of ours; a redirection would be no sentence.
     made.router.redirect_slashes = False
+    made.state.end = served.end
     return made
 
 
@@ -88,15 +96,17 @@ class _Served:
         self._rate = Rate(limits.per_minute)
         self._places = Places(limits.queue)
         self._worker = Worker()
+        self._ending = Ending()
+        self.end = self._ending.begin
         self._about = about(heard.info, heard.cut, limits)
         self._openapi = openapi.document(jser.__version__, heard.classes, limits)
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def lifespan(self, made: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await asyncio.to_thread(self._worker.close)
+            made.state.is_idle = await asyncio.to_thread(self._worker.close, _STEP_SECONDS)
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ready", "waiting": self._places.taken})
@@ -130,6 +140,12 @@ class _Served:
         self, request: Request, steps: Callable[[Form], work.Steps[dict[str, Any]]]
     ) -> Response:
         self._rate.take(request.client.host if request.client else "")
+        async with self._ending.one():
+            return await self._answer_in_time(request, steps)
+
+    async def _answer_in_time(
+        self, request: Request, steps: Callable[[Form], work.Steps[dict[str, Any]]]
+    ) -> Response:
         with self._places.one():
             form = await self._received(request)
             try:

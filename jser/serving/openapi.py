@@ -19,7 +19,7 @@ _WRONG = {
     415: "Its body is no multipart form.",
     422: "A field or a file cannot be used.",
     429: "The client has come too often within a minute.",
-    503: "Too many requests are in work or wait.",
+    503: "Too many requests are in work or wait, or the server is ending.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -16,8 +17,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jser.errors import InputError
 
-# For requests in work when the end is asked for.
-_GRACE_SECONDS = 10
+# For requests in work when the end is asked for; together with the step that the model may be in,
+# and with half a second for the last answers to leave, no more than five.
+_GRACE_SECONDS = 3.5
+_LEAVING_SECONDS = 0.5
 # Connections that wait to be taken.
 _BACKLOG = 256
 
@@ -47,13 +50,19 @@ def address(host: str, listening: socket.socket) -> str:
     return f"http://{shown}:{listening.getsockname()[1]}/"
 
 
-def run(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
+def run(
+    app: ASGIApp,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    ending: Callable[[float], None],
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         app: the application.
         listening: what clients connect to; closed at the end.
         ready: called once, as soon as requests are answered.
+        ending: called once, with the seconds that requests in work still have.
     """
     config = uvicorn.Config(
         app,
@@ -64,9 +73,8 @@ def run(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> No
         server_header=False,
         # Who sends such headers could be anybody, and would have as many rates as it likes.
         proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    _Server(config, ready).run([listening])
+    _Server(config, ready, ending).run([listening])
 
 
 class _Protocol(H11Protocol):
@@ -85,13 +93,29 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     """Says when it answers, and takes SIGINT and SIGTERM as the end of its work."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]):
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], ending: Callable[[float], None]
+    ):
         super().__init__(config)
         self._ready = ready
+        self._ending = ending
 
     async def startup(self, *args: Any, **options: Any) -> None:
         await super().startup(*args, **options)
         self._ready()
+
+    async def shutdown(self, *args: Any, **options: Any) -> None:
+        # The application gives up in time what it cannot finish. uvicorn's own limit would cancel
+        # it instead, which is a traceback here and a 500 there.
+        self._ending(_GRACE_SECONDS)
+        late = asyncio.get_running_loop().call_later(_GRACE_SECONDS + _LEAVING_SECONDS, self._abort)
+        await super().shutdown(*args, **options)
+        late.cancel()
+
+    def _abort(self) -> None:
+        """Leave clients that do not take their answers."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -107,4 +131,5 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _told(self, number: int, frame: FrameType | None) -> None:
-        self.handle_exit(number, frame)
+        # Not uvicorn's `handle_exit`: at a second Ctrl-C it would drop requests without a word.
+        self.should_exit = True

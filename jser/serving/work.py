@@ -10,7 +10,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -199,9 +199,14 @@ class Worker:
                 with contextlib.suppress(RuntimeError):
                     self._thread.submit(steps.close)
 
-    def close(self) -> None:
-        """End behind the step in work."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+    def close(self, seconds: float) -> bool:
+        """Take no more work; whether what was taken has ended within some seconds.
+
+        A step cannot be stopped, and may last longer than who ends the program has patience.
+        """
+        last = self._thread.submit(lambda: None)
+        self._thread.shutdown(wait=False)
+        return bool(wait([last], seconds).done)
 
 
 def _step(steps: Steps[T]) -> tuple[bool, Any]:

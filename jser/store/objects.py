@@ -177,7 +177,7 @@ def _filesystem(url: str) -> Any:
     except ImportError as error:
         raise StoreError(
             f"{url}: {scheme}:// needs {PACKAGES[scheme]}, which is not installed; "
-            "pip install 'jser[cloud]'"
+            f"pip install {PACKAGES[scheme]}"
         ) from error
     except Exception as error:  # gcsfs looks for credentials at once
         raise StoreError(f"{url}: {_sentence(error)}") from error

@@ -14,7 +14,7 @@ from typing import Any
 
 from jser.errors import InputError
 
-INSTALL = "pip install 'jser[sweep]'"
+INSTALL = "pip install optuna 'psycopg[binary]'"
 # Seconds for which a writer waits for the others; of SQLite, which has one writer at a time.
 PATIENCE = 120
 _this_thread = threading.local()

@@ -3,14 +3,16 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
+from jser import cli
 from jser.artefact import answer, calibration, export, loader, opening, parity
 from jser.errors import InputError
 from jser.evaluation.predictions import read_csv
@@ -144,6 +146,37 @@ print(said["probabilities"].shape, float(said["probabilities"].sum()))
     assert float(total) == pytest.approx(1, abs=1e-5)
 
 
+TONE = np.sin(np.arange(9000) / 9).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ((TONE * 9000).astype(np.int16), "is int16, not float in -1..1; divide int16 by 32768"),
+        (np.stack([TONE, TONE]), "has 2 dimensions, not one; give samples [n], mono"),
+        (np.float32(0.5), "has 0 dimensions, not one"),
+        (TONE[:0], "is empty; leave it out"),
+        (np.where(np.arange(9000) == 7, np.nan, TONE), "holds NaN or infinity; leave it out"),
+        (np.where(np.arange(9000) == 7, np.inf, TONE), "holds NaN or infinity; leave it out"),
+    ],
+)
+def test_what_is_no_sound_gets_no_answer(artefact, wrong, sentence):
+    loaded = loader.Artefact(artefact)
+    with pytest.raises(ValueError, match=re.escape(f"recordings[1]: {sentence}")):
+        loaded([TONE, wrong])
+    stream = loader.Stream(loaded)
+    if wrong.size:
+        with pytest.raises(ValueError, match=re.escape(f"samples: {sentence}")):
+            next(stream.feed(wrong))
+    else:
+        assert list(stream.feed(wrong)) == []  # a pipe may have nothing for a while
+
+
+def test_no_recordings_get_no_answer(artefact):
+    with pytest.raises(ValueError, match="recordings: there are none; give at least one"):
+        loader.Artefact(artefact)([])
+
+
 def test_few_shapes_serve_every_length():
     sizes = [loader.padded(n, 16000) for n in range(1, 20 * 16000, 1000)]
     assert sorted(set(sizes)) == [16000 * s for s in (2, 3, 4, 6, 8, 12, 16, 24)]
@@ -219,6 +252,61 @@ def test_what_is_no_artefact(run_copy, artefact, tmp_path):
     (newer / "artefact.json").write_text("{")
     with pytest.raises(InputError, match="not readable"):
         opening.info(newer)
+
+
+def said_of(folder, capsys, *words):
+    """The one line of a command's refusal."""
+    assert cli.main([*map(str, words)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"jser: {folder}")
+    return line
+
+
+@pytest.fixture
+def copied(artefact, tmp_path):
+    return shutil.copytree(artefact, tmp_path / "copied")
+
+
+def test_weights_of_another_artefact(artefact, first_fold, copied, tmp_path, capsys):
+    """One fold's have other names than all folds' together; in others shapes differ alone."""
+    sentence = (
+        "model.safetensors: does not fit model.stablehlo; the files of two artefacts are mixed: "
+        "export it again"
+    )
+    sound = tmp_path / "a.wav"
+    shutil.copy(first_fold / "model.safetensors", copied)
+    assert sentence in said_of(copied, capsys, "predict", copied, sound)
+    assert sentence in said_of(copied, capsys, "listen", copied)
+    weights = load_file(artefact / "model.safetensors")
+    name = next(name for name, value in weights.items() if value.ndim == 2)
+    save_file(weights | {name: weights[name][:, 1:]}, copied / "model.safetensors")
+    assert sentence in said_of(copied, capsys, "predict", copied, sound)
+    with pytest.raises(loader.Mixed, match="are mixed"):
+        loader.Artefact(copied)
+
+
+def test_classes_of_another_artefact(copied, tmp_path, capsys):
+    path = copied / "artefact.json"
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps(info | {"classes": info["classes"][1:]}))
+    said = said_of(copied, capsys, "predict", copied, tmp_path / "a.wav")
+    assert "artefact.json: does not fit model.stablehlo" in said
+    del info["trained_on"], info["stream"]
+    path.write_text(json.dumps(info))
+    said = said_of(copied, capsys, "predict", copied, tmp_path / "a.wav")
+    assert "artefact.json: lacks trained_on, stream; export the artefact again" in said
+
+
+def test_a_stream_that_is_missing_or_damaged(copied, first_fold, capsys):
+    path = copied / "stream.stablehlo"
+    shutil.copy(first_fold / path.name, path)
+    assert "model.safetensors: does not fit stream" in said_of(copied, capsys, "listen", copied)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "stream.stablehlo is damaged" in said_of(copied, capsys, "listen", copied)
+    path.unlink()
+    said = said_of(copied, capsys, "listen", copied)
+    assert "stream.stablehlo is missing; export the artefact again" in said
+    assert opening.load(copied).classes  # recordings can still be answered
 
 
 # --- calibration ----------------------------------------------------------------------------------

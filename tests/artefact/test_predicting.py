@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -96,6 +97,27 @@ def test_silence_has_no_emotion(predict, tmp_path):
     row = json.loads(out)
     assert (status, row["label"], row["probabilities"]) == (0, "silence", None)
     assert row["warnings"] == ["nothing but silence"]
+
+
+MADE = "was trained on made speech, so its answers say nothing about people"
+
+
+def test_made_speech_is_said(predict, recording, artefact, tmp_path, monkeypatch, capsys):
+    """Once a command, on the standard error; nothing where people spoke."""
+    path, pcm = recording
+    status, out, error = predict(path, path, "--json")
+    assert (status, len(out.splitlines())) == (0, 2)
+    assert error == f"jser: {artefact}: {MADE}\n"
+    raw = io.BytesIO(pcm.astype("<i2").tobytes())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(raw)))
+    assert cli.main(["listen", str(artefact), "--json"]) == 0
+    assert capsys.readouterr().err == f"jser: {artefact}: {MADE}\n"
+    spoken = shutil.copytree(artefact, tmp_path / "spoken")
+    info = json.loads((spoken / "artefact.json").read_text())
+    info["trained_on"]["synthetic"] = False
+    (spoken / "artefact.json").write_text(json.dumps(info))
+    assert cli.main(["predict", str(spoken), str(path), "--json"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_not_sure(predict, recording):

@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.conftest import jser
@@ -43,9 +44,21 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(artefact: Any, *words: str, **environment: str) -> Iterator[Running]:
-    """A server at any free port, from when it answers."""
+def serving(
+    artefact: Any, *words: str, slow: Path | None = None, **environment: str
+) -> Iterator[Running]:
+    """A server at any free port, from when it answers.
+
+    Args:
+        artefact: the folder.
+        words: of the command.
+        slow: FLAG of `tests.serving.slow`.
+        environment: of the process.
+    """
     command = jser("serve", artefact, "--port=0", *words, **environment)
+    if slow is not None:
+        place = command["args"].index("jser")
+        command["args"][place : place + 1] = ["tests.serving.slow", str(slow)]
     with subprocess.Popen(**command) as process:
         errors: list[str] = []
         reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))

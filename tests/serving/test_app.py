@@ -54,6 +54,9 @@ def test_info(once_asked, heard):
     assert made["classes"] == heard.info["classes"]
     assert made["trained_on"]["speakers"] == len(heard.info["trained_on"]["speakers"])
     assert made["limits"]["max_mb"] == 50
+    assert made["warnings"][0] == (
+        "This artefact was trained on made speech, so its answers say nothing about people."
+    )
     assert any("SYNTHETIC" in sentence for sentence in made["warnings"])
     assert not set(heard.info["trained_on"]["pcm_sha256"]) & set(json.dumps(made).split('"'))
 

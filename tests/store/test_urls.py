@@ -90,4 +90,4 @@ def test_without_the_extra(scheme, package):
         [sys.executable, "-c", code], check=False, timeout=100, capture_output=True, text=True
     )
     found = done.returncode, done.stdout, done.stderr
-    refused(found, 1, f"{scheme}://bucket/run", package, "pip install 'jser[cloud]'")
+    refused(found, 1, f"{scheme}://bucket/run", package, f"; pip install {package}")

@@ -243,7 +243,7 @@ def test_files_that_are_no_storage(tmp_path):
 def test_without_optuna_it_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(
-        InputError, match=r"needs Optuna; install it with pip install 'jser\[sweep\]'"
+        InputError, match=r"needs Optuna; install it with pip install optuna 'psycopg\[binary\]'"
     ):
         optuna()
 
