@@ -210,7 +210,7 @@ the longest; the limit is {info["parity"]["limit"]:g}.
 
 | format | logits | scores | probabilities |
 | --- | ---: | ---: | ---: |
-{parity}"""
+{parity}{_decided(info)}"""
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -223,6 +223,18 @@ def _members(info: Mapping[str, Any]) -> str:
     if len(names) == 1:
         return f"One trained member answers: {names[0]}."
     return f"The answers of {len(names)} trained members are averaged: {'; '.join(names)}."
+
+
+def _decided(info: Mapping[str, Any]) -> str:
+    """Of scores beyond the limit, which descriptors' decisions make."""
+    beyond = {name: row["beyond"] for name, row in info["parity"]["formats"].items()}
+    if not any(beyond.values()):
+        return ""
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in beyond.items() if share)
+    return (
+        f"\nRecordings whose scores are beyond the limit: {shares}. Functionals of descriptors "
+        "decide; where programs round differently a decision falls the other way now and then.\n"
+    )
 
 
 def _calibrated(info: Mapping[str, Any]) -> str:

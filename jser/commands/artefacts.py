@@ -153,7 +153,14 @@ def export(args: argparse.Namespace) -> None:
     parity = info["parity"]
     print(f"parity with the run on {parity['recordings']} recordings (limit {parity['limit']:g}):")
     for name, row in parity["formats"].items():
-        print(f"  {name:<12}" + "".join(f"  {what} {value:.1e}" for what, value in row.items()))
+        shown = "".join(
+            f"  {what} {row[what]:.1e}" for what in ("logits", "scores", "probabilities")
+        )
+        print(f"  {name:<12}{shown}")
+        if row["beyond"]:
+            print(
+                f"  {'':<12}  scores of {row['beyond']:.0%} beyond it: docs/artefacts.md says why"
+            )
     print(f"artefact: {args.out}, a model card in {Path(args.out) / 'README.md'}")
 
 
