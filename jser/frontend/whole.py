@@ -67,7 +67,7 @@ def speech_bounds(
 
 
 def shifted(
-    x: jax.Array, start: jax.Array, stop: jax.Array, least: int = 1
+    x: jax.Array, start: jax.Array, stop: jax.Array, least: int = 1, behind: int = 0
 ) -> tuple[jax.Array, jax.Array]:
     """Rows from `start` to `stop` int [B] of x [B, T, ...], at the beginning; the last repeats.
 
@@ -75,11 +75,12 @@ def shifted(
         x: [B, T, ...].
         start, stop: of each recording.
         least: frames that a recording has at least, by repeating its last one.
+        behind: more of them, which are not counted.
 
     Returns:
-        ([B, max(T, least), ...], frames int [B]).
+        ([B, max(T, least) + behind, ...], frames int [B]).
     """
-    steps = jax.core.max_dim(x.shape[1], least)
+    steps = jax.core.max_dim(x.shape[1], least) + behind
     index = jnp.minimum(start[:, None] + jnp.arange(steps), stop[:, None] - 1)
     taken = jax.vmap(lambda rows, i: jnp.take(rows, i, axis=0))(x, index)
     return taken, jnp.maximum(stop - start, least)

@@ -89,8 +89,9 @@ class TunedStem(nn.Module):
         b = x.shape[0]  # a symbol in an export, which has no len
         if stems.get(spec.net).before(self.train_from) is None:
             frames = jnp.maximum(length[:, 0], 1)
-            # Behind its end a row goes on with its last frame, for deltas and for resizing.
-            place = jnp.minimum(jnp.arange(x.shape[1]), frames[:, None] - 1)
+            # Behind its end a row goes on with its last frame, for deltas and for resizing, and so
+            # does the longest one.
+            place = jnp.minimum(jnp.arange(x.shape[1] + 1), frames[:, None] - 1)
             x = jnp.take_along_axis(x, place[:, :, None], axis=1)
             static = pictures.static_of(x, spec)
             images = jax.vmap(lambda s, n: pictures.picture(s, n, spec))(static, frames)

@@ -142,7 +142,8 @@ def _prepared(
     first, stop = jnp.zeros_like(count), count
     if spec.trim_db > 0:
         first, stop = whole.speech_bounds(static, count, spec.trim_db)
-    static, kept = whole.shifted(static, first, stop, segments.SEGMENT_FRAMES)
+    # One frame more, as `stem_features.each_utterance` has.
+    static, kept = whole.shifted(static, first, stop, segments.SEGMENT_FRAMES, behind=1)
     if spec.level == "peak":
         # What repeats the last frame changes no maximum.
         static = static - static.max((1, 2), keepdims=True)

@@ -189,7 +189,8 @@ def each_utterance(
         put: takes an utterance's index and its row of each of those arrays.
     """
     lengths = np.array([len(x) for x in prepared])
-    widths = -(-lengths // WIDTH_STEP) * WIDTH_STEP
+    # A frame behind each at least: an enlarged picture's last column is made with the next one.
+    widths = -(-(lengths + 1) // WIDTH_STEP) * WIDTH_STEP
     tiles = len(prepared) >= FEWEST_A_WIDTH * len(np.unique(widths))
     with computing.by(dataclasses.replace(computing.now(), tiles=tiles)):
         _by_width(prepared, lengths, widths, function, put)

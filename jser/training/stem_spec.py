@@ -115,7 +115,7 @@ class StemSpec:
             known = weights.identity(net, net.needed(self.taps), weights_dir)
         text = json.dumps(
             {
-                "version": 3,
+                "version": 4,
                 "corpus": corpus_fingerprint,
                 "front_end": front_end_hash,
                 "weights_hash": known,

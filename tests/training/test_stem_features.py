@@ -314,3 +314,18 @@ def test_tiles_where_many_utterances_have_one_width(count, tiles):
     stem_features.each_utterance(prepared, function, lambda index, length: None)
     assert set(seen) == {tiles}
     assert computing.now().tiles
+
+
+def test_the_last_column_is_made_alike_whatever_the_length():
+    """128 frames, which fill a compiled width, and one frame fewer, as padded utterances are."""
+    spec = dataclasses.replace(TINY, scale=2, window=16, shift=16, pool=("max",))
+    rng = np.random.default_rng(0)
+    long = rng.normal(-4, 3, (128, 64)).astype(np.float32)
+    params = spec.params(NOWHERE)
+    for static in (long, long[:127]):
+        n = len(static)
+        wide = np.pad(static, ((0, 192 - n), (0, 0)), "edge")[None]
+        steps, _ = stem_features.utterance_features(params, wide, np.array([n]), spec)
+        made = stem_features.compute([static], spec, NOWHERE)
+        expected = np.asarray(steps[0, : len(made.frames)])
+        np.testing.assert_allclose(made.frames.astype(float), expected, rtol=2e-3, atol=2e-3)
