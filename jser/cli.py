@@ -115,7 +115,8 @@ def _main(argv: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except interrupt.Preempted:
-        return _refuse("told to end; what was finished is kept, the same command goes on", 75)
+        kept = "; what was finished is kept, the same command goes on" if resumable else ""
+        return _refuse(f"told to end{kept}", 75)
     except KeyboardInterrupt:
         kept = "; what was finished is kept, the same command goes on" if resumable else ""
         return _refuse(f"interrupted{kept}", 130)

@@ -86,6 +86,25 @@ def preemptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Let SIGTERM raise `Preempted` wherever the program is: what is passing is cleaned up."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield  # By another program that sees to signals itself.
+        return
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise Preempted
+
+    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
 def heard() -> Iterator[None]:
     """Remember an interrupt, so that `check`, which every step of progress calls, raises it again.
 

@@ -38,6 +38,8 @@ BATCH = 8
 # One pair of recordings in 57,000 looks like a copy and is none, see `copies`: so many of one
 # speaker are no chance.
 MOST_CHANCE = 2
+# Of made speech, whose speakers say a sentence alike, one in ten does.
+SHARE_OF_COPIES = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,8 +181,8 @@ def heard_speakers(
     """Which utterances bool [N] are of speakers who were heard in training.
 
     A speaker was heard whose recording was, by its hash, in whatever corpus it lies; of whom
-    `MOST_CHANCE` recordings or more look like copies; or who has the name of a training speaker in
-    a corpus of the same collection of recordings.
+    `MOST_CHANCE` recordings and `SHARE_OF_COPIES` of all look like copies; or who has the name of a
+    training speaker in a corpus of the same collection of recordings.
 
     Args:
         info: of the artefact.
@@ -194,7 +196,9 @@ def heard_speakers(
     theirs = set(speaker[same]) - {""}
     if copy is not None:
         whose, times = np.unique(speaker[copy], return_counts=True)
-        theirs |= set(whose[times >= MOST_CHANCE]) - {""}
+        of_all = np.array([np.count_nonzero(speaker == one) for one in whose], int)
+        many = (times >= MOST_CHANCE) & (times >= SHARE_OF_COPIES * of_all)
+        theirs |= set(whose[many]) - {""}
         same = same | copy
     collections = {datasets.collection(name) for name in trained["corpora"]}
     names = {name.rpartition(selection.MARK)[2] for name in trained["speakers"]}

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from jser import readouts as beside
@@ -19,6 +20,7 @@ from jser.artefact import calibration as calibrating
 from jser.audit import copies
 from jser.errors import InputError, check_folder
 from jser.evaluation.atomic import check_writable
+from jser.frontend.opening import digest
 
 # Training recordings of which marks are kept, a third of a kilobyte each.
 MOST_MARKED = 20_000
@@ -69,7 +71,13 @@ def export(
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as passing:
         folder = Path(passing) / "artefact"
         folder.mkdir()
-        save_file(named, folder / "model.safetensors", {"format": "jser"})
+        try:
+            save_file(named, folder / "model.safetensors", {"format": "jser"})
+        except SafetensorError as error:
+            raise InputError(
+                f"--out={out}: the weights cannot be written ({error}); free some space, or choose "
+                "another folder"
+            ) from error
         (folder / "model.safetensors").chmod(0o644)
         (folder / "model.stablehlo").write_bytes(formats.stablehlo(answering))
         windows = formats.streaming(ear.carries, info["trained_on"]["seconds"][0])
@@ -90,27 +98,56 @@ def export(
             by_onnx = parity.of_artefact(formats.onnx_artefact(path), sound)
             table["ONNX"] = expected.differences(by_onnx)
         decides = any("descriptors" in views for views in restored.beside.together)
+        info["sha256"] = _content(folder)
         parity.check(table, temperature, decides)
         info["parity"] = {"recordings": len(sound), "limit": parity.LIMIT, "formats": table}
         _write_json(folder / "artefact.json", info)
         (folder / "README.md").write_text(card.text(info), encoding="utf-8")
-        if out.exists():
-            out.rmdir()  # it is empty
-        os.replace(folder, out)
+        try:
+            if out.exists():
+                out.rmdir()  # it was empty
+            os.replace(folder, out)
+        except OSError as error:
+            raise InputError(
+                f"--out={out}: was taken while this export worked ({error.strerror}); name another "
+                "folder"
+            ) from error
     return info
 
 
 def _check_members(run_dir: Path, fold: int | None, seed: int | None) -> None:
     """Refuse before long work what `members.chosen` would."""
     config = restoring.check_finished(run_dir)
-    report = json.loads((run_dir / "report.json").read_text(encoding="utf-8"))
+    path = run_dir / "report.json"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        named = [report[name] for name in ("uar", "wa", "macro_f1")], report["folds"]
+        if not all(isinstance(one, dict) for one in named[0]) or not isinstance(named[1], list):
+            raise TypeError("it has other entries")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: is damaged ({type(error).__name__}: {error}); `jser evaluate {run_dir}` "
+            "makes it again"
+        ) from error
     folds, seeds = list(range(1, 1 + len(report["folds"]))), list(map(int, config.seeds))
     for name, asked, there in (("fold", fold, folds), ("seed", seed, seeds)):
         if asked is not None and asked not in there:
             raise InputError(f"--{name}={asked}: the run has {', '.join(map(str, there))}")
 
 
+def _content(folder: Path) -> dict[str, str]:
+    """sha256 (hex) of its files by name, but for what people may write into."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in (".json", ".md", ".py"):
+            with path.open("rb") as file:
+                found[path.name] = digest(file)
+    return found
+
+
 def _check_out(out: Path) -> None:
+    if out.is_symlink():
+        raise InputError(f"--out={out}: is a link; name the folder itself")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out={out}: is a file; name a folder")
     if out.exists() and any(out.iterdir()):

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jser.artefact import loader
+from jser.artefact import checking, loader
 from jser.artefact.loader import Artefact, Mixed, Stream
 from jser.audit import copies
 from jser.audit.copies import Marks
-from jser.errors import InputError
+from jser.errors import InputError, one_line
+from jser.frontend.opening import digest
 
 # Of training recordings, by which `jser evaluate` knows copies of them.
 MARKS = "heard.npz"
 _FILES = ("artefact.json", "model.safetensors", "model.stablehlo")
-
-# Of artefact.json: without these there is no answer.
-_ENTRIES = ("classes", "sample_rate", "hop_seconds", "trained_on", "stream")
 
 
 def is_artefact(folder: Path) -> bool:
@@ -45,17 +42,19 @@ def info(folder: Path) -> dict[str, Any]:
     path = folder / "artefact.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        number = int(found["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        number = found["format"]
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(f"format is {number!r}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not readable ({error}); export the artefact again") from error
     if number > loader.FORMAT:
         raise InputError(
             f"{path}: has format {number}, and this version of jser reads up to {loader.FORMAT}; "
             "update jser"
         )
-    if lacking := [name for name in _ENTRIES if name not in found]:
-        raise InputError(f"{path}: lacks {', '.join(lacking)}; export the artefact again")
-    return found
+    if fault := checking.fault(found):
+        raise InputError(f"{path}: {one_line(fault)}; export the artefact again")
+    return dict(found)
 
 
 def marks(folder: Path) -> Marks | None:
@@ -65,12 +64,32 @@ def marks(folder: Path) -> Marks | None:
         InputError: they are damaged.
     """
     path = folder / MARKS
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return None
+    if not path.is_file():
+        raise InputError(f"{path}: is no file; export the artefact again")
+    check_content(folder, MARKS)
     try:
         return copies.load(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not readable ({error}); export the artefact again") from error
+    except Exception as error:  # whatever numpy, zipfile and zlib make of damage
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: not readable ({what}); export the artefact again") from error
+
+
+def check_content(folder: Path, *names: str) -> None:
+    """Refuse files that are not those that were exported.
+
+    Raises:
+        InputError: see above.
+    """
+    written = json.loads((folder / "artefact.json").read_text(encoding="utf-8")).get("sha256", {})
+    for name in names:
+        with (folder / name).open("rb") as file:
+            if written.get(name, found := digest(file)) != found:
+                raise InputError(
+                    f"{folder / name}: is damaged, or of another artefact: its content is not what "
+                    "was exported; export it again"
+                )
 
 
 def reservations(info: Mapping[str, Any]) -> list[str]:
@@ -87,6 +106,7 @@ def load(folder: Path) -> Artefact:
         InputError: see `info`; or its files are damaged.
     """
     info(folder)
+    check_content(folder, "model.safetensors", "model.stablehlo")
     with _reading(folder, "model.stablehlo or model.safetensors"):
         return Artefact(folder)
 
@@ -98,6 +118,7 @@ def stream(artefact: Artefact) -> Stream:
         InputError: its file is missing or damaged.
     """
     _check_file(artefact.folder, "stream.stablehlo")
+    check_content(artefact.folder, "stream.stablehlo")
     with _reading(artefact.folder, "stream.stablehlo"):
         return Stream(artefact)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -10,8 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -104,24 +104,21 @@ def predict(
             yield row(path, summary.said(), info, sure)
 
 
-class _named:
-    """A path's file; of the standard input a copy on the disk, since sound files are sought in."""
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[str]:
+    """A path's file; of the standard input a copy on the disk, since sound files are sought in.
 
-    def __init__(self, path: str, stdin: BinaryIO | None = None):
-        self._path, self._stdin = path, stdin
-        self._copy: str | None = None
-
-    def __enter__(self) -> str:
-        if self._path != STDIN:
-            return self._path
-        with tempfile.NamedTemporaryFile(prefix="jser-", suffix=".sound", delete=False) as file:
-            self._copy = file.name
-            shutil.copyfileobj(self._stdin or sys.stdin.buffer, file)
-        return self._copy
-
-    def __exit__(self, *_: object) -> None:
-        if self._copy:
-            Path(self._copy).unlink(missing_ok=True)
+    The copy has no name, so that nothing of it stays however this ends.
+    """
+    if path != STDIN:
+        yield path
+        return
+    if sys.stdin is None:
+        raise AudioError(path, "the standard input is closed; pipe a sound file in")
+    with tempfile.TemporaryFile(prefix="jser-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.seek(0)  # where /dev/fd is this very file, it is read from there on
+        yield f"/dev/fd/{file.fileno()}"
 
 
 def counted(rows: Iterable[Row], files: int) -> Iterator[Row]:

@@ -66,7 +66,13 @@ def load(path: Path) -> Marks:
         OSError, ValueError, KeyError: they are not there, or are none.
     """
     with np.load(path, allow_pickle=False) as file:
-        return Marks(*(file[name] for name in Marks._fields))
+        found = Marks(*(file[name] for name in Marks._fields))
+    patches, owner, moment = found
+    if (patches.dtype, patches.ndim, owner.dtype, moment.dtype) != (np.int8, 2, np.int32, np.int32):
+        raise ValueError("holds no marks")
+    if owner.shape != (len(patches),) or moment.shape != owner.shape or (np.diff(owner) < 0).any():
+        raise ValueError("holds marks that do not fit each other")
+    return found
 
 
 def copied(known: Marks, asked: Marks, n: int) -> np.ndarray:

@@ -115,6 +115,8 @@ def evaluate_artefact(folder: Path, args: argparse.Namespace) -> None:
             f"{folder}: an artefact is scored on --data=CORPUS, a built one, or on "
             "--manifest=FILE; give one of them"
         )
+    if args.name and args.manifest is None:
+        raise InputError(f"--name={args.name}: is of a manifest's corpus; leave it out")
     if args.html:
         raise InputError(f"--html={args.html}: is for two runs; --out=DIR gets report.html")
     corpus = args.data
@@ -132,6 +134,12 @@ def evaluate_artefact(folder: Path, args: argparse.Namespace) -> None:
     out = Path(args.out) if args.out else folder / "evaluated" / corpus
     if out.exists() and not out.is_dir():
         raise InputError(f"--out={out}: is a file; name a folder")
+    for name in ("config.json", "artefact.json", "checkpoints", "jser_corpus.json", "ledger"):
+        if (out / name).exists():
+            raise InputError(
+                f"--out={out}: holds something else ({name}), whose report would be overwritten; "
+                "name a folder of its own"
+            )
     compiled.keep(places.root(args.data_dir))
     report = evaluating.evaluate(folder, chosen, out)
     if args.json:
@@ -142,13 +150,14 @@ def evaluate_artefact(folder: Path, args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """A run as an artefact."""
-    from jser import compiled, run_directory
+    from jser import compiled, interrupt, run_directory
     from jser.artefact import export
     from jser.records import places
 
     run_dir = Path(args.run)
     compiled.keep(places.of_config(run_directory.config_of(run_dir)))
-    info = export.export(run_dir, Path(args.out), args.fold, args.seed, args.onnx)
+    with interrupt.ended_at_once():
+        info = export.export(run_dir, Path(args.out), args.fold, args.seed, args.onnx)
     print(f"{len(info['members'])} members of {info['system']}")
     parity = info["parity"]
     print(f"parity with the run on {parity['recordings']} recordings (limit {parity['limit']:g}):")
@@ -229,6 +238,8 @@ def listen(args: argparse.Namespace) -> None:
     artefact = opening.load(folder)
     source = live.from_microphone(args.rate)
     if not args.microphone:
+        if sys.stdin is None:
+            raise InputError("standard input: is closed; pipe 16-bit mono samples in")
         source = live.from_pipe(cast(BufferedReader, sys.stdin.buffer))
     answers = live.listen(source, args.rate, artefact, info)
     _note(folder, info)

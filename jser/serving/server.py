@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from jser.errors import InputError
+from jser.errors import InputError, one_line
 
 # For requests in work when the end is asked for; together with the step that the model may be in,
 # and with half a second for the last answers to leave, no more than five.
@@ -31,6 +31,8 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         InputError: the address is none of this computer's, or the port is taken.
     """
+    if not host.strip() or not host.isprintable():
+        raise InputError(f"--host={one_line(host)}: is no address; leave it out for 127.0.0.1")
     if not 0 <= port <= 65535:
         raise InputError(f"--port={port}: give a number from 1 to 65535, or 0 for any free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -108,6 +108,7 @@ def test_classes_that_it_does_not_know(first_fold, own_data, tmp_path):
     assert any(m.startswith("LEFT OUT: ") and "fear" in m for m in report["marks"])
     assert any(m.startswith("ABSENT: the corpus has no boredom") for m in report["marks"])
     info["classes"] = ["boredom", "surprise", "calm", "disgust", "other"]
+    info["trained_on"]["class_counts"] = dict.fromkeys(info["classes"], 4)
     (taught / "artefact.json").write_text(json.dumps(info))
     with pytest.raises(InputError, match=r"of the artefact's classes .* the corpus has none"):
         evaluating.evaluate(taught, options, tmp_path / "none")
@@ -181,7 +182,7 @@ def test_without_marks_it_is_said_that_nobody_looked(first_fold, own_data, tmp_p
     assert report["near_duplicates"] is None
     assert any("duplicates" in sentence for sentence in report["warnings"])
     (bare / "heard.npz").write_bytes(b"no marks")
-    with pytest.raises(InputError, match=r"heard.npz: not readable .* export the artefact again"):
+    with pytest.raises(InputError, match=r"heard.npz: is damaged, or of another artefact"):
         evaluating.evaluate(bare, options, tmp_path / "other")
 
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from jser.artefact import answer, calibration, export, loader, opening, parity
 from jser.errors import InputError
 from jser.evaluation.predictions import read_csv
 from jser.records import corpus as records
+from tests.conftest import jser
 
 
 def test_an_artefact_is_whole(artefact):
@@ -213,6 +215,36 @@ def test_no_such_member(run_copy, tmp_path, asked, sentence):
         export.export(run_copy, tmp_path / "out", **asked)
 
 
+def test_told_to_end_it_leaves_nothing(run_copy, tmp_path):
+    """SIGTERM in the midst: one sentence, and no folder that is half an artefact."""
+    words = jser("export", run_copy, f"--out={tmp_path / 'out'}", "--fold=1")
+    with subprocess.Popen(**words) as program:
+        while not (passing := list(tmp_path.glob(".out.*/artefact/model.safetensors"))):
+            time.sleep(0.05)
+            assert program.poll() is None, program.stderr.read()
+        program.terminate()
+        err = program.stderr.read()
+        assert program.wait(60) == 75, err
+    assert err.splitlines()[-1] == "jser: told to end"
+    assert "Traceback" not in err
+    assert not passing[0].parents[1].exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null"])
+def test_a_damaged_report(run_copy, tmp_path, text):
+    run = shutil.copytree(run_copy, tmp_path / "run")
+    (run / "report.json").write_text(text)
+    with pytest.raises(InputError, match=r"report.json: is damaged .* `jser evaluate"):
+        export.export(run, tmp_path / "out")
+
+
+def test_a_link_is_no_folder(run_copy, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"--out=.*: is a link; name the folder itself"):
+        export.export(run_copy, tmp_path / "out")
+
+
 def test_a_place_that_is_taken(run_copy, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "full").mkdir()
@@ -267,6 +299,14 @@ def copied(artefact, tmp_path):
     return shutil.copytree(artefact, tmp_path / "copied")
 
 
+def without_content(folder):
+    """An artefact that does not say what its files were: the loader has to see it."""
+    path = folder / "artefact.json"
+    info = json.loads(path.read_text())
+    del info["sha256"]
+    path.write_text(json.dumps(info))
+
+
 def test_weights_of_another_artefact(artefact, first_fold, copied, tmp_path, capsys):
     """One fold's have other names than all folds' together; in others shapes differ alone."""
     sentence = (
@@ -275,6 +315,9 @@ def test_weights_of_another_artefact(artefact, first_fold, copied, tmp_path, cap
     )
     sound = tmp_path / "a.wav"
     shutil.copy(first_fold / "model.safetensors", copied)
+    said = said_of(copied, capsys, "predict", copied, sound)
+    assert "model.safetensors: is damaged, or of another artefact" in said
+    without_content(copied)
     assert sentence in said_of(copied, capsys, "predict", copied, sound)
     assert sentence in said_of(copied, capsys, "listen", copied)
     weights = load_file(artefact / "model.safetensors")
@@ -291,15 +334,18 @@ def test_classes_of_another_artefact(copied, tmp_path, capsys):
     path.write_text(json.dumps(info | {"classes": info["classes"][1:]}))
     said = said_of(copied, capsys, "predict", copied, tmp_path / "a.wav")
     assert "artefact.json: does not fit model.stablehlo" in said
-    del info["trained_on"], info["stream"]
+    del info["trained_on"]
     path.write_text(json.dumps(info))
     said = said_of(copied, capsys, "predict", copied, tmp_path / "a.wav")
-    assert "artefact.json: lacks trained_on, stream; export the artefact again" in said
+    assert "artefact.json: lacks trained_on; export the artefact again" in said
 
 
 def test_a_stream_that_is_missing_or_damaged(copied, first_fold, capsys):
     path = copied / "stream.stablehlo"
     shutil.copy(first_fold / path.name, path)
+    said = said_of(copied, capsys, "listen", copied)
+    assert "stream.stablehlo: is damaged, or of another artefact" in said
+    without_content(copied)
     assert "model.safetensors: does not fit stream" in said_of(copied, capsys, "listen", copied)
     path.write_bytes(path.read_bytes()[:1000])
     assert "stream.stablehlo is damaged" in said_of(copied, capsys, "listen", copied)

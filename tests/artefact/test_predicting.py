@@ -176,6 +176,14 @@ def test_from_the_standard_input(artefact, recording, data, monkeypatch, capsys)
     assert found == expected | {"path": "-"}
 
 
+def test_a_closed_standard_input(artefact, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert cli.main(["predict", str(artefact), "-"]) == 1
+    assert "-: the standard input is closed; pipe a sound" in capsys.readouterr().err
+    assert cli.main(["listen", str(artefact)]) == 1
+    assert "standard input: is closed; pipe" in capsys.readouterr().err
+
+
 def test_an_empty_folder(predict, tmp_path):
     status, _, error = predict(tmp_path)
     assert status == 1

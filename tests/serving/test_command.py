@@ -113,6 +113,7 @@ def test_a_port_that_is_taken(capsys, artefact):
             ["--host=no.such.host.invalid"],
             "--host=no.such.host.invalid --port=0: cannot be listened",
         ),
+        (["--host="], "--host=: is no address; leave it out"),
         (["--max_mb=-1"], "--max_mb=-1: give a number from"),
         (["--queue=0"], "--queue=0: give a number from"),
     ],
