@@ -38,7 +38,7 @@ BATCH = 8
 # One pair of recordings in 57,000 looks like a copy and is none, see `copies`: so many of one
 # speaker are no chance.
 MOST_CHANCE = 2
-# Of made speech, whose speakers say a sentence alike, one in ten does.
+# Of a speaker who was not heard a few may look like copies by chance.
 SHARE_OF_COPIES = 0.25
 
 
