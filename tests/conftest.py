@@ -121,9 +121,10 @@ def data(once, xla_cache):
     return once("data", make)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def data_without_ledger(data, tmp_path_factory):
-    """The same records and caches, and nothing scored on them yet: a ledger counts."""
+    """The same records and caches, and nothing scored on them yet: a ledger counts, and what the
+    tests of one module score would be counted by those of others."""
     return without_ledger(data, tmp_path_factory)
 
 

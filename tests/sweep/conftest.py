@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import without_ledger
-
 pytest.importorskip("optuna")
 
 
@@ -29,12 +27,6 @@ def _user():
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next(name for name in ("postgres", "nobody") if name in known)
-
-
-@pytest.fixture(scope="module")
-def data_without_ledger(data, tmp_path_factory):
-    """One of these tests' own: what they score would be counted by others."""
-    return without_ledger(data, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

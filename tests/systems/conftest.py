@@ -8,7 +8,7 @@ from jser.artefact import export
 from tests.artefact.conftest import ONNX
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def run_system(data_without_ledger, xla_cache, tmp_path_factory):
     """A function that trains a packaged config shortly on the small corpus: (report, folder)."""
 
