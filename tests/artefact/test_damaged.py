@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fuzz import building, predict_trial, sounds
+from tests.fuzz import predict_trial, sounds
 from tests.fuzz.sound_trial import REFUSED, SAME, UNKNOWABLE, WRONG
 
 
@@ -13,7 +13,7 @@ def test_a_slice_through_predict(artefact, tmp_path):
     fates, peak = predict_trial.run(cases, files, artefact, tmp_path / "sounds")
     assert [fate for fate in fates if fate.verdict == WRONG] == []
     assert {fate.verdict for fate in fates} == {REFUSED, SAME, UNKNOWABLE}
-    assert 0 < peak < building.MIB
+    assert 0 < peak < predict_trial.MIB
 
 
 def test_the_judge_of_predict_notices():

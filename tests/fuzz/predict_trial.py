@@ -21,6 +21,8 @@ from tests.fuzz.sound_trial import REFUSED, SAME, UNKNOWABLE, WRONG, Fate
 
 # Of one command, its start and compilation with it.
 SECONDS = 900
+# Of the command: to compile a small artefact takes up to 1,850, its answers 300.
+MIB = 2500
 # Of two answers to the same samples, from calls of other sizes.
 _CLOSE = 1e-4
 
