@@ -87,7 +87,8 @@ def answer(port: int, data: bytes, end: bool = False) -> bytes:
         # The server may answer, and close, before all is sent.
         with contextlib.suppress(ConnectionError):
             connection.sendall(data)
-            if end:
+        if end:
+            with contextlib.suppress(OSError):  # ENOTCONN is no ConnectionError
                 connection.shutdown(socket.SHUT_WR)
         got = b""
         with contextlib.suppress(ConnectionError):
