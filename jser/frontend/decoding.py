@@ -137,6 +137,7 @@ def decode_passing(raw: BinaryIO, container: Container) -> Iterator[Decoded]:
                 file.seek(start - before)
             yield _samples(file, container, min(_BLOCK, total - start), before)
             _check_errors(errors)
+    _check_errors(errors)  # of what was said as the file was closed
 
 
 @contextlib.contextmanager

@@ -151,6 +151,15 @@ def test_coded_files_larger_than_memory(files, tmp_path, name):
         waveform.load(tmp_path / name)
 
 
+def test_an_error_that_comes_as_the_file_is_closed(files, tmp_path):
+    """Read piece by piece an MP3 was let through that is refused whole."""
+    case = sounds.case(1, 1520, files)
+    (tmp_path / "x.mp3").write_bytes(case.data)
+    for read in (waveform.load, lambda path: list(waveform.passing(path))):
+        with pytest.raises(waveform.AudioError, match="decoding fails part of the way"):
+            read(tmp_path / "x.mp3")
+
+
 def test_many_zeros_behind_a_wav(files, good, tmp_path):
     (tmp_path / "x.wav").write_bytes(files["pcm16.wav"])
     os.truncate(tmp_path / "x.wav", 64 << 20)
